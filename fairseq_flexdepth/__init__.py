@@ -1,0 +1,32 @@
+"""fairseq_flexdepth: train one Transformer, decode it at any encoder and decoder depth.
+
+Importing this package registers its architectures, criterions and tasks with fairseq, which is all that
+``--user-dir fairseq_flexdepth`` needs.
+"""
+
+import os
+import sys
+from typing import Any
+
+__version__ = "0.1.0"
+
+
+def register() -> None:
+    """Register everything with fairseq; doing so again changes nothing."""
+    from fairseq_flexdepth import compat, criterions  # noqa: F401
+    from fairseq_flexdepth.models import architectures  # noqa: F401
+    from fairseq_flexdepth.tasks import translation  # noqa: F401
+
+    compat.allow_safe_checkpoints()
+
+
+def load(path: str, data: Any = None, **overrides: Any) -> Any:
+    """Load a checkpoint for use in Python; see :func:`fairseq_flexdepth.decoding.hub.load`."""
+    from fairseq_flexdepth.decoding import hub
+
+    return hub.load(path, data, **overrides)
+
+
+# The console script answers in a fraction of a second: its sub-commands import fairseq only where they need it.
+if os.path.basename(sys.argv[0] if sys.argv else "") != "fairseq-flexdepth":
+    register()

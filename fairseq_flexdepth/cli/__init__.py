@@ -1,0 +1,1 @@
+"""The sub-commands of ``fairseq-flexdepth``, one a file."""

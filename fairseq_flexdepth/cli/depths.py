@@ -1,0 +1,83 @@
+"""``fairseq-flexdepth depths``: the sub-networks of a strategy, and how evenly and widely they use the layers."""
+
+import argparse
+import json
+import sys
+from typing import Dict, List, Optional, Tuple
+
+from fairseq_flexdepth.depth.space import parse_depths
+from fairseq_flexdepth.depth.subnetworks import (
+    STRATEGIES,
+    assign_subnetworks,
+    average_layer_distance,
+    task_balance,
+)
+
+NAME = "depths"
+HELP = "show which layers run at each depth, with the task balance (TB) and average layer distance (ALD)"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--layers", type=int, required=True, metavar="N", help="layer positions in the stack")
+    parser.add_argument("--strategy", choices=STRATEGIES, default="head", help="how a depth picks its layers")
+    parser.add_argument(
+        "--depths",
+        default="divisors",
+        metavar="LIST",
+        help="divisors (of the number of layers; the default), all, or a list such as 1,2,6",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def describe(layers: int, strategy: str, depths: Tuple[int, ...]) -> Dict[str, object]:
+    """The object that ``--json`` prints."""
+    subnetworks = assign_subnetworks(strategy, layers, depths)
+    return {
+        "layers": layers,
+        "strategy": strategy,
+        "subnetworks": {str(depth): list(subnetworks[depth]) for depth in sorted(subnetworks)},
+        # A standard deviation with divisor layers - 1 says nothing about one layer.
+        "task_balance": task_balance(subnetworks, layers, divisor="sample") if layers > 1 else None,
+        "task_balance_eq5": task_balance(subnetworks, layers, divisor="population"),
+        "average_layer_distance": average_layer_distance(subnetworks),
+    }
+
+
+def _marks(encoding: Optional[str]) -> Tuple[str, str, str]:
+    """The marks of a layer that runs, of one that does not, and of an undefined number."""
+    marks = ("■", "·", "–")
+    try:
+        "".join(marks).encode(encoding or "ascii")
+    except UnicodeEncodeError:
+        return ("#", ".", "-")
+    return marks
+
+
+def picture(layers: int, subnetworks: Dict[str, List[int]], runs: str = "■", rests: str = "·") -> str:
+    """One row a depth, one column a layer position."""
+    width = len(str(layers))
+    positions = range(1, layers + 1)
+    rows = [("layer", [str(position) for position in positions])]
+    for depth, used in subnetworks.items():
+        rows.append((f"depth {depth}", [runs if position in used else rests for position in positions]))
+    label_width = max(len(label) for label, _ in rows)
+    return "\n".join(
+        f"{label:<{label_width}}  " + " ".join(f"{cell:>{width}}" for cell in cells) for label, cells in rows
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.layers < 1:
+        raise ValueError(f"--layers {args.layers}: expected 1 or more")
+    result = describe(args.layers, args.strategy, parse_depths(args.depths, args.layers, "--depths"))
+    if args.json:
+        print(json.dumps(result))
+        return 0
+    runs, rests, undefined = _marks(sys.stdout.encoding)
+    print(picture(args.layers, result["subnetworks"], runs, rests))  # type: ignore[arg-type]
+    balance = result["task_balance"]
+    print()
+    print(f"TB   {undefined if balance is None else format(balance, '.2f')}   task balance: lower is more even", end="")
+    print(f" ({result['task_balance_eq5']:.2f} with divisor N, as Eq. 5 is printed)")
+    print(f"ALD  {result['average_layer_distance']:.2f}   average layer distance: higher spreads the layers more")
+    return 0

@@ -1,0 +1,156 @@
+"""A fairseq-train command line turned into the model it would train, without its data.
+
+fairseq's own parser, tasks and model builders do the work; only the dictionaries are made up.
+"""
+
+import argparse
+import contextlib
+import difflib
+import logging
+import re
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Iterator, List, NoReturn, Sequence, Tuple
+
+if TYPE_CHECKING:
+    from torch import nn
+
+PACKAGE = "fairseq_flexdepth"
+# bos, pad, eos and unk: fairseq's Dictionary adds them to whatever a dictionary file lists.
+SPECIAL_SYMBOLS = 4
+
+
+def split_user_dirs(arguments: Sequence[str]) -> Tuple[List[str], List[str]]:
+    """The arguments without any ``--user-dir``, and the other people's directories that were named.
+
+    Our own is left out: it is implied, and fairseq refuses a folder of the name of a module that came from elsewhere.
+    """
+    rest: List[str] = []
+    user_dirs: List[str] = []
+    remaining = iter(arguments)
+    for argument in remaining:
+        name, equals, value = argument.partition("=")
+        if name != "--user-dir":
+            rest.append(argument)
+            continue
+        value = value if equals else next(remaining, "")
+        if not value:
+            raise ValueError("--user-dir: expected a directory")
+        if Path(value).name != PACKAGE:
+            user_dirs.append(value)
+    return rest, user_dirs
+
+
+def import_plugin(user_dirs: Sequence[str] = ()) -> None:
+    """Register our architectures and those of other user directories with fairseq."""
+    from fairseq import utils
+
+    import fairseq_flexdepth
+
+    register = getattr(fairseq_flexdepth, "register", None)
+    if register is not None:
+        register()
+    for user_dir in user_dirs:
+        try:
+            utils.import_user_module(argparse.Namespace(user_dir=user_dir))
+        except FileNotFoundError:
+            raise ValueError(f"--user-dir {user_dir}: no such directory") from None
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Standard output is for the answer, standard error for mistakes: fairseq's and hydra's chatter goes to neither."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)
+
+
+@contextlib.contextmanager
+def _program(name: str) -> Iterator[None]:
+    """fairseq looks for ``--user-dir`` in ``sys.argv`` as well, whatever arguments it is handed: hide ours."""
+    saved = sys.argv
+    sys.argv = [name]
+    try:
+        yield
+    finally:
+        sys.argv = saved
+
+
+def _refuse(message: str) -> NoReturn:
+    """What a fairseq parser does about a mistake: raise instead of printing 200 lines of usage."""
+    match = re.fullmatch(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)", message)
+    if match and len(match.group(3)) > 300:
+        option, given, choices = match.groups()
+        close = difflib.get_close_matches(given, re.split(r"[', ]+", choices), n=4) or ["no similar name"]
+        message = f"{option.split('/')[0]} {given}: unknown name; did you mean {', '.join(close)}?"
+    raise ValueError(message)
+
+
+def parse_training_options(arguments: Sequence[str], data: str) -> argparse.Namespace:
+    """The arguments of fairseq-train, parsed by its own parser.
+
+    Args:
+        arguments: what follows ``fairseq-train``; a positional DATA among them is ignored.
+        data: the directory that takes DATA's place.
+    """
+    rest, user_dirs = split_user_dirs(arguments)
+    import_plugin(user_dirs)
+    from fairseq import options
+
+    with _program("fairseq-train"):
+        parser = options.get_training_parser()
+        parser.error = _refuse  # type: ignore[method-assign]
+        # Asked here because parse_args_and_arch answers a missing --arch with an empty RuntimeError.
+        if parser.parse_known_args(rest)[0].arch is None:
+            raise ValueError("--arch: required, for example --arch tied_multi_transformer_iwslt_de_en")
+        # Ours comes first and fills the positional, so a DATA of the user's is left over.
+        args, extra = options.parse_args_and_arch(parser, [data, *rest], parse_known=True)
+    if len(extra) > 1 or any(argument.startswith("-") for argument in extra):
+        raise ValueError(f"unrecognized arguments: {' '.join(extra)}")
+    return args
+
+
+def write_dictionary(path: Path, size: int) -> None:
+    """A dictionary file that fairseq loads as exactly *size* symbols."""
+    path.write_text("".join(f"symbol{index} 1\n" for index in range(size - SPECIAL_SYMBOLS)), encoding="utf-8")
+
+
+def build_training_model(arguments: Sequence[str], source_size: int, target_size: int) -> "nn.Module":
+    """The model that fairseq-train would build with dictionaries of these sizes.
+
+    Raises:
+        ValueError: fairseq refuses the options.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        args = parse_training_options(arguments, folder)
+        if getattr(args, "share_all_embeddings", False) and source_size != target_size:
+            raise ValueError(
+                f"--share-all-embeddings: needs one vocabulary, given {source_size} source and {target_size} target symbols"
+            )
+        # Equal sizes give equal dictionaries, which --share-all-embeddings takes for a joined one.
+        write_dictionary(Path(folder, "dict.source.txt"), source_size)
+        write_dictionary(Path(folder, "dict.target.txt"), target_size)
+        write_dictionary(Path(folder, "dict.txt"), target_size)
+        args.source_lang, args.target_lang = "source", "target"
+        return _build(args)
+
+
+def _build(args: argparse.Namespace) -> "nn.Module":
+    from fairseq import tasks
+    from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+
+    try:
+        config = convert_namespace_to_omegaconf(args)
+        return tasks.setup_task(config.task).build_model(config.model)
+    except AssertionError as error:
+        # How fairseq refuses options that contradict each other.
+        raise ValueError(f"--arch {args.arch}: fairseq refuses these options: {error or 'no reason given'}") from error
+    except FileNotFoundError as error:
+        raise ValueError(f"--task {args.task}: needs more than dictionaries: {error}") from error

@@ -1,0 +1,76 @@
+"""``fairseq-flexdepth``: the command line around the plugin.
+
+A sub-command is a module with ``NAME``, ``HELP``, ``add_arguments(parser)`` and ``run(args) -> exit status``, listed in
+``COMMANDS``. One that also takes fairseq's own options sets the default ``fairseq_options=[]`` on its parser and finds
+there whatever it did not declare itself. Sub-commands import torch, fairseq and matplotlib inside ``run``: starting up
+takes milliseconds instead of seconds.
+"""
+
+import argparse
+import sys
+from typing import NoReturn, Optional, Protocol, Sequence, Tuple
+
+from fairseq_flexdepth.cli import depths, doctor, params
+
+PROGRAM = "fairseq-flexdepth"
+
+
+class Command(Protocol):
+    """What a sub-command's module offers."""
+
+    NAME: str
+    HELP: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, args: argparse.Namespace) -> int: ...
+
+
+COMMANDS: Tuple[Command, ...] = (depths, params, doctor)
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Reports a mistake in one line, without argparse's usage block before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def _version() -> str:
+    import fairseq_flexdepth
+
+    return f"{PROGRAM} {getattr(fairseq_flexdepth, '__version__', '(unknown version)')}"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all sub-commands."""
+    # Abbreviations are off: --enc would otherwise be taken from the fairseq options that follow a sub-command.
+    parser = OneLineParser(prog=PROGRAM, description="Tools around depth-flexible fairseq models.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=_version())
+    commands = parser.add_subparsers(title="sub-commands", dest="command", metavar="SUB-COMMAND", required=True)
+    for command in COMMANDS:
+        sub_parser = commands.add_parser(
+            command.NAME, help=command.HELP, description=command.HELP, allow_abbrev=False
+        )
+        command.add_arguments(sub_parser)
+        sub_parser.set_defaults(run=command.run)
+    return parser
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run one sub-command; the exit status is 2 for a user's mistake, which is reported in one line."""
+    args, unknown = build_parser().parse_known_args(argv)
+    try:
+        if hasattr(args, "fairseq_options"):
+            args.fairseq_options = unknown
+        elif unknown:
+            raise ValueError(f"unrecognized arguments: {' '.join(unknown)}")
+        return args.run(args)
+    except ValueError as error:
+        message = " ".join(str(error).split())
+        print(f"{PROGRAM} {args.command}: error: {message}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

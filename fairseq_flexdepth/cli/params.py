@@ -1,0 +1,125 @@
+"""``fairseq-flexdepth params``: the number of parameters of a fairseq-train command line, without its data."""
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Dict, Iterator, NamedTuple, Optional, Tuple
+
+from fairseq_flexdepth.cli.fairseq_options import SPECIAL_SYMBOLS, build_training_model, quiet
+
+if TYPE_CHECKING:
+    from torch import nn
+
+NAME = "params"
+HELP = "count the parameters of a fairseq-train command line; no data needed"
+
+# Modules whose parameters are embeddings or the vocabulary's output projection, under the names that fairseq's
+# Transformer, LSTM and language models give them.
+EMBEDDING_NAMES = frozenset(
+    ("embed_tokens", "embed_positions", "output_projection", "fc_out", "embed_out", "adaptive_softmax")
+)
+# Copies for the encoder's inference fast path that fairseq 0.12.2 keeps as parameters and never trains.
+FAST_PATH_COPIES = frozenset(
+    f"{module}_{tensor}" for module in ("in_proj", "out_proj", "fc1", "fc2") for tensor in ("weight", "bias")
+)
+
+
+class ParameterCounts(NamedTuple):
+    """Numbers of parameters, each unique one counted once."""
+
+    embeddings: int
+    encoder: int
+    decoder: int
+
+    @property
+    def total(self) -> int:
+        return self.embeddings + self.encoder + self.decoder
+
+    def as_dict(self) -> Dict[str, int]:
+        """The object that ``--json`` prints; Adam keeps two moments beside each parameter."""
+        return {
+            "total": self.total,
+            "embeddings": self.embeddings,
+            "encoder": self.encoder,
+            "decoder": self.decoder,
+            "with_adam_moments": 3 * self.total,
+        }
+
+
+def _named_parameters(model: "nn.Module") -> Iterator[Tuple[str, "nn.Parameter", "nn.Module"]]:
+    """Every unique trained parameter: its full name, itself and the module that owns it."""
+    from fairseq.modules.transformer_layer import TransformerEncoderLayerBase
+
+    seen = set()
+    for prefix, module in model.named_modules():
+        for name, parameter in module._parameters.items():
+            if parameter is None or parameter in seen:
+                continue
+            if name in FAST_PATH_COPIES and isinstance(module, TransformerEncoderLayerBase):
+                continue
+            seen.add(parameter)
+            yield f"{prefix}.{name}", parameter, module
+
+
+def count_parameters(model: "nn.Module") -> ParameterCounts:
+    """Count a model's parameters.
+
+    Embeddings are the token embeddings, learned positions and the output projection. What encoder and decoder share
+    counts as the encoder's; what belongs to neither counts as the decoder's.
+    """
+    from torch import nn
+
+    counts = {"embeddings": 0, "encoder": 0, "decoder": 0}
+    for name, parameter, owner in _named_parameters(model):
+        parts = name.split(".")
+        if isinstance(owner, nn.Embedding) or not EMBEDDING_NAMES.isdisjoint(parts):
+            side = "embeddings"
+        else:
+            side = "encoder" if parts[0] == "encoder" else "decoder"
+        counts[side] += parameter.numel()
+    return ParameterCounts(**counts)
+
+
+def vocabulary_sizes(both: Optional[int], source: Optional[int], target: Optional[int]) -> Tuple[int, int]:
+    """The sizes of the source and target vocabulary; a side's own option overrides ``--vocab-size``."""
+    given = {"--vocab-size": both, "--source-vocab-size": source, "--target-vocab-size": target}
+    for option, size in given.items():
+        if size is not None and size <= SPECIAL_SYMBOLS:
+            raise ValueError(
+                f"{option} {size}: expected {SPECIAL_SYMBOLS + 1} or more, of which fairseq's special symbols are"
+                f" {SPECIAL_SYMBOLS}"
+            )
+    source = both if source is None else source
+    target = both if target is None else target
+    if source is None or target is None:
+        raise ValueError("--vocab-size: required, unless --source-vocab-size and --target-vocab-size are both given")
+    return source, target
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "%(prog)s --vocab-size V [fairseq-train options] [--json]"
+    parser.epilog = (
+        "Sizes count fairseq's 4 special symbols. --user-dir fairseq_flexdepth is implied; DATA may be left out. "
+        "All other options are those of fairseq-train."
+    )
+    parser.add_argument("--vocab-size", type=int, metavar="V", help="symbols in the vocabulary, shared by both sides")
+    parser.add_argument("--source-vocab-size", type=int, metavar="S", help="symbols in the source vocabulary")
+    parser.add_argument("--target-vocab-size", type=int, metavar="T", help="symbols in the target vocabulary")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(fairseq_options=[])
+
+
+def table(counts: ParameterCounts) -> str:
+    """An aligned table: the exact number, and millions."""
+    rows = [(name.replace("_", " "), f"{count:,}", f"{count / 1e6:.1f}M") for name, count in counts.as_dict().items()]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join(
+        f"{name:<{widths[0]}}  {count:>{widths[1]}}  {millions:>{widths[2]}}" for name, count, millions in rows
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    source, target = vocabulary_sizes(args.vocab_size, args.source_vocab_size, args.target_vocab_size)
+    with quiet():
+        counts = count_parameters(build_training_model(args.fairseq_options, source, target))
+    print(json.dumps(counts.as_dict()) if args.json else table(counts))
+    return 0

@@ -1,0 +1,110 @@
+"""The one file that knows how the supported stacks differ.
+
+Stack A is Python 3.11+, fairseq-fixed 0.12.3.1 and a recent torch; stack B is Python 3.8–3.10, fairseq 0.12.2 and
+torch 1.12.
+"""
+
+import argparse
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterable, Iterator, Optional
+
+import torch
+from fairseq import criterions, models, registry, tasks
+from hydra.core.config_store import ConfigStore
+from torch import nn
+
+# Parameters of 0.12.2's encoder layers, read by its inference fast path alone and never trained.
+FAST_PATH_NAMES = (
+    "in_proj_weight",
+    "in_proj_bias",
+    "out_proj_weight",
+    "out_proj_bias",
+    "fc1_weight",
+    "fc1_bias",
+    "fc2_weight",
+    "fc2_bias",
+)
+
+
+def allow_safe_checkpoints() -> None:
+    """Let torch ≥ 2.6 load fairseq's checkpoints with its safe (weights-only) loader.
+
+    A checkpoint holds one ``argparse.Namespace``, which the safe loader refuses until it is named.
+    """
+    if hasattr(torch.serialization, "add_safe_globals"):
+        torch.serialization.add_safe_globals([argparse.Namespace])
+
+
+def disable_encoder_fast_path(layers: Iterable[nn.Module]) -> None:
+    """Keep 0.12.2's encoder layers from their inference fast path, and its weights from being trained.
+
+    The fast path ignores overridden methods and swaps axes between layers. Its copies of the weights become
+    buffers: the ``state_dict`` keeps fairseq's names, but they no longer count as parameters, which no loss
+    reaches and which torch's DDP therefore waits for in vain.
+    """
+    for layer in layers:
+        layer.can_use_fastpath = False
+        for name in FAST_PATH_NAMES:
+            copy = layer._parameters.pop(name, None)
+            if copy is not None:
+                layer.register_buffer(name, copy.data)
+
+
+def drop_fast_path_keys(state_dict: Dict[str, Any], prefix: str, layer: nn.Module) -> None:
+    """Remove what a 0.12.2 checkpoint holds of *layer*, named *prefix*, and this stack's layer has no place for."""
+    for name in FAST_PATH_NAMES:
+        if not hasattr(layer, name):
+            state_dict.pop(f"{prefix}.{name}", None)
+
+
+@contextmanager
+def explicit_autocast() -> Iterator[Optional[torch.dtype]]:
+    """Switch autocast (``--amp``) off, yielding the type it would cast to; ``None`` where it is off already."""
+    if not torch.is_autocast_enabled():
+        yield None
+        return
+    newer = hasattr(torch, "get_autocast_dtype")
+    half = torch.get_autocast_dtype("cuda") if newer else torch.get_autocast_gpu_dtype()
+    with torch.autocast("cuda", enabled=False):
+        yield half
+
+
+def _registered_or(existing: Optional[type], register: Callable) -> Callable:
+    # 0.12.2 raises at a second registration; a package that is imported twice keeps its first classes.
+    return register if existing is None else lambda _: existing
+
+
+def register_model(name: str, dataclass: type) -> Callable:
+    """fairseq's ``register_model``, safe to repeat."""
+    return _registered_or(models.MODEL_REGISTRY.get(name), models.register_model(name, dataclass=dataclass))
+
+
+def register_architecture(model: str, name: str) -> Callable:
+    """fairseq's ``register_model_architecture``, safe to repeat."""
+    return _registered_or(
+        models.ARCH_CONFIG_REGISTRY.get(name), models.register_model_architecture(model, name)
+    )
+
+
+def register_criterion(name: str, dataclass: type) -> Callable:
+    """fairseq's ``register_criterion``, safe to repeat."""
+    existing = registry.REGISTRIES["criterion"]["registry"].get(name)
+    return _registered_or(existing, criterions.register_criterion(name, dataclass=dataclass))
+
+
+def register_task(name: str, dataclass: type) -> Callable:
+    """fairseq's ``register_task``, safe to repeat."""
+    return _registered_or(tasks.TASK_REGISTRY.get(name), tasks.register_task(name, dataclass=dataclass))
+
+
+def replace_task(name: str, task: type, dataclass: Callable[[], Any]) -> None:
+    """Put *task*, an extension of the registered task *name*, in that task's place.
+
+    ``fairseq-generate`` takes ``--task translation`` where none is named, so this is how options reach it
+    without ``--task``.
+    """
+    tasks.TASK_REGISTRY[name] = task
+    tasks.TASK_DATACLASS_REGISTRY[name] = dataclass
+    node = dataclass()
+    node._name = name
+    ConfigStore.instance().store(name=name, group="task", node=node, provider="fairseq")

@@ -1,0 +1,133 @@
+"""The tied-multi objective: label-smoothed cross-entropy averaged over depth pairs (tied_multi, Algorithm 1)."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional, Tuple
+
+from fairseq import utils
+from fairseq.criterions import FairseqCriterion
+from fairseq.dataclass import FairseqDataclass
+from fairseq.logging import metrics
+from omegaconf import II
+from torch import Tensor
+
+from fairseq_flexdepth.compat import register_criterion
+from fairseq_flexdepth.depth.space import DepthPair, DepthSpace
+from fairseq_flexdepth.depth.weights import pair_weights
+
+
+@dataclass
+class TiedMultiCrossEntropyConfig(FairseqDataclass):
+    """Options of ``--criterion tied_multi_cross_entropy``."""
+
+    label_smoothing: float = field(
+        default=0.0, metadata={"help": "epsilon for label smoothing, 0 means no label smoothing"}
+    )
+    depth_weights: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "weights of the depth pairs in the loss: a row for each encoder depth, separated by ';', with a "
+            "weight for each decoder depth, separated by ','; normalised to sum 1 (default: all alike)"
+        },
+    )
+    sample_encoder_depths: int = field(
+        default=0, metadata={"help": "train this many encoder depths, drawn afresh at each update (0: all)"}
+    )
+    sample_decoder_depths: int = field(
+        default=0, metadata={"help": "train this many decoder depths, drawn afresh at each update (0: all)"}
+    )
+    sentence_avg: bool = II("optimization.sentence_avg")
+    seed: int = II("common.seed")
+
+
+@register_criterion("tied_multi_cross_entropy", dataclass=TiedMultiCrossEntropyConfig)
+class TiedMultiCrossEntropyCriterion(FairseqCriterion):
+    """The mean, or ``--depth-weights``' weighted mean, of all depth pairs' losses.
+
+    In validation, and wherever one pair was chosen by :meth:`set_depth`, no depths are drawn. Validation logs every
+    pair's negative log-likelihood as ``nll_e<n>d<m>``, in bits a token, like ``nll_loss``.
+    """
+
+    def __init__(self, task: Any, cfg: TiedMultiCrossEntropyConfig) -> None:
+        super().__init__(task)
+        if not 0 <= cfg.label_smoothing <= 1:
+            raise ValueError(f"--label-smoothing {cfg.label_smoothing}: expected a number from 0 to 1")
+        self.cfg = cfg
+
+    @classmethod
+    def build_criterion(cls, cfg: TiedMultiCrossEntropyConfig, task: Any) -> "TiedMultiCrossEntropyCriterion":
+        return cls(task, cfg)
+
+    def forward(
+        self, model: Any, sample: Dict[str, Any], reduce: bool = True
+    ) -> Tuple[Tensor, int, Dict[str, Any]]:
+        """The loss, the sample size it is to be divided by, and what to log.
+
+        Raises:
+            ValueError: *model* has no depths; ``--depth-weights`` or the sampling options do not fit its depths.
+        """
+        depths, weights = self._depths_and_weights(model)
+        losses = model(
+            **sample["net_input"],
+            target=model.get_targets(sample, None),
+            label_smoothing=self.cfg.label_smoothing,
+            depths=depths,
+            pair_weights=[weights[pair] for pair in depths.pairs],
+        )
+        loss = losses["loss"]
+        nll_losses = dict(zip(depths.pairs, losses["pair_nll_losses"]))
+        sentences = sample["target"].size(0)
+        sample_size = sentences if self.cfg.sentence_avg else sample["ntokens"]
+        logging_output = {
+            "loss": loss.data,
+            "nll_loss": sum(weights[pair] * nll for pair, nll in nll_losses.items()),
+            "ntokens": sample["ntokens"],
+            "nsentences": sentences,
+            "sample_size": sample_size,
+        }
+        if not model.training:
+            logging_output.update({pair_key(pair): nll for pair, nll in nll_losses.items()})
+        return loss, sample_size, logging_output
+
+    def _depths_and_weights(self, model: Any) -> Tuple[DepthSpace, Dict[DepthPair, float]]:
+        space = getattr(model, "depth_space", None)
+        if space is None:
+            raise ValueError(
+                "--criterion tied_multi_cross_entropy: expected a model of many depths, such as --arch "
+                f"tied_multi_transformer, given {type(model).__name__}"
+            )
+        if model.chosen_depth is not None:
+            n, m = model.chosen_depth
+            depths = DepthSpace((n,), (m,))
+            return depths, pair_weights(None, space, depths)
+        depths = space
+        if model.training:
+            depths = space.sample(
+                self.cfg.sample_encoder_depths, self.cfg.sample_decoder_depths, self.cfg.seed, model.num_updates
+            )
+        return depths, pair_weights(self.cfg.depth_weights, space, depths)
+
+    @classmethod
+    def reduce_metrics(cls, logging_outputs: List[Dict[str, Any]]) -> None:
+        """Aggregate what data-parallel workers logged."""
+
+        def total(key: str) -> float:
+            return sum(utils.item(output.get(key, 0)) for output in logging_outputs)
+
+        tokens, sample_size = total("ntokens"), total("sample_size")
+        metrics.log_scalar("loss", total("loss") / sample_size / math.log(2), sample_size, round=3)
+        metrics.log_scalar("nll_loss", total("nll_loss") / tokens / math.log(2), tokens, round=3)
+        metrics.log_derived("ppl", lambda meters: utils.get_perplexity(meters["nll_loss"].avg))
+        for key in logging_outputs[0] if logging_outputs else ():
+            if key.startswith("nll_e"):
+                metrics.log_scalar(key, total(key) / tokens / math.log(2), tokens, round=3)
+
+    @staticmethod
+    def logging_outputs_can_be_summed() -> bool:
+        """Every worker logs the same keys, so that they can be summed by one all-reduce."""
+        return True
+
+
+def pair_key(pair: DepthPair) -> str:
+    """The name under which a pair's negative log-likelihood is logged."""
+    return f"nll_e{pair[0]}d{pair[1]}"

@@ -1,0 +1,1 @@
+"""Decoding at the depth asked for."""

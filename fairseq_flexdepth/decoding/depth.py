@@ -1,0 +1,43 @@
+"""Applying ``--enc-layers`` and ``--dec-layers`` to models."""
+
+from typing import Any, Optional, Sequence
+
+from fairseq_flexdepth.depth.space import DepthPair
+
+
+def choose_depth(model: Any, encoder_depth: Optional[int], decoder_depth: Optional[int]) -> None:
+    """Set the depth of *model*; with both depths left out any model will do.
+
+    Raises:
+        ValueError: the model supports no depths, or not these.
+    """
+    if encoder_depth is None and decoder_depth is None:
+        return
+    if not hasattr(model, "set_depth"):
+        given = [
+            f"{option} {depth}"
+            for option, depth in (("--enc-layers", encoder_depth), ("--dec-layers", decoder_depth))
+            if depth is not None
+        ]
+        raise ValueError(
+            f"{' '.join(given)}: the checkpoint's {type(model).__name__} always runs all its layers; "
+            "train with --arch tied_multi_transformer to choose the depth, or leave the option out"
+        )
+    model.set_depth(encoder_depth, decoder_depth)
+
+
+def describe_depth(models: Sequence[Any]) -> Optional[str]:
+    """Which depth decodes, in words; ``None`` where no model has depths."""
+    described = []
+    for model in models:
+        if hasattr(model, "set_depth"):
+            n, m = current_depth(model)
+            described.append(
+                f"{n} of {len(model.encoder.layers)} encoder layers, {m} of {len(model.decoder.layers)} decoder layers"
+            )
+    return "; ".join(dict.fromkeys(described)) or None
+
+
+def current_depth(model: Any) -> DepthPair:
+    """The depth pair that *model* runs at."""
+    return model.chosen_depth or model.depth_space.deepest

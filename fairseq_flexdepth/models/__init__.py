@@ -1,0 +1,1 @@
+"""Models that can be trained and decoded at many depths."""

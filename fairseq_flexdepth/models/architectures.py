@@ -1,0 +1,24 @@
+"""Named architectures: presets of one model, with the sizes of fairseq's own ``transformer`` presets."""
+
+from argparse import Namespace
+from typing import Callable, Dict
+
+from fairseq.models.transformer import (
+    tiny_architecture,
+    transformer_iwslt_de_en,
+    transformer_wmt_en_de,
+    transformer_wmt_en_de_big,
+)
+
+from fairseq_flexdepth.compat import register_architecture
+from fairseq_flexdepth.models import transformer  # noqa: F401  (registers the model that the presets name)
+
+_SIZES: Dict[str, Callable[[Namespace], None]] = {
+    "tiny": tiny_architecture,
+    "iwslt_de_en": transformer_iwslt_de_en,
+    "wmt_en_de": transformer_wmt_en_de,
+    "wmt_en_de_big": transformer_wmt_en_de_big,
+}
+
+for _size, _architecture in _SIZES.items():
+    register_architecture("tied_multi_transformer", f"tied_multi_transformer_{_size}")(_architecture)

@@ -1,0 +1,68 @@
+"""Options of our Transformer models: fairseq's own, flat, and ours."""
+
+from argparse import Namespace
+from dataclasses import Field, dataclass, field, fields, make_dataclass
+from typing import Any, List, Tuple, Union
+
+from fairseq.dataclass import ChoiceEnum, FairseqDataclass
+from fairseq.models.transformer.transformer_config import (
+    DecoderConfig,
+    EncDecBaseConfig,
+    QuantNoiseConfig,
+    TransformerConfig,
+)
+from omegaconf import DictConfig, OmegaConf
+
+from fairseq_flexdepth.depth.subnetworks import STRATEGIES
+
+_GROUPS = {"encoder": EncDecBaseConfig, "decoder": DecoderConfig, "quant_noise": QuantNoiseConfig}
+
+
+def _flat_fields() -> List[Tuple[str, Any, Field]]:
+    """The fields of fairseq's TransformerConfig under the names of their options.
+
+    fairseq nests them (``decoder.embed_dim``) where its command line and checkpoints are flat
+    (``--decoder-embed-dim``); omegaconf 2.0 can neither nest them by itself nor tell a missing key from ``None``.
+    """
+    flat = []
+    for outer in fields(TransformerConfig):
+        if outer.name.startswith("_"):
+            continue
+        if outer.name not in _GROUPS:
+            flat.append((outer.name, outer.type, field(default=outer.default, metadata=outer.metadata)))
+            continue
+        for inner in fields(_GROUPS[outer.name]):
+            if not inner.name.startswith("_"):
+                default = inner.default
+                if isinstance(default, str):  # the interpolation ${model.decoder.embed_dim}
+                    default = default.replace("decoder.", "decoder_")
+                flat.append((f"{outer.name}_{inner.name}", inner.type, field(default=default, metadata=inner.metadata)))
+    return flat
+
+
+FlatTransformerConfig: Any = make_dataclass("FlatTransformerConfig", _flat_fields(), bases=(FairseqDataclass,))
+
+
+@dataclass
+class FlexDepthTransformerConfig(FlatTransformerConfig):
+    """fairseq's Transformer options and the depths that the model is trained for."""
+
+    subnetworks: ChoiceEnum(STRATEGIES) = field(  # type: ignore[valid-type]
+        default="head",
+        metadata={"help": "which layers run when a depth is asked for; head: the first ones"},
+    )
+    encoder_depths: str = field(
+        default="all",
+        metadata={"help": "encoder depths to train and to support: all, divisors (of the number of layers) or 1,2,6"},
+    )
+    decoder_depths: str = field(
+        default="all",
+        metadata={"help": "decoder depths to train and to support: all, divisors (of the number of layers) or 1,2,6"},
+    )
+
+
+def nested_config(cfg: Union[DictConfig, Namespace, FlexDepthTransformerConfig]) -> TransformerConfig:
+    """The options as fairseq's encoder and decoder want them, ours among them."""
+    if OmegaConf.is_config(cfg):
+        cfg = Namespace(**OmegaConf.to_container(cfg, resolve=True, enum_to_str=True))
+    return TransformerConfig.from_namespace(cfg)

@@ -1,0 +1,193 @@
+"""One Transformer for every depth: fairseq's model, run at one depth pair or at all of them."""
+
+from functools import lru_cache
+from typing import Any, Dict, Optional, Sequence, Tuple
+
+import torch
+from fairseq.models.transformer import TransformerConfig, TransformerModelBase
+from torch import Tensor, nn
+
+from fairseq_flexdepth.compat import register_model
+from fairseq_flexdepth.depth.plan import DepthPlan, build_plan
+from fairseq_flexdepth.depth.space import DepthPair, DepthSpace, parse_depths
+from fairseq_flexdepth.depth.subnetworks import assign_subnetworks
+from fairseq_flexdepth.models.config import FlexDepthTransformerConfig, nested_config
+from fairseq_flexdepth.models.transformer_decoder import FlexDepthDecoder
+from fairseq_flexdepth.models.transformer_encoder import FlexDepthEncoder
+from fairseq_flexdepth.modules.linear_cross_entropy import linear_cross_entropy
+from fairseq_flexdepth.modules.zero_gradient import with_zero_gradients
+
+
+@register_model("tied_multi_transformer", dataclass=FlexDepthTransformerConfig)
+class FlexDepthTransformer(TransformerModelBase):
+    """A Transformer that is trained for, and decodes at, every depth pair of its depth space.
+
+    Called as fairseq calls its ``transformer``, it is that model, at the depth set by :meth:`set_depth` (by default
+    the deepest of the space). Called with a *target* it returns the losses of many depth pairs at once.
+    """
+
+    def __init__(self, cfg: TransformerConfig, encoder: FlexDepthEncoder, decoder: FlexDepthDecoder) -> None:
+        super().__init__(cfg, encoder, decoder)
+        layers = len(encoder.layers), len(decoder.layers)
+        self.depth_space = DepthSpace(
+            parse_depths(cfg.encoder_depths, layers[0], "--encoder-depths"),
+            parse_depths(cfg.decoder_depths, layers[1], "--decoder-depths"),
+        )
+        self.encoder_subnetworks = assign_subnetworks(cfg.subnetworks, layers[0], self.depth_space.encoder)
+        self.decoder_subnetworks = assign_subnetworks(cfg.subnetworks, layers[1], self.depth_space.decoder)
+        self.chosen_depth: Optional[DepthPair] = None
+        self.num_updates = 0
+        self.set_depth()
+
+    @classmethod
+    def build_model(cls, cfg: Any, task: Any) -> "FlexDepthTransformer":
+        config = nested_config(cfg)
+        if config.adaptive_softmax_cutoff is not None:
+            raise ValueError(
+                f"--adaptive-softmax-cutoff {config.adaptive_softmax_cutoff}: "
+                "a model of many depths needs the full softmax; leave the option out"
+            )
+        return super().build_model(config, task)
+
+    @classmethod
+    def build_encoder(cls, cfg: TransformerConfig, src_dict: Any, embed_tokens: nn.Embedding) -> FlexDepthEncoder:
+        return FlexDepthEncoder(cfg, src_dict, embed_tokens)
+
+    @classmethod
+    def build_decoder(cls, cfg: TransformerConfig, tgt_dict: Any, embed_tokens: nn.Embedding) -> FlexDepthDecoder:
+        return FlexDepthDecoder(cfg, tgt_dict, embed_tokens, no_encoder_attn=cfg.no_cross_attention)
+
+    def set_depth(self, encoder_depth: Optional[int] = None, decoder_depth: Optional[int] = None) -> DepthPair:
+        """Run this depth pair alone from now on; a depth left out is the deepest, both left out undo the choice.
+
+        Returns:
+            The pair that runs now.
+
+        Raises:
+            ValueError: a depth is outside the depth space.
+        """
+        n, m = self.depth_space.choose(encoder_depth, decoder_depth)
+        self.encoder.layers.active = self.encoder_subnetworks[n]
+        self.decoder.layers.active = self.decoder_subnetworks[m]
+        self.chosen_depth = None if encoder_depth is None and decoder_depth is None else (n, m)
+        return n, m
+
+    def forward(
+        self,
+        src_tokens: Tensor,
+        src_lengths: Tensor,
+        prev_output_tokens: Tensor,
+        return_all_hiddens: bool = True,
+        features_only: bool = False,
+        alignment_layer: Optional[int] = None,
+        alignment_heads: Optional[int] = None,
+        target: Optional[Tensor] = None,
+        label_smoothing: float = 0.0,
+        depths: Optional[DepthSpace] = None,
+        pair_weights: Optional[Sequence[float]] = None,
+    ) -> Any:
+        """Without *target*, as fairseq's ``transformer``. With it, the losses of all pairs of *depths*.
+
+        Args:
+            target: batch × target length.
+            label_smoothing: ε of fairseq's label-smoothed cross-entropy.
+            depths: the pairs to compute; the whole depth space by default.
+            pair_weights: the weight of each of ``depths.pairs`` in the loss; equal ones, of sum 1, by default.
+
+        Returns:
+            With *target* a dict: ``loss``, the weighted sum of the pairs' losses; ``pair_losses`` and
+            ``pair_nll_losses``, one a pair, without gradient. All are sums over target tokens, in nats.
+        """
+        if target is None:
+            return super().forward(
+                src_tokens,
+                src_lengths,
+                prev_output_tokens,
+                return_all_hiddens=return_all_hiddens,
+                features_only=features_only,
+                alignment_layer=alignment_layer,
+                alignment_heads=alignment_heads,
+            )
+        depths = depths or self.depth_space
+        if pair_weights is None:
+            pair_weights = [1.0 / len(depths.pairs)] * len(depths.pairs)
+        encoder_plan, decoder_plan = self._plans(depths)
+        encoder_out = self.encoder.forward_exits(encoder_plan, src_tokens, src_lengths)
+        features = self.decoder.forward_exits(decoder_plan, prev_output_tokens, encoder_out)
+        losses = self._pair_losses(features, target, label_smoothing, depths, pair_weights)
+        left_out = self.encoder.layers.outside(encoder_plan) + self.decoder.layers.outside(decoder_plan)
+        losses["loss"] = with_zero_gradients(losses["loss"], left_out)
+        return losses
+
+    def _plans(self, depths: DepthSpace) -> Tuple[DepthPlan, DepthPlan]:
+        return (
+            _plan(tuple(self.encoder_subnetworks[n] for n in depths.encoder)),
+            _plan(tuple(self.decoder_subnetworks[m] for m in depths.decoder)),
+        )
+
+    def _pair_losses(
+        self,
+        features: Tensor,
+        target: Tensor,
+        label_smoothing: float,
+        depths: DepthSpace,
+        pair_weights: Sequence[float],
+    ) -> Dict[str, Tensor]:
+        """Project the features of all pairs, (decoder depth, encoder depth, batch) × length × channels."""
+        tokens = target.ne(self.decoder.padding_idx).view(-1).nonzero().view(-1)
+        by_decoder = (len(depths.decoder), len(depths.encoder))
+        weights = features.new_tensor(pair_weights, dtype=torch.float32).view(by_decoder[::-1]).t()
+        rows = features.reshape(len(pair_weights), target.numel(), features.size(-1))
+        if tokens.numel() < target.numel():
+            rows = rows.index_select(1, tokens)
+        result = linear_cross_entropy(
+            rows.reshape(-1, features.size(-1)),
+            self.decoder.output_projection.weight,
+            target.reshape(-1).index_select(0, tokens).repeat(len(pair_weights)),
+            weights.reshape(-1).repeat_interleave(tokens.numel()),
+            label_smoothing,
+        )
+
+        def per_pair(row_values: Tensor) -> Tensor:
+            return row_values.view(*by_decoder, -1).sum(dim=2).t().reshape(-1)
+
+        return {
+            "loss": result.loss,
+            "pair_losses": per_pair(result.row_losses),
+            "pair_nll_losses": per_pair(result.row_nll_losses),
+        }
+
+    def set_num_updates(self, num_updates: int) -> None:
+        """Remember the update number, from which depths are drawn."""
+        super().set_num_updates(num_updates)
+        self.num_updates = num_updates
+
+    def load_state_dict(self, state_dict: Dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """As fairseq's.
+
+        Raises:
+            ValueError: the dictionaries, or the numbers of layers, are not those of the checkpoint.
+        """
+        _check_fits(self, state_dict)
+        return super().load_state_dict(state_dict, *args, **kwargs)
+
+
+@lru_cache(maxsize=None)
+def _plan(subnetworks: Tuple[Tuple[int, ...], ...]) -> DepthPlan:
+    return build_plan(subnetworks)
+
+
+def _check_fits(model: FlexDepthTransformer, state_dict: Dict[str, Any]) -> None:
+    for side, language in (("encoder", "source"), ("decoder", "target")):
+        embeddings = state_dict.get(f"{side}.embed_tokens.weight")
+        entries = getattr(model, side).embed_tokens.weight.size(0)
+        if embeddings is not None and len(embeddings) != entries:
+            raise ValueError(
+                f"{language} dictionary of {entries} entries: the checkpoint was trained with {len(embeddings)}; "
+                "give the data directory whose dictionaries it was trained with"
+            )
+        prefix = f"{side}.layers."
+        saved = {int(key[len(prefix) :].split(".")[0]) for key in state_dict if key.startswith(prefix)}
+        layers = len(getattr(model, side).layers)
+        if saved and len(saved) != layers:
+            raise ValueError(f"--{side}-layers {layers}: the checkpoint has {len(saved)} {side} layers")

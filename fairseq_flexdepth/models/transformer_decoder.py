@@ -1,0 +1,75 @@
+"""fairseq's Transformer decoder, run at one depth or at many."""
+
+from typing import Any, Dict, List, Optional, Tuple
+
+from fairseq.models.transformer import TransformerConfig, TransformerDecoderBase
+from torch import Tensor, nn
+
+from fairseq_flexdepth.depth.plan import DepthPlan
+from fairseq_flexdepth.modules.depth_layers import DepthLayers
+
+
+class FlexDepthDecoder(TransformerDecoderBase):
+    """fairseq's Transformer decoder, whose layers run at the depth asked for."""
+
+    def __init__(
+        self, cfg: TransformerConfig, dictionary: Any, embed_tokens: nn.Embedding, no_encoder_attn: bool = False
+    ) -> None:
+        super().__init__(cfg, dictionary, embed_tokens, no_encoder_attn=no_encoder_attn)
+        self.layers = DepthLayers(list(self.layers.children()), cfg.decoder.layerdrop)
+
+    def forward_exits(
+        self, plan: DepthPlan, prev_output_tokens: Tensor, encoder_out: Dict[str, List[Tensor]]
+    ) -> Tensor:
+        """The features of all exits of *plan* on each of the encoder outputs stacked in *encoder_out*.
+
+        Returns:
+            (decoder exits · encoder exits · batch) × target length × channels, ready for the output projection.
+        """
+
+        def run(x: Tensor, enc: Tensor, padding_mask: Optional[Tensor], *_: Any, **masks: Any) -> Tuple:
+            copies = enc.size(1) // x.size(1)
+            future, padding = masks["self_attn_mask"], masks["self_attn_padding_mask"]
+            padding = None if padding is None else padding.repeat(copies, 1)
+
+            def run_layer(layer: nn.Module, inputs: Tensor) -> Tensor:
+                return layer(
+                    inputs, enc, padding_mask, self_attn_mask=future, self_attn_padding_mask=padding, need_attn=False
+                )[0]
+
+            return self.layers.run_plan(plan, x.repeat(1, copies, 1), run_layer), None, None
+
+        with self.layers.replaced_by(run):
+            return self.extract_features(prev_output_tokens, encoder_out=encoder_out)[0]
+
+    def extract_features(
+        self,
+        prev_output_tokens: Tensor,
+        encoder_out: Optional[Dict[str, List[Tensor]]],
+        incremental_state: Optional[Dict[str, Dict[str, Optional[Tensor]]]] = None,
+        full_context_alignment: bool = False,
+        alignment_layer: Optional[int] = None,
+        alignment_heads: Optional[int] = None,
+    ) -> Tuple[Tensor, Dict[str, List]]:
+        """As fairseq's; the alignment is by default that of the last layer that runs."""
+        if alignment_layer is None:
+            alignment_layer = len(self.layers.active) - 1
+        return super().extract_features(
+            prev_output_tokens,
+            encoder_out,
+            incremental_state,
+            full_context_alignment,
+            alignment_layer,
+            alignment_heads,
+        )
+
+    def reorder_incremental_state_scripting(
+        self, incremental_state: Dict[str, Dict[str, Optional[Tensor]]], new_order: Tensor
+    ) -> None:
+        """Reorder the decoding caches of the layers that run; the others have none."""
+        for layer in self.layers:
+            for module in layer.modules():
+                if hasattr(module, "reorder_incremental_state"):
+                    result = module.reorder_incremental_state(incremental_state, new_order)
+                    if result is not None:
+                        incremental_state = result

@@ -1,0 +1,46 @@
+"""fairseq's Transformer encoder, run at one depth or at many."""
+
+from typing import Any, Dict, List, Optional
+
+from fairseq.models.transformer import TransformerConfig, TransformerEncoderBase
+from torch import Tensor, nn
+
+from fairseq_flexdepth.compat import disable_encoder_fast_path, drop_fast_path_keys
+from fairseq_flexdepth.depth.plan import DepthPlan
+from fairseq_flexdepth.modules.depth_layers import DepthLayers
+
+
+class FlexDepthEncoder(TransformerEncoderBase):
+    """fairseq's Transformer encoder, whose layers run at the depth asked for."""
+
+    def __init__(self, cfg: TransformerConfig, dictionary: Any, embed_tokens: nn.Embedding) -> None:
+        super().__init__(cfg, dictionary, embed_tokens)
+        self.layers = DepthLayers(list(self.layers.children()), cfg.encoder.layerdrop)
+        disable_encoder_fast_path(self.layers.children())
+
+    def forward_exits(self, plan: DepthPlan, src_tokens: Tensor, src_lengths: Tensor) -> Dict[str, List[Tensor]]:
+        """The outputs of all exits of *plan*, in the form of fairseq's ``encoder_out``.
+
+        ``encoder_out`` is source length × (exits · batch) × channels, after the final layer norm if there is one;
+        ``encoder_padding_mask`` (exits · batch) × source length.
+        """
+
+        def run(x: Tensor, encoder_padding_mask: Optional[Tensor]) -> Tensor:
+            return self.layers.run_plan(
+                plan, x, lambda layer, inputs: layer(inputs, encoder_padding_mask=encoder_padding_mask)
+            )
+
+        with self.layers.replaced_by(run):
+            encoder_out = self.forward(src_tokens, src_lengths=src_lengths)
+        return {
+            "encoder_out": encoder_out["encoder_out"],
+            "encoder_padding_mask": [
+                mask.repeat(len(plan.exits), 1) for mask in encoder_out["encoder_padding_mask"]
+            ],
+        }
+
+    def upgrade_state_dict_named(self, state_dict: Dict[str, Any], name: str) -> Dict[str, Any]:
+        """Also accept a checkpoint of the other stack."""
+        for index, layer in enumerate(self.layers.children()):
+            drop_fast_path_keys(state_dict, f"{name}.layers.{index}", layer)
+        return super().upgrade_state_dict_named(state_dict, name)

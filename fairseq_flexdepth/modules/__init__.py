@@ -1,0 +1,1 @@
+"""Building blocks that know tensors but no model."""

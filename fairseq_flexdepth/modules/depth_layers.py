@@ -1,0 +1,76 @@
+"""A stack of layers of which only the asked-for ones run.
+
+fairseq's encoder and decoder walk through their layers with ``for layer in self.layers``. Choosing what this loop
+sees is all that a depth needs, so that fairseq's ``forward`` runs unchanged: the layers of one sub-network for
+decoding, or a single stand-in that runs a whole depth plan for training.
+"""
+
+from contextlib import contextmanager
+from typing import Callable, Iterator, List, Optional, Sequence, Tuple
+
+import torch
+from fairseq.modules import LayerDropModuleList
+from torch import Tensor, nn
+
+from fairseq_flexdepth.depth.plan import INPUT, DepthPlan
+
+# A stand-in for a layer: called as fairseq calls a layer of the stack.
+StandIn = Callable[..., object]
+
+
+class DepthLayers(LayerDropModuleList):
+    """The layers of an encoder or decoder, with the parameter names of a plain ``ModuleList``.
+
+    Args:
+        layers: all layers of the stack.
+        layerdrop: probability of skipping a layer in training (fairseq's ``--encoder-layerdrop``).
+    """
+
+    def __init__(self, layers: Sequence[nn.Module], layerdrop: float) -> None:
+        super().__init__(p=layerdrop, modules=layers)
+        self.active: Tuple[int, ...] = tuple(range(1, len(self) + 1))  # positions that an iteration yields
+        self._stand_in: Optional[StandIn] = None
+
+    def __iter__(self) -> Iterator:
+        if self._stand_in is not None:
+            return iter([self._stand_in])
+        active = {id(self[position - 1]) for position in self.active}
+        return iter([layer for layer in self._surviving() if id(layer) in active])
+
+    def _surviving(self) -> List[nn.Module]:
+        # With p = 0 fairseq's list would still draw random numbers, which its plain list does not.
+        return list(super().__iter__()) if self.p > 0 else list(self._modules.values())
+
+    @contextmanager
+    def replaced_by(self, stand_in: StandIn) -> Iterator[None]:
+        """Within this context an iteration yields *stand_in* alone."""
+        self._stand_in = stand_in
+        try:
+            yield
+        finally:
+            self._stand_in = None
+
+    def run_plan(self, plan: DepthPlan, x: Tensor, run_layer: Callable[[nn.Module, Tensor], Tensor]) -> Tensor:
+        """Run every layer of *plan* once and stack the outputs of its exits.
+
+        Args:
+            plan: what to run.
+            x: the stack's input, length × batch × channels.
+            run_layer: applies a layer to its input.
+
+        Returns:
+            The exits' outputs one after another on the batch axis: length × (exits · batch) × channels.
+        """
+        surviving = {id(layer) for layer in self._surviving()}
+        outputs: List[Tensor] = []
+        for position, parent in plan.runs:
+            layer = self[position - 1]
+            inputs = x if parent == INPUT else outputs[parent]
+            outputs.append(run_layer(layer, inputs) if id(layer) in surviving else inputs)
+        return torch.cat([outputs[run] for run in plan.exits], dim=1)
+
+    def outside(self, plan: DepthPlan) -> List[nn.Parameter]:
+        """The parameters of the layers that *plan* leaves out."""
+        used = set(plan.positions)
+        unused = [layer for position, layer in enumerate(self._modules.values(), start=1) if position not in used]
+        return [parameter for layer in unused for parameter in layer.parameters()]

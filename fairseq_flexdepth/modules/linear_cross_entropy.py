@@ -1,0 +1,149 @@
+"""Output projection and label-smoothed cross-entropy in one, a chunk of rows at a time.
+
+The logits of all depth pairs, rows × vocabulary, would not fit in memory: 18 GiB for 36 pairs of 4,096 tokens and a
+vocabulary of 32,768. Here a chunk's logits become its gradients at once and are then forgotten, so that neither the
+forward nor the backward pass ever holds more than one chunk.
+"""
+
+from typing import Any, NamedTuple, Optional, Tuple
+
+import torch
+from torch import Tensor
+
+from fairseq_flexdepth.compat import explicit_autocast
+
+CHUNK_ELEMENTS = 2**24  # logits held at a time: 64 MiB in single precision
+
+
+class LinearCrossEntropy(NamedTuple):
+    """The weighted sum over all rows, and every row's own loss (no gradient flows through the latter two)."""
+
+    loss: Tensor  # scalar
+    row_losses: Tensor  # rows: label-smoothed cross-entropy
+    row_nll_losses: Tensor  # rows: negative log-likelihood
+
+
+def linear_cross_entropy(
+    features: Tensor, weight: Tensor, target: Tensor, row_weights: Tensor, label_smoothing: float
+) -> LinearCrossEntropy:
+    """Σ over rows of ``row_weights`` × fairseq's ``label_smoothed_nll_loss`` of ``features · weightᵀ``.
+
+    As in fairseq, the target class has the probability 1 − ε, and every other class ε / (vocabulary − 1).
+
+    Args:
+        features: rows × channels.
+        weight: vocabulary × channels.
+        target: rows, class indices without padding.
+        row_weights: rows, the factor of each row in the sum.
+        label_smoothing: ε, 0 to 1.
+    """
+    gradients = torch.is_grad_enabled()
+    with explicit_autocast() as half:
+        if half is not None:  # project in the precision that fairseq's own projection would take
+            features, weight = features.to(half), weight.to(half)
+        return LinearCrossEntropy(
+            *_ChunkedLinearCrossEntropy.apply(
+                features,
+                weight,
+                target,
+                row_weights.float(),
+                label_smoothing,
+                (gradients and features.requires_grad, gradients and weight.requires_grad),
+            )
+        )
+
+
+class _ChunkedLinearCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        features: Tensor,
+        weight: Tensor,
+        target: Tensor,
+        row_weights: Tensor,
+        label_smoothing: float,
+        gradients_wanted: Tuple[bool, bool],
+    ) -> Tuple[Tensor, Tensor, Tensor]:
+        want_features, want_weight = gradients_wanted
+        grad_features = torch.empty_like(features) if want_features else None
+        grad_weight = torch.zeros_like(weight, dtype=torch.float32) if want_weight else None
+        row_losses = torch.empty_like(row_weights)
+        row_nll_losses = torch.empty_like(row_weights)
+        weight_sum = weight.sum(dim=0, dtype=torch.float32)
+        chunk_rows = max(1, CHUNK_ELEMENTS // weight.size(0))
+        for start in range(0, features.size(0), chunk_rows):
+            rows = slice(start, start + chunk_rows)
+            row_losses[rows], row_nll_losses[rows] = _one_chunk(
+                features[rows],
+                weight,
+                weight_sum,
+                target[rows],
+                row_weights[rows],
+                label_smoothing,
+                None if grad_features is None else grad_features[rows],
+                grad_weight,
+            )
+        if grad_weight is not None and label_smoothing > 0:
+            # The uniform part of the smoothed target is the same for every class: one vector, added once.
+            uniform = label_smoothing / (weight.size(0) - 1)
+            grad_weight -= uniform * (row_weights @ features.float())
+        ctx.gradients = (grad_features, None if grad_weight is None else grad_weight.to(weight.dtype))
+        loss = (row_losses * row_weights).sum()
+        ctx.mark_non_differentiable(row_losses, row_nll_losses)
+        return loss, row_losses, row_nll_losses
+
+    @staticmethod
+    def backward(
+        ctx: Any, grad_loss: Tensor, *_: Optional[Tensor]
+    ) -> Tuple[Optional[Tensor], Optional[Tensor], None, None, None, None]:
+        if ctx.gradients is None:
+            raise RuntimeError("the gradients of linear_cross_entropy were used up by an earlier backward pass")
+        for gradient in ctx.gradients:
+            if gradient is not None:
+                gradient.mul_(grad_loss.to(gradient.dtype))
+        grad_features, grad_weight = ctx.gradients
+        ctx.gradients = None
+        return grad_features, grad_weight, None, None, None, None
+
+
+def _one_chunk(
+    features: Tensor,
+    weight: Tensor,
+    weight_sum: Tensor,
+    target: Tensor,
+    row_weights: Tensor,
+    label_smoothing: float,
+    grad_features: Optional[Tensor],
+    grad_weight: Optional[Tensor],
+) -> Tuple[Tensor, Tensor]:
+    """Losses of some rows; their gradients are written into *grad_features* and added to *grad_weight*."""
+    classes = weight.size(0)
+    uniform = label_smoothing / (classes - 1)
+    on_target = 1.0 - label_smoothing - uniform
+    index = target.unsqueeze(1)
+    logits = features @ weight.t()
+    log_probabilities = torch.log_softmax(logits, dim=1, dtype=torch.float32)
+    nll_losses = -log_probabilities.gather(1, index).squeeze(1)
+    losses = nll_losses
+    if label_smoothing > 0:
+        # Σ_v log p(v) = Σ_v logit(v) − V · log Z, where Σ_v logit(v) needs no pass over the vocabulary.
+        log_partition = logits.gather(1, index).squeeze(1).float() + nll_losses
+        smooth_losses = classes * log_partition - features.float() @ weight_sum
+        losses = on_target * nll_losses + uniform * smooth_losses
+    if grad_features is None and grad_weight is None:
+        return losses, nll_losses
+    # d loss / d logits = p − (1 − ε − ε/(V−1)) · onehot − ε/(V−1); the last term is left to a rank-one correction.
+    probabilities = log_probabilities.exp_()
+    probabilities.scatter_add_(1, index, probabilities.new_full(index.shape, -on_target))
+    probabilities = probabilities.to(weight.dtype)
+    scale = row_weights.unsqueeze(1)
+    if grad_features is not None:
+        chunk = (probabilities @ weight).float() - uniform * weight_sum
+        grad_features.copy_(chunk.mul_(scale))
+    if grad_weight is not None:
+        scaled = (features * scale).to(weight.dtype)
+        if grad_weight.dtype == weight.dtype:
+            grad_weight.addmm_(probabilities.t(), scaled)
+        else:
+            grad_weight += probabilities.t() @ scaled
+    return losses, nll_losses

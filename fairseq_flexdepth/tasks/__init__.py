@@ -1,0 +1,1 @@
+"""fairseq's tasks with the depth options."""

@@ -1,0 +1,100 @@
+"""Tiny dictionaries, tasks, models and batches, all seeded, for the tests."""
+
+from argparse import Namespace
+from types import SimpleNamespace
+from typing import Any, Dict, List, Optional
+
+import torch
+from fairseq import models
+from fairseq.data import Dictionary
+from fairseq.models.transformer import TransformerModel, base_architecture
+
+import fairseq_flexdepth  # noqa: F401  (registers our architectures)
+from fairseq_flexdepth.models.transformer import FlexDepthTransformer
+
+
+def dictionary(size: int) -> Dictionary:
+    """A dictionary of exactly *size* entries, fairseq's four special ones included."""
+    words = Dictionary()
+    for index in range(size - len(words)):
+        words.add_symbol(f"word{index}")
+    return words
+
+
+def task(source_size: int = 17, target_size: int = 21, joined: bool = False) -> Any:
+    """The part of a translation task that building a model needs."""
+    source = dictionary(source_size)
+    return SimpleNamespace(
+        source_dictionary=source, target_dictionary=source if joined else dictionary(target_size)
+    )
+
+
+def options(**changes: Any) -> Namespace:
+    """Options of a tiny Transformer without dropout, 3 encoder and 2 decoder layers deep."""
+    tiny = {
+        "encoder_embed_dim": 12,
+        "encoder_ffn_embed_dim": 14,
+        "encoder_attention_heads": 2,
+        "decoder_attention_heads": 2,
+        "encoder_layers": 3,
+        "decoder_layers": 2,
+        "dropout": 0.0,
+        "max_source_positions": 64,
+        "max_target_positions": 64,
+    }
+    args = Namespace(**{**tiny, **changes})
+    base_architecture(args)
+    return args
+
+
+def flexible_model(seed: int = 1, for_task: Optional[Any] = None, **changes: Any) -> FlexDepthTransformer:
+    """Our model, built the way fairseq builds it."""
+    torch.manual_seed(seed)
+    args = options(**changes)
+    args.arch = "tied_multi_transformer"
+    return models.build_model(args, for_task or task())
+
+
+def stock_model(like: FlexDepthTransformer, encoder_layers: int, decoder_layers: int, **changes: Any) -> Any:
+    """fairseq's own ``transformer`` of the given depth, with the weights of the first layers of *like*."""
+    joined = task(len(like.encoder.dictionary), len(like.decoder.dictionary))
+    args = options(**changes)
+    if args.share_all_embeddings:
+        joined = task(len(like.encoder.dictionary), joined=True)
+    args.encoder_layers, args.decoder_layers = encoder_layers, decoder_layers
+    model = TransformerModel.build_model(args, joined)
+    wanted = model.state_dict()
+    given = like.state_dict()
+    model.load_state_dict({key: given[key] for key in wanted}, strict=True)
+    for layer in model.encoder.layers:  # 0.12.2's inference path differs in the last digits
+        layer.can_use_fastpath = False
+    return model
+
+
+def sample(
+    source_lengths: List[int], target_lengths: List[int], source_size: int = 17, target_size: int = 21, seed: int = 3
+) -> Dict[str, Any]:
+    """A batch as fairseq's LanguagePairDataset makes it: source padded left, target right, with end symbols."""
+    generator = torch.Generator().manual_seed(seed)
+    pad, eos, first_word = 1, 2, 4
+    source = torch.full((len(source_lengths), max(source_lengths)), pad)
+    target = torch.full((len(target_lengths), max(target_lengths)), pad)
+    previous = torch.full_like(target, pad)
+    for row, (source_length, target_length) in enumerate(zip(source_lengths, target_lengths)):
+        source[row, -source_length:] = torch.randint(first_word, source_size, (source_length,), generator=generator)
+        source[row, -1] = eos
+        words = torch.randint(first_word, target_size, (target_length,), generator=generator)
+        words[-1] = eos
+        target[row, :target_length] = words
+        previous[row, :target_length] = torch.cat([words[-1:], words[:-1]])
+    return {
+        "id": torch.arange(len(source_lengths)),
+        "net_input": {
+            "src_tokens": source,
+            "src_lengths": torch.tensor(source_lengths),
+            "prev_output_tokens": previous,
+        },
+        "target": target,
+        "ntokens": int(target.ne(pad).sum()),
+        "nsentences": len(source_lengths),
+    }
