@@ -1,4 +1,4 @@
-"""``fairseq-flexdepth depths``: the sub-networks of a strategy, and how evenly and widely they use the layers."""
+"""``fairseq-flexdepth depths``: the sub-networks of a strategy, and how evenly they use the layers."""
 
 import argparse
 import json
@@ -75,9 +75,9 @@ def run(args: argparse.Namespace) -> int:
         return 0
     runs, rests, undefined = _marks(sys.stdout.encoding)
     print(picture(args.layers, result["subnetworks"], runs, rests))  # type: ignore[arg-type]
-    balance = result["task_balance"]
-    print()
-    print(f"TB   {undefined if balance is None else format(balance, '.2f')}   task balance: lower is more even", end="")
-    print(f" ({result['task_balance_eq5']:.2f} with divisor N, as Eq. 5 is printed)")
-    print(f"ALD  {result['average_layer_distance']:.2f}   average layer distance: higher spreads the layers more")
+    balance = undefined if result["task_balance"] is None else f"{result['task_balance']:.2f}"
+    print(
+        f"\nTB   {balance:<4}  task balance, lower is more even ({result['task_balance_eq5']:.2f} by Eq. 5)"
+    )
+    print(f"ALD  {result['average_layer_distance']:.2f}  average layer distance, higher is more spread out")
     return 0

@@ -23,9 +23,10 @@ SPECIAL_SYMBOLS = 4
 
 
 def split_user_dirs(arguments: Sequence[str]) -> Tuple[List[str], List[str]]:
-    """The arguments without any ``--user-dir``, and the other people's directories that were named.
+    """The arguments without any ``--user-dir``, and the directories named there that are not ours.
 
-    Our own is left out: it is implied, and fairseq refuses a folder of the name of a module that came from elsewhere.
+    Ours is implied. Handed to fairseq it could fail: the installed package and a folder of the same name
+    in the current directory are two modules to fairseq, which refuses the second.
     """
     rest: List[str] = []
     user_dirs: List[str] = []
@@ -49,9 +50,7 @@ def import_plugin(user_dirs: Sequence[str] = ()) -> None:
 
     import fairseq_flexdepth
 
-    register = getattr(fairseq_flexdepth, "register", None)
-    if register is not None:
-        register()
+    fairseq_flexdepth.register()
     for user_dir in user_dirs:
         try:
             utils.import_user_module(argparse.Namespace(user_dir=user_dir))
@@ -61,7 +60,7 @@ def import_plugin(user_dirs: Sequence[str] = ()) -> None:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Standard output is for the answer, standard error for mistakes: fairseq's and hydra's chatter goes to neither."""
+    """Keep fairseq's and hydra's chatter off standard output, which is for the answer, and off the screen."""
     disabled = logging.root.manager.disable
     logging.disable(logging.INFO)
     try:
@@ -74,7 +73,7 @@ def quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _program(name: str) -> Iterator[None]:
-    """fairseq looks for ``--user-dir`` in ``sys.argv`` as well, whatever arguments it is handed: hide ours."""
+    """Hide our arguments: fairseq looks for ``--user-dir`` in ``sys.argv`` whatever it is handed."""
     saved = sys.argv
     sys.argv = [name]
     try:
@@ -88,8 +87,9 @@ def _refuse(message: str) -> NoReturn:
     match = re.fullmatch(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)", message)
     if match and len(match.group(3)) > 300:
         option, given, choices = match.groups()
-        close = difflib.get_close_matches(given, re.split(r"[', ]+", choices), n=4) or ["no similar name"]
-        message = f"{option.split('/')[0]} {given}: unknown name; did you mean {', '.join(close)}?"
+        close = difflib.get_close_matches(given, re.split(r"[', ]+", choices), n=4)
+        hint = f"did you mean {' or '.join(close)}?" if close else "see fairseq-train --help"
+        message = f"{option.split('/')[0]} {given}: unknown name; {hint}"
     raise ValueError(message)
 
 
@@ -112,14 +112,38 @@ def parse_training_options(arguments: Sequence[str], data: str) -> argparse.Name
             raise ValueError("--arch: required, for example --arch tied_multi_transformer_iwslt_de_en")
         # Ours comes first and fills the positional, so a DATA of the user's is left over.
         args, extra = options.parse_args_and_arch(parser, [data, *rest], parse_known=True)
-    if len(extra) > 1 or any(argument.startswith("-") for argument in extra):
-        raise ValueError(f"unrecognized arguments: {' '.join(extra)}")
+    unknown = extra if extra and extra[0].startswith("-") else extra[1:]
+    if unknown:
+        raise ValueError(f"unrecognized arguments: {' '.join(unknown)}")
     return args
+
+
+def check_task_fits(args: argparse.Namespace, source_size: int, target_size: int) -> None:
+    """Refuse a task or vocabularies that the architecture is not for: fairseq answers with a traceback."""
+    from fairseq.models import ARCH_MODEL_REGISTRY, FairseqLanguageModel
+    from fairseq.tasks import TASK_REGISTRY
+    from fairseq.tasks.language_modeling import LanguageModelingTask
+    from fairseq.tasks.translation import TranslationTask
+
+    arch, task = ARCH_MODEL_REGISTRY[args.arch], TASK_REGISTRY[args.task]
+    is_language_model = issubclass(arch, FairseqLanguageModel)
+    is_language_task = issubclass(task, LanguageModelingTask)
+    if is_language_model and issubclass(task, TranslationTask):
+        raise ValueError(f"--task {args.task}: expected --task language_modeling for --arch {args.arch}")
+    if is_language_task and not is_language_model:
+        raise ValueError(f"--task {args.task}: expected a language model's --arch, given {args.arch}")
+    if source_size != target_size:
+        sizes = f"expected one vocabulary, given sizes {source_size} and {target_size}"
+        if is_language_task:
+            raise ValueError(f"--task {args.task}: {sizes}")
+        if getattr(args, "share_all_embeddings", False):
+            raise ValueError(f"--share-all-embeddings: {sizes}")
 
 
 def write_dictionary(path: Path, size: int) -> None:
     """A dictionary file that fairseq loads as exactly *size* symbols."""
-    path.write_text("".join(f"symbol{index} 1\n" for index in range(size - SPECIAL_SYMBOLS)), encoding="utf-8")
+    lines = (f"symbol{index} 1\n" for index in range(size - SPECIAL_SYMBOLS))
+    path.write_text("".join(lines), encoding="utf-8")
 
 
 def build_training_model(arguments: Sequence[str], source_size: int, target_size: int) -> "nn.Module":
@@ -130,10 +154,7 @@ def build_training_model(arguments: Sequence[str], source_size: int, target_size
     """
     with tempfile.TemporaryDirectory() as folder:
         args = parse_training_options(arguments, folder)
-        if getattr(args, "share_all_embeddings", False) and source_size != target_size:
-            raise ValueError(
-                f"--share-all-embeddings: needs one vocabulary, given {source_size} source and {target_size} target symbols"
-            )
+        check_task_fits(args, source_size, target_size)
         # Equal sizes give equal dictionaries, which --share-all-embeddings takes for a joined one.
         write_dictionary(Path(folder, "dict.source.txt"), source_size)
         write_dictionary(Path(folder, "dict.target.txt"), target_size)
@@ -151,6 +172,9 @@ def _build(args: argparse.Namespace) -> "nn.Module":
         return tasks.setup_task(config.task).build_model(config.model)
     except AssertionError as error:
         # How fairseq refuses options that contradict each other.
-        raise ValueError(f"--arch {args.arch}: fairseq refuses these options: {error or 'no reason given'}") from error
+        reason = str(error) or "no reason given"
+        raise ValueError(f"--arch {args.arch}: fairseq refuses these options: {reason}") from error
     except FileNotFoundError as error:
-        raise ValueError(f"--task {args.task}: needs more than dictionaries: {error}") from error
+        raise ValueError(
+            f"--task {args.task}: not supported, it reads more of DATA than dictionaries"
+        ) from error

@@ -1,15 +1,16 @@
 """``fairseq-flexdepth``: the command line around the plugin.
 
-A sub-command is a module with ``NAME``, ``HELP``, ``add_arguments(parser)`` and ``run(args) -> exit status``, listed in
-``COMMANDS``. One that also takes fairseq's own options sets the default ``fairseq_options=[]`` on its parser and finds
-there whatever it did not declare itself. Sub-commands import torch, fairseq and matplotlib inside ``run``: starting up
-takes milliseconds instead of seconds.
+A sub-command is a module with ``NAME``, ``HELP``, ``add_arguments(parser)`` and ``run(args)``, which returns
+the exit status; ``COMMANDS`` lists them. One that also takes fairseq's own options sets the default
+``fairseq_options=[]`` on its parser and finds there whatever it did not declare itself.
+Sub-commands import torch, fairseq and matplotlib inside ``run``: starting up takes a fraction of a second.
 """
 
 import argparse
 import sys
 from typing import NoReturn, Optional, Protocol, Sequence, Tuple
 
+from fairseq_flexdepth import __version__
 from fairseq_flexdepth.cli import depths, doctor, params
 
 PROGRAM = "fairseq-flexdepth"
@@ -36,18 +37,12 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
-def _version() -> str:
-    import fairseq_flexdepth
-
-    return f"{PROGRAM} {getattr(fairseq_flexdepth, '__version__', '(unknown version)')}"
-
-
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all sub-commands."""
-    # Abbreviations are off: --enc would otherwise be taken from the fairseq options that follow a sub-command.
-    parser = OneLineParser(prog=PROGRAM, description="Tools around depth-flexible fairseq models.", allow_abbrev=False)
-    parser.add_argument("--version", action="version", version=_version())
-    commands = parser.add_subparsers(title="sub-commands", dest="command", metavar="SUB-COMMAND", required=True)
+    # No abbreviations: one of ours could be the start of a fairseq option's name.
+    parser = OneLineParser(prog=PROGRAM, description="Tools for models of any depth.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="SUB-COMMAND", required=True)
     for command in COMMANDS:
         sub_parser = commands.add_parser(
             command.NAME, help=command.HELP, description=command.HELP, allow_abbrev=False
@@ -67,9 +62,14 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             raise ValueError(f"unrecognized arguments: {' '.join(unknown)}")
         return args.run(args)
     except ValueError as error:
-        message = " ".join(str(error).split())
-        print(f"{PROGRAM} {args.command}: error: {message}", file=sys.stderr)
-        return 2
+        return _report(args.command, str(error), 2)
+    except ImportError as error:
+        return _report(args.command, f"{error}; fairseq-flexdepth doctor says what is missing", 1)
+
+
+def _report(command: str, message: str, status: int) -> int:
+    print(f"{PROGRAM} {command}: error: {' '.join(message.split())}", file=sys.stderr)
+    return status
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""``fairseq-flexdepth params``: the number of parameters of a fairseq-train command line, without its data."""
+"""``fairseq-flexdepth params``: the parameters of a fairseq-train command line, counted without its data."""
 
 import argparse
 import json
@@ -12,14 +12,9 @@ if TYPE_CHECKING:
 NAME = "params"
 HELP = "count the parameters of a fairseq-train command line; no data needed"
 
-# Modules whose parameters are embeddings or the vocabulary's output projection, under the names that fairseq's
-# Transformer, LSTM and language models give them.
+# Names of embeddings and output projections in fairseq's Transformers, LSTMs and language models.
 EMBEDDING_NAMES = frozenset(
     ("embed_tokens", "embed_positions", "output_projection", "fc_out", "embed_out", "adaptive_softmax")
-)
-# Copies for the encoder's inference fast path that fairseq 0.12.2 keeps as parameters and never trains.
-FAST_PATH_COPIES = frozenset(
-    f"{module}_{tensor}" for module in ("in_proj", "out_proj", "fc1", "fc2") for tensor in ("weight", "bias")
 )
 
 
@@ -46,16 +41,18 @@ class ParameterCounts(NamedTuple):
 
 
 def _named_parameters(model: "nn.Module") -> Iterator[Tuple[str, "nn.Parameter", "nn.Module"]]:
-    """Every unique trained parameter: its full name, itself and the module that owns it."""
+    """Every unique parameter: its full name, itself and the module that owns it."""
     from fairseq.modules.transformer_layer import TransformerEncoderLayerBase
+
+    from fairseq_flexdepth.compat import FAST_PATH_NAMES
 
     seen = set()
     for prefix, module in model.named_modules():
         for name, parameter in module._parameters.items():
             if parameter is None or parameter in seen:
                 continue
-            if name in FAST_PATH_COPIES and isinstance(module, TransformerEncoderLayerBase):
-                continue
+            if name in FAST_PATH_NAMES and isinstance(module, TransformerEncoderLayerBase):
+                continue  # fairseq 0.12.2's untrained copies for inference
             seen.add(parameter)
             yield f"{prefix}.{name}", parameter, module
 
@@ -63,8 +60,8 @@ def _named_parameters(model: "nn.Module") -> Iterator[Tuple[str, "nn.Parameter",
 def count_parameters(model: "nn.Module") -> ParameterCounts:
     """Count a model's parameters.
 
-    Embeddings are the token embeddings, learned positions and the output projection. What encoder and decoder share
-    counts as the encoder's; what belongs to neither counts as the decoder's.
+    Embeddings are the token embeddings, learned positions and the output projection. What encoder and
+    decoder share counts as the encoder's; what belongs to neither counts as the decoder's.
     """
     from torch import nn
 
@@ -85,23 +82,24 @@ def vocabulary_sizes(both: Optional[int], source: Optional[int], target: Optiona
     for option, size in given.items():
         if size is not None and size <= SPECIAL_SYMBOLS:
             raise ValueError(
-                f"{option} {size}: expected {SPECIAL_SYMBOLS + 1} or more, of which fairseq's special symbols are"
-                f" {SPECIAL_SYMBOLS}"
+                f"{option} {size}: expected {SPECIAL_SYMBOLS + 1} or more, special symbols included"
             )
     source = both if source is None else source
     target = both if target is None else target
     if source is None or target is None:
-        raise ValueError("--vocab-size: required, unless --source-vocab-size and --target-vocab-size are both given")
+        raise ValueError(
+            "--vocab-size: required unless --source-vocab-size and --target-vocab-size are given"
+        )
     return source, target
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "%(prog)s --vocab-size V [fairseq-train options] [--json]"
     parser.epilog = (
-        "Sizes count fairseq's 4 special symbols. --user-dir fairseq_flexdepth is implied; DATA may be left out. "
-        "All other options are those of fairseq-train."
+        "A size includes fairseq's 4 special symbols. --user-dir fairseq_flexdepth is implied and DATA may "
+        "be left out; all other options are those of fairseq-train."
     )
-    parser.add_argument("--vocab-size", type=int, metavar="V", help="symbols in the vocabulary, shared by both sides")
+    parser.add_argument("--vocab-size", type=int, metavar="V", help="symbols in the vocabulary of both sides")
     parser.add_argument("--source-vocab-size", type=int, metavar="S", help="symbols in the source vocabulary")
     parser.add_argument("--target-vocab-size", type=int, metavar="T", help="symbols in the target vocabulary")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -110,10 +108,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def table(counts: ParameterCounts) -> str:
     """An aligned table: the exact number, and millions."""
-    rows = [(name.replace("_", " "), f"{count:,}", f"{count / 1e6:.1f}M") for name, count in counts.as_dict().items()]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    rows = counts.as_dict()
+    label_width = max(len(label) for label in rows)
+    number_width = max(len(f"{number:,}") for number in rows.values())
     return "\n".join(
-        f"{name:<{widths[0]}}  {count:>{widths[1]}}  {millions:>{widths[2]}}" for name, count, millions in rows
+        f"{label.replace('_', ' '):<{label_width}}  {number:>{number_width},}  {number / 1e6:>7.1f}M"
+        for label, number in rows.items()
     )
 
 

@@ -1,0 +1,177 @@
+"""What is installed, and whether the versions fit together: ``doctor``'s checks that import nothing heavy."""
+
+import re
+import sys
+from importlib import metadata
+from typing import Callable, Dict, NamedTuple, Optional, Tuple
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+
+DISTRIBUTIONS = (
+    "pip",
+    "torch",
+    "fairseq",
+    "fairseq-fixed",
+    "numpy",
+    "omegaconf",
+    "hydra-core",
+    "sacrebleu",
+    "matplotlib",
+    "sentencepiece",
+    "ctranslate2",
+)
+# What works without them, and what does not.
+OPTIONAL = {
+    "sacrebleu": "BLEU and chrF cannot be computed",
+    "matplotlib": "heatmaps cannot be drawn",
+    "sentencepiece": "the examples on real text cannot make subwords",
+    "ctranslate2": "export to CTranslate2 is not possible",
+}
+
+
+class Check(NamedTuple):
+    """One finding: a name, ``ok``, ``warn`` or ``fail``, what was found, and what to do about it."""
+
+    name: str
+    status: str
+    detail: str
+    remedy: str = ""
+
+
+class Environment(NamedTuple):
+    """The Python that runs and the versions of the installed distributions."""
+
+    python: Tuple[int, ...]
+    versions: Dict[str, Optional[str]]
+
+    @property
+    def stack(self) -> Optional[str]:
+        """A is fairseq-fixed, B is fairseq's own last release."""
+        if self.versions.get("fairseq-fixed"):
+            return "A"
+        return "B" if self.versions.get("fairseq") else None
+
+    def release(self, distribution: str) -> Tuple[int, ...]:
+        """The numbers a version starts with: (2, 13, 0) of ``2.13.0+cpu``, () where it is not installed."""
+        match = re.match(r"\d+(\.\d+)*", self.versions.get(distribution) or "")
+        return tuple(int(number) for number in match.group().split(".")) if match else ()
+
+
+def find_environment() -> Environment:
+    """The environment of this process."""
+    versions: Dict[str, Optional[str]] = {}
+    for distribution in DISTRIBUTIONS:
+        try:
+            versions[distribution] = metadata.version(distribution)
+        except metadata.PackageNotFoundError:
+            versions[distribution] = None
+    return Environment(tuple(sys.version_info[:3]), versions)
+
+
+def check_python(environment: Environment) -> Check:
+    version = ".".join(str(number) for number in environment.python)
+    if environment.python < (3, 8):
+        return Check("python", FAIL, f"{version} is too old", "use Python 3.8 or newer")
+    wanted = "fairseq-fixed (stack A)" if environment.python >= (3, 11) else "fairseq 0.12.2 (stack B)"
+    return Check("python", OK, f"{version}, made for {wanted}")
+
+
+def check_fairseq(environment: Environment) -> Check:
+    """Which fairseq is there: its last release fails on Python 3.11 (mutable dataclass defaults)."""
+    newer = environment.python >= (3, 11)
+    wanted = "fairseq-fixed==0.12.3.1" if newer else "fairseq==0.12.2"
+    upstream, fixed = environment.versions.get("fairseq"), environment.versions.get("fairseq-fixed")
+    replace = f"pip uninstall -y fairseq fairseq-fixed && pip install {wanted}"
+    if upstream and fixed:
+        detail = f"fairseq {upstream} and fairseq-fixed {fixed} overwrite each other's files"
+        return Check("fairseq", FAIL, detail, replace)
+    if fixed:
+        detail = f"fairseq-fixed {fixed} (stack A)"
+        if not newer:
+            return Check("fairseq", WARN, f"{detail} is untested on Python below 3.11", replace)
+        return _tested(detail, fixed == "0.12.3.1", replace)
+    if upstream:
+        detail = f"fairseq {upstream} (stack B)"
+        if newer:
+            return Check("fairseq", FAIL, f"{detail} does not import on Python 3.11 and newer", replace)
+        return _tested(detail, upstream == "0.12.2", replace)
+    return Check("fairseq", FAIL, "not installed", f"pip install {wanted}")
+
+
+def _tested(detail: str, tested: bool, replace: str) -> Check:
+    if tested:
+        return Check("fairseq", OK, detail)
+    return Check("fairseq", WARN, f"{detail} is an untested version", replace)
+
+
+def check_torch(environment: Environment) -> Check:
+    release, version = environment.release("torch"), environment.versions.get("torch")
+    tested = "1.12.1" if environment.stack == "B" else "2.13.0"
+    if not release:
+        return Check("torch", FAIL, "not installed", f"pip install torch=={tested}")
+    fits = release >= (2,) if environment.stack == "A" else (1, 12) <= release < (2,)
+    if environment.stack and not fits:
+        detail = f"{version} is untested with stack {environment.stack}"
+        return Check("torch", WARN, detail, f"if it misbehaves: pip install torch=={tested}")
+    return Check("torch", OK, str(version))
+
+
+def check_numpy(environment: Environment) -> Check:
+    release, version = environment.release("numpy"), environment.versions.get("numpy")
+    if not release:
+        return Check("numpy", FAIL, "not installed", "pip install numpy")
+    if environment.stack == "B" and release >= (1, 24):
+        detail = f"{version} has no np.float, which fairseq 0.12.2 uses"
+        return Check("numpy", FAIL, detail, 'pip install "numpy<1.24"')
+    if release >= (2,) and () < environment.release("torch") < (2, 3):
+        detail = f"{version} does not fit torch below 2.3, which was built for NumPy 1"
+        return Check("numpy", FAIL, detail, 'pip install "numpy<2"')
+    return Check("numpy", OK, str(version))
+
+
+def check_hydra(environment: Environment) -> Check:
+    """Stack A needs hydra 1.3 and omegaconf 2.3, stack B hydra 1.0 and omegaconf 2.0."""
+    versions = [
+        f"{name} {environment.versions.get(name) or 'missing'}" for name in ("hydra-core", "omegaconf")
+    ]
+    found = " and ".join(versions)
+    hydra, omegaconf = environment.release("hydra-core"), environment.release("omegaconf")
+    if environment.stack == "B":
+        fits = () < hydra < (1, 1) and () < omegaconf < (2, 1)
+        remedy = 'pip install "pip<24.1" && pip install hydra-core==1.0.7 omegaconf==2.0.6'
+    else:
+        fits = hydra >= (1, 3) and omegaconf >= (2, 3)
+        remedy = "pip install hydra-core==1.3.2 omegaconf==2.3.0"
+    if environment.stack is None or fits:
+        return Check("hydra", OK, found)
+    return Check("hydra", FAIL, f"{found} do not fit stack {environment.stack}", remedy)
+
+
+def check_pip(environment: Environment) -> Check:
+    version = environment.versions.get("pip")
+    if version and environment.python < (3, 11) and environment.release("pip") >= (24, 1):
+        detail = f"{version} refuses to install omegaconf 2.0.6, which fairseq 0.12.2 needs"
+        return Check("pip", WARN, detail, 'pip install "pip<24.1"')
+    return Check("pip", OK, version or "not in this environment")
+
+
+def _check_optional(distribution: str) -> Callable[[Environment], Check]:
+    def check(environment: Environment) -> Check:
+        version = environment.versions.get(distribution)
+        if version:
+            return Check(distribution, OK, version)
+        detail = f"not installed: {OPTIONAL[distribution]}"
+        return Check(distribution, WARN, detail, f"pip install {distribution}")
+
+    return check
+
+
+VERSION_CHECKS: Tuple[Callable[[Environment], Check], ...] = (
+    check_python,
+    check_fairseq,
+    check_torch,
+    check_numpy,
+    check_hydra,
+    check_pip,
+    *(_check_optional(distribution) for distribution in OPTIONAL),
+)
