@@ -1,4 +1,4 @@
-"""A fairseq-train command line turned into the model it would train, without its data.
+"""fairseq's own options, and a fairseq-train command line turned into the model it would train, without its data.
 
 fairseq's own parser, tasks and model builders do the work; only the dictionaries are made up.
 """
@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import difflib
 import logging
+import os
 import re
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Iterator, List, NoReturn, Sequence, Tuple
 
 if TYPE_CHECKING:
+    from omegaconf import DictConfig
     from torch import nn
 
 PACKAGE = "fairseq_flexdepth"
@@ -116,6 +118,31 @@ def parse_training_options(arguments: Sequence[str], data: str) -> argparse.Name
     if unknown:
         raise ValueError(f"unrecognized arguments: {' '.join(unknown)}")
     return args
+
+
+def parse_generation_options(arguments: Sequence[str]) -> "DictConfig":
+    """The options of fairseq-generate, parsed by its own parser.
+
+    Raises:
+        ValueError: fairseq refuses the options, or there is no ``--path`` or no DATA.
+    """
+    rest, user_dirs = split_user_dirs(arguments)
+    import_plugin(user_dirs)
+    from fairseq import options
+    from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+
+    with _program("fairseq-generate"):
+        parser = options.get_generation_parser()
+        parser.error = _refuse  # type: ignore[method-assign]
+        args = options.parse_args_and_arch(parser, list(rest))
+    if args.path is None:
+        raise ValueError("--path: required, the checkpoint to decode with")
+    for path in args.path.split(os.pathsep):
+        if not os.path.isfile(path):
+            raise ValueError(f"--path {path}: no such file")
+    if not os.path.isdir(args.data.split(os.pathsep)[0]):
+        raise ValueError(f"DATA {args.data}: no such directory")
+    return convert_namespace_to_omegaconf(args)
 
 
 def check_task_fits(args: argparse.Namespace, source_size: int, target_size: int) -> None:

@@ -19,9 +19,7 @@ CONSOLE_SCRIPT = (
 def _subprocess(*arguments, cwd=REPOSITORY):
     command = [sys.executable, "-c", CONSOLE_SCRIPT, "params", *map(str, arguments)]
     environment = {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "PATH": ""}
-    return subprocess.run(
-        command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
 
 def _counts(capsys, *arguments):
@@ -79,14 +77,14 @@ def test_counts_of_well_known_models(options, millions):
 
 
 def test_text():
-    result = _subprocess("--vocab-size", 100, "--arch", "tied_multi_transformer", *TINY)
+    result = _subprocess("--vocab-size", 100, "--arch", "tied_multi_transformer_wmt_en_de", *TINY)
     assert (result.returncode, result.stderr) == (0, "")
     rows = [line.split() for line in result.stdout.splitlines()]
     assert [row[0] for row in rows] == ["total", "embeddings", "encoder", "decoder", "with"]
     assert all(row[-1].endswith("M") for row in rows)
 
 
-@pytest.mark.parametrize("arch", ["transformer", "tied_multi_transformer"])
+@pytest.mark.parametrize("arch", ["transformer", "tied_multi_transformer_wmt_en_de"])
 @pytest.mark.parametrize(
     ("options", "matrices", "extra"),
     [
@@ -116,7 +114,7 @@ def test_separate_vocabularies(capsys):
 
 
 def test_a_fairseq_train_command_line_as_it_is(capsys):
-    plain = ["--vocab-size", 100, "--arch", "tied_multi_transformer", *TINY]
+    plain = ["--vocab-size", 100, "--arch", "tied_multi_transformer_wmt_en_de", *TINY]
     training = [
         "data-bin/de-en",
         "--user-dir",
@@ -151,9 +149,9 @@ def test_an_lstm(capsys):
     counts = _counts(
         capsys, "--vocab-size", 100, "--arch", "lstm", "--encoder-embed-dim", 16, "--decoder-embed-dim", 16
     )
-    # 512 hidden units; the projection of the decoder's output has a bias
+    # the projection, from 512, has a bias; the four gates have two each
     assert counts["embeddings"] == 2 * 100 * 16 + 100 * 512 + 100
-    assert counts["encoder"] == 4 * 512 * (16 + 512 + 2)
+    assert counts["encoder"] == 4 * 16 * (16 + 16 + 2)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +170,7 @@ def test_a_language_model(options, embeddings, capsys):
     counts = _counts(
         capsys, "--vocab-size", 100, "--task", "language_modeling", "--arch", "transformer_lm",
         "--decoder-embed-dim", 16, "--decoder-ffn-embed-dim", 24, "--decoder-layers", 2,
-        "--decoder-attention-heads", 2, *options,
+        "--decoder-attention-heads", 2, "--decoder-input-dim", 16, "--decoder-output-dim", 16, *options,
     )  # fmt: skip
     assert counts["embeddings"] == embeddings
     assert counts["encoder"] == 0

@@ -29,9 +29,7 @@ finally:
 @pytest.mark.parametrize("arguments", [["--help"], ["depths", "--layers", "12"], ["params", "--help"]])
 def test_starts_without_torch_and_fairseq(arguments):
     command = [sys.executable, "-c", LIGHT_SCRIPT, *arguments]
-    result = subprocess.run(
-        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert result.stderr == "imported []\n"
 

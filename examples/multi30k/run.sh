@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Multi30k German-English: one tied-multi 3x3 model against three vanilla Transformers of one depth each.
+#
+#   examples/multi30k/run.sh DATA_DIR [WORK_DIR]
+#
+# DATA_DIR holds Multi30k's raw task 1 files (train.de, train.en, val.*, test_2016_flickr.*), plain or gzipped.
+# Everything is written to WORK_DIR (default: work, beside this script). A run that was interrupted goes on where
+# it stopped. UPDATES and DEVICE (--cpu, or empty for a GPU) may be set in the environment.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+[ $# -ge 1 ] || { sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+data=$1 work=${2:-$here/work} updates=${UPDATES:-3500} device=${DEVICE---cpu}
+plugin=$here/../../fairseq_flexdepth
+
+mkdir -p "$work/text"
+for language in de en; do
+    for split in train:train val:valid test_2016_flickr:test; do
+        source=$data/${split%%:*}.$language target=$work/text/${split##*:}.$language
+        if [ -e "$source" ]; then cp "$source" "$target"
+        elif [ -e "$source.gz" ]; then gzip -dc "$source.gz" >"$target"
+        else echo "missing: $source or $source.gz" >&2; exit 2; fi
+    done
+done
+bash "$here/../common/prepare.sh" "$work/text" "$work" 4000
+
+train() { # train NAME LAYERS OPTIONS...: a model of LAYERS encoder and decoder layers, all else the same
+    local name=$1 layers=$2
+    shift 2
+    if [ -e "$work/$name/.done" ]; then echo "$name: already trained"; return; fi
+    echo "$name: training, $updates updates (log: $work/$name/train.log)"
+    mkdir -p "$work/$name"
+    fairseq-train "$work/bin" --user-dir "$plugin" --save-dir "$work/$name" $device --seed 1 \
+        --encoder-layers "$layers" --decoder-layers "$layers" --share-all-embeddings --dropout 0.1 \
+        --encoder-embed-dim 128 --encoder-ffn-embed-dim 256 --encoder-attention-heads 4 \
+        --decoder-embed-dim 128 --decoder-ffn-embed-dim 256 --decoder-attention-heads 4 \
+        --optimizer adam --adam-betas '(0.9, 0.98)' --lr 2e-3 --lr-scheduler polynomial_decay \
+        --warmup-updates 400 --total-num-update "$updates" --max-update "$updates" \
+        --max-tokens 2048 --max-tokens-valid 2048 --label-smoothing 0.1 \
+        --no-epoch-checkpoints --log-format simple --log-interval 100 "$@" \
+        >>"$work/$name/train.log" 2>&1 || { tail "$work/$name/train.log"; exit 1; }
+    touch "$work/$name/.done"
+}
+
+time train tied-multi 3 --arch tied_multi_transformer_tiny --criterion tied_multi_cross_entropy
+for depth in 3 2 1; do
+    time train "vanilla-$depth-$depth" "$depth" --arch transformer_tiny --criterion label_smoothed_cross_entropy
+done

@@ -1,0 +1,159 @@
+"""One clause, written in German order (main, verb-first, verb-final, zu-infinitive) and in English order."""
+
+from dataclasses import dataclass
+from typing import List, NamedTuple, Optional, Tuple
+
+from english import gerund, verb_group
+from phrases import NounPhrase
+from verbs import Verb, auxiliary
+
+# The order of the German middle field; English order is another (time last, objects next to the verb).
+GERMAN_ORDER = (
+    "reflexive pronoun pronoun_dative sentence time frequency dative definite nicht manner place indefinite "
+    "agent prepositional goal predicate"
+).split()
+ENGLISH_ORDER = (
+    "object pronoun definite indefinite pronoun_dative dative prepositional predicate agent goal manner place time"
+).split()
+DIRECT_OBJECTS = ("pronoun", "definite", "indefinite")
+FRONTED_IN_ENGLISH = ("time", "place", "sentence")
+
+
+class Part(NamedTuple):
+    """One constituent: its slot in the two orders, its words in the two languages."""
+
+    slot: str
+    german: str
+    english: str
+    phrase: Optional[NounPhrase] = None
+
+
+@dataclass(frozen=True)
+class Clause:
+    """Everything said in one clause; the methods only order and inflect it.
+
+    ``tense`` is present, perfect, pluperfect, preterite, future, or a modal (``können``; past:
+    ``konnte``). ``english_tense`` is set where English differs: with ``gern``, ``seit`` and
+    with a future time. ``front`` is the slot before the finite verb of a German main clause.
+    ``extraposed`` is a relative clause moved behind the German verb, to its noun in English.
+    """
+
+    subject: NounPhrase
+    verb: Verb
+    tense: str
+    parts: Tuple[Part, ...] = ()
+    english_tense: str = ""
+    negated: bool = False
+    passive: bool = False
+    front: str = "subject"
+    extraposed: str = ""
+
+    def part(self, *slots: str) -> Optional[Part]:
+        """The first part in one of the slots."""
+        return next((part for part in self.parts if part.slot in slots), None)
+
+    # German
+
+    def bracket(self) -> Tuple[str, List[str]]:
+        """The finite verb, and the words that close the clause: prefix, participle, infinitive."""
+        person, verb = self.subject.person, self.verb
+        if self.tense in ("perfect", "pluperfect"):
+            lemma = "sein" if self.passive else verb.auxiliary
+            closing = [verb.participle, "worden" if self.passive else ""]
+            return auxiliary(lemma, person, past=self.tense == "pluperfect"), list(filter(None, closing))
+        if self.tense in ("present", "preterite"):
+            if self.passive:
+                return auxiliary("werden", person, past=self.tense == "preterite"), [verb.participle]
+            if self.tense == "preterite":
+                return auxiliary(verb.base, person, past=True), []
+            return verb.present(person), [verb.prefix] if verb.prefix else []
+        lemma = "werden" if self.tense == "future" else self.tense.replace("te", "en")
+        past = lemma != self.tense and self.tense != "future"
+        lemma = {"konnen": "können", "mussen": "müssen", "durfen": "dürfen"}.get(lemma, lemma)
+        closing = [verb.participle, "werden"] if self.passive else [verb.infinitive]
+        return auxiliary(lemma, person, past), closing
+
+    def _middle(self, without: Optional[Part] = None) -> List[str]:
+        parts = [part for part in self.parts if part is not without and part.slot in GERMAN_ORDER]
+        return [part.german for part in sorted(parts, key=lambda part: GERMAN_ORDER.index(part.slot))]
+
+    def _subject_and_middle(self, without: Optional[Part] = None) -> List[str]:
+        """The subject, before everything but a reflexive pronoun if it is not itself a pronoun."""
+        middle = self._middle(without)
+        position = 1 if self.part("reflexive") and self.subject.style != "pronoun" else 0
+        return middle[:position] + [self.subject.german("nom")] + middle[position:]
+
+    def german_main(self, with_subject: bool = True) -> str:
+        """Verb second."""
+        finite, closing = self.bracket()
+        front = self.part(self.front)
+        if front is None:
+            first = [self.subject.german("nom")] if with_subject else []
+            words = first + [finite] + self._middle()
+        else:
+            words = [front.german, finite] + self._subject_and_middle(front)
+        return " ".join(words + closing + self._behind())
+
+    def german_verb_first(self) -> str:
+        """A yes/no question, or what follows a fronted word or clause."""
+        finite, closing = self.bracket()
+        return " ".join([finite] + self._subject_and_middle() + closing + self._behind())
+
+    def german_verb_final(self, lead: str = "") -> str:
+        """A subordinate clause; ``lead`` is its conjunction or relative pronoun."""
+        finite, closing = self.bracket()
+        if self.verb.prefix and closing == [self.verb.prefix]:
+            finite, closing = self.verb.prefix + finite, []
+        words = [lead] * bool(lead) + self._subject_and_middle()
+        return " ".join(words + closing + [finite] + self._behind())
+
+    def german_infinitive(self, lead: str = "") -> str:
+        """A zu-infinitive clause; ``lead`` is ``um``, ``ohne``, ``statt`` or nothing."""
+        words = [lead] * bool(lead) + self._middle()
+        return " ".join(words + [self.verb.zu_infinitive] + self._behind())
+
+    def _behind(self) -> List[str]:
+        return [f", {self.extraposed} ,"] if self.extraposed else []
+
+    # English
+
+    def _english_rest(self, fronted: Optional[Part]) -> List[str]:
+        """What follows the English verb, the particle before a long object and behind a short one."""
+        ordered = sorted(
+            (part for part in self.parts if part.slot in ENGLISH_ORDER and part is not fronted and part.english),
+            key=lambda part: ENGLISH_ORDER.index(part.slot),
+        )
+        words = [part.english for part in ordered]
+        if self.verb.particle:
+            target = next((part for part in ordered if part.slot in DIRECT_OBJECTS), None)
+            heavy = target is not None and target.phrase is not None and target.phrase.heavy
+            behind = target is not None and (
+                target.slot == "pronoun" or (self.verb.late_particle and not heavy)
+            )
+            words.insert(1 if behind else 0, self.verb.particle)
+        return words
+
+    def english(self, inverted: bool = False, with_subject: bool = True, lead: str = "") -> str:
+        """Subject first, or (``inverted``) the operator first; ``lead`` comes before all."""
+        tense = self.english_tense or self.tense
+        if tense == "müssen" and self.negated:
+            tense = "not müssen"
+        group = verb_group(self.verb.english, tense, self.subject.person, self.negated or inverted, self.passive)
+        operator, main = group
+        subject = self.subject.english_subject if with_subject else ""
+        frequency = self.part("frequency")
+        negation = "not" if self.negated else ""
+        if operator == "can" and negation and not inverted:
+            operator, negation = "cannot", ""
+        start = [operator, subject] if inverted else [subject, operator]
+        words = [lead, *start, negation, frequency.english if frequency else "", main, self.verb.fixed]
+        front = self.part(self.front) if self.front in FRONTED_IN_ENGLISH else self.part("sentence")
+        words += self._english_rest(front)
+        if front is not None:
+            words.insert(0, f"{front.english} ,")
+        return " ".join(filter(None, words))
+
+    def english_nonfinite(self, form: str) -> str:
+        """The infinitive (``form`` is ``to``) or the gerund (``-ing``) without a subject."""
+        verb = gerund(self.verb.english) if form == "-ing" else f"to {self.verb.english}"
+        return " ".join(filter(None, [verb, self.verb.fixed, *self._english_rest(None)]))

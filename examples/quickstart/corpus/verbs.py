@@ -1,0 +1,100 @@
+"""Verbs: the German principal parts and the forms made from them."""
+
+from typing import Dict, List, NamedTuple, Tuple
+
+from verb_table import OTHER_VERBS, PERSON_VERBS
+
+# German auxiliaries and modals: 1s, 3s, plural of the present, then of the past
+AUXILIARIES: Dict[str, Tuple[str, ...]] = {
+    "haben": ("habe", "hat", "haben", "hatte", "hatte", "hatten"),
+    "sein": ("bin", "ist", "sind", "war", "war", "waren"),
+    "werden": ("werde", "wird", "werden", "wurde", "wurde", "wurden"),
+    "können": ("kann", "kann", "können", "konnte", "konnte", "konnten"),
+    "müssen": ("muss", "muss", "müssen", "musste", "musste", "mussten"),
+    "wollen": ("will", "will", "wollen", "wollte", "wollte", "wollten"),
+    "dürfen": ("darf", "darf", "dürfen", "durfte", "durfte", "durften"),
+    "sollen": ("soll", "soll", "sollen", "sollte", "sollte", "sollten"),
+}
+
+
+class Verb(NamedTuple):
+    """One sense of a verb. English ``particle`` may leave the verb; ``fixed`` never does."""
+
+    prefix: str
+    base: str
+    third: str
+    base_participle: str
+    auxiliary: str
+    reflexive: bool
+    english: str
+    fixed: str
+    particle: str
+    late_particle: bool
+    frame: Tuple[str, ...]
+    objects: Tuple[str, ...]
+    flags: str
+    subjects: Tuple[str, ...] = ("person",)
+
+    @property
+    def infinitive(self) -> str:
+        return self.prefix + self.base
+
+    @property
+    def participle(self) -> str:
+        return self.prefix + self.base_participle
+
+    @property
+    def zu_infinitive(self) -> str:
+        """``anzurufen`` or ``zu lesen``."""
+        return f"{self.prefix}zu{self.base}" if self.prefix else f"zu {self.base}"
+
+    def present(self, person: str) -> str:
+        """The finite present without the prefix; ``person`` is one of 1s 3s 1p 3p."""
+        if self.base in AUXILIARIES:
+            return auxiliary(self.base, person)
+        if person == "3s":
+            return self.third
+        if person.endswith("p"):
+            return self.base
+        if self.base.endswith("eln"):
+            return self.base[:-3] + "le"
+        return self.base[:-1]
+
+
+def auxiliary(lemma: str, person: str, past: bool = False) -> str:
+    """A finite form of ``haben``, ``sein``, ``werden`` or a modal."""
+    column = {"1s": 0, "3s": 1}.get(person, 2)
+    return AUXILIARIES[lemma][column + (3 if past else 0)]
+
+
+def parse_verb(line: str) -> Verb:
+    """One line of the tables above."""
+    fields = [field.strip() for field in line.split("|")]
+    if " " not in fields[0]:  # the first bar was the prefix's
+        prefix, fields = fields[0], fields[1:]
+    else:
+        prefix = ""
+    german, english, frame, objects, flags = fields[:5]
+    base, third, participle, *sich = german.split()
+    words = english.split()
+    particle = words.pop() if words[-1][0] in "+=" else ""
+    return Verb(
+        prefix, base, third, participle.rstrip("*"), "sein" if participle.endswith("*") else "haben",
+        bool(sich), words[0], " ".join(words[1:]), particle[1:], particle.startswith("="),
+        tuple(frame.replace("-", "").split()), tuple(objects.replace("-", "").split()),
+        flags, tuple(fields[5].split()) if len(fields) > 5 else ("person",),
+    )  # fmt: skip
+
+
+def _parse(table: str) -> List[Verb]:
+    return [parse_verb(line) for line in table.strip().splitlines()]
+
+
+VERBS = _parse(PERSON_VERBS) + _parse(OTHER_VERBS)
+SEIN = parse_verb("sein ist gewesen* | be | - | - | n")
+WERDEN = parse_verb("werden wird geworden* | become | - | - | n")
+AUSSEHEN = parse_verb("aus|sehen sieht gesehen | look | - | - | n")
+GEFALLEN = parse_verb("gefallen gefällt gefallen | like | dat | - | n")
+MOEGEN = parse_verb("mögen mag gemocht | like | acc | - | n")
+SCHMECKEN = parse_verb("schmecken schmeckt geschmeckt | enjoy | dat | - | n")
+REGNEN = parse_verb("regnen regnet geregnet | rain | - | - | n")

@@ -1,0 +1,52 @@
+"""Packaging of fairseq_flexdepth. Exact versions of the two supported stacks are in constraints/."""
+
+from setuptools import find_packages, setup
+
+INSTALL_REQUIRES = [
+    # The toolkit this package plugs into. Its last release does not import on Python 3.11 and newer;
+    # fairseq-fixed is its main branch made to, and is imported as `fairseq` too.
+    "fairseq-fixed==0.12.3.1; python_version >= '3.11'",
+    "fairseq==0.12.2; python_version < '3.11'",
+    # fairseq 0.12.2 uses np.float, which NumPy 1.24 dropped.
+    "numpy<1.24; python_version < '3.11'",
+    # Models and training.
+    "torch>=1.12",
+    # BLEU and chrF per depth.
+    "sacrebleu>=2.3",
+    # Progress bars of the commands that decode a test set at every depth.
+    "tqdm",
+    # Heatmaps of quality and speed over depths.
+    "matplotlib",
+]
+
+EXTRAS_REQUIRE = {
+    "examples": [
+        "sentencepiece",  # subwords of the worked examples on real text
+    ],
+    "export": [
+        "ctranslate2",  # the fast runtime that a chosen depth can be exported to
+    ],
+    "dev": [
+        "pytest",  # runs the tests
+        "pytest-xdist",  # ... on two cores
+        "hypothesis",  # laws checked on many small random cases
+        "ruff",  # make lint
+        "mypy",  # make types
+    ],
+}
+
+setup(
+    name="fairseq_flexdepth",
+    version="0.1.0",
+    description="A fairseq plugin: train one Transformer, decode at any depth",
+    author="the fairseq_flexdepth authors",
+    license="MIT",
+    # Real files beside site-packages/fairseq: that is where fairseq looks for
+    # `--user-dir fairseq_flexdepth` when the current directory has no such folder.
+    packages=find_packages(include=["fairseq_flexdepth", "fairseq_flexdepth.*"]),
+    zip_safe=False,
+    python_requires=">=3.8",
+    install_requires=INSTALL_REQUIRES,
+    extras_require=EXTRAS_REQUIRE,
+    entry_points={"console_scripts": ["fairseq-flexdepth = fairseq_flexdepth.cli.main:main"]},
+)
