@@ -18,6 +18,7 @@ def register() -> None:
     from fairseq_flexdepth.tasks import translation  # noqa: F401
 
     compat.allow_safe_checkpoints()
+    compat.keep_last_batch()
 
 
 def load(path: str, data: Any = None, **overrides: Any) -> Any:

@@ -6,10 +6,13 @@ torch 1.12.
 
 import argparse
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterable, Iterator, Optional
+from functools import wraps
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
 
+import numpy
 import torch
 from fairseq import criterions, models, registry, tasks
+from fairseq.data import data_utils
 from hydra.core.config_store import ConfigStore
 from torch import nn
 
@@ -33,6 +36,27 @@ def allow_safe_checkpoints() -> None:
     """
     if hasattr(torch.serialization, "add_safe_globals"):
         torch.serialization.add_safe_globals([argparse.Namespace])
+
+
+def keep_last_batch() -> None:
+    """Make fairseq-fixed keep the last batch of a data set, as 0.12.2 does.
+
+    It drops the sentences left over when ``--required-batch-size-multiple`` (8 by default) does not divide their
+    number: up to 7 sentences of a test set would never be translated, and a split of fewer be empty.
+    """
+    stock = data_utils.batch_by_size
+    if hasattr(stock, "__wrapped__"):
+        return
+
+    @wraps(stock)
+    def batch_by_size(indices: Iterable[int], *args: Any, **kwargs: Any) -> List[Any]:
+        if not isinstance(indices, numpy.ndarray):
+            indices = numpy.fromiter(indices, dtype=numpy.int64, count=-1)
+        batches = list(stock(indices, *args, **kwargs)) if len(indices) else []
+        kept = sum(map(len, batches))
+        return batches + [indices[kept:]] if kept < len(indices) else batches
+
+    data_utils.batch_by_size = batch_by_size
 
 
 def disable_encoder_fast_path(layers: Iterable[nn.Module]) -> None:

@@ -2,15 +2,21 @@
 
 from argparse import Namespace
 from types import SimpleNamespace
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 import torch
 from fairseq import models
 from fairseq.data import Dictionary
 from fairseq.models.transformer import TransformerModel, base_architecture
+from fairseq.sequence_generator import SequenceGenerator
 
 import fairseq_flexdepth  # noqa: F401  (registers our architectures)
 from fairseq_flexdepth.models.transformer import FlexDepthTransformer
+
+NORMS: Dict[str, Dict[str, Any]] = {
+    "Post-LN": {},
+    "Pre-LN": {"encoder_normalize_before": True, "decoder_normalize_before": True},
+}
 
 
 def dictionary(size: int) -> Dictionary:
@@ -98,3 +104,11 @@ def sample(
         "ntokens": int(target.ne(pad).sum()),
         "nsentences": len(source_lengths),
     }
+
+
+def generate(generating: Sequence[Any], batch: Dict[str, Any], beam: int, **changes: Any) -> List[List[Dict]]:
+    """The hypotheses of fairseq's beam search, up to 9 words each, with one model or an ensemble."""
+    generator = SequenceGenerator(
+        list(generating), generating[0].decoder.dictionary, beam_size=beam, max_len_b=8, **changes
+    )
+    return generator.generate(list(generating), batch)

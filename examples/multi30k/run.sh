@@ -5,11 +5,12 @@
 #
 # DATA_DIR holds Multi30k's raw task 1 files (train.de, train.en, val.*, test_2016_flickr.*), plain or gzipped.
 # Everything is written to WORK_DIR (default: work, beside this script). A run that was interrupted goes on where
-# it stopped. UPDATES and DEVICE (--cpu, or empty for a GPU) may be set in the environment.
+# it stopped. In the environment: UPDATES; DEVICE (--cpu, or empty for a GPU); MODELS, to train only some.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-[ $# -ge 1 ] || { sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
-data=$1 work=${2:-$here/work} updates=${UPDATES:-3500} device=${DEVICE---cpu}
+[ $# -ge 1 ] || { sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+data=$1 work=${2:-$here/work} updates=${UPDATES:-3000} device=${DEVICE---cpu}
+models=${MODELS:-tied-multi vanilla-3-3 vanilla-2-2 vanilla-1-1}
 plugin=$here/../../fairseq_flexdepth
 
 mkdir -p "$work/text"
@@ -29,6 +30,7 @@ train() { # train NAME LAYERS OPTIONS...: a model of LAYERS encoder and decoder 
     if [ -e "$work/$name/.done" ]; then echo "$name: already trained"; return; fi
     echo "$name: training, $updates updates (log: $work/$name/train.log)"
     mkdir -p "$work/$name"
+    # shellcheck disable=SC2086  # $device may be empty
     fairseq-train "$work/bin" --user-dir "$plugin" --save-dir "$work/$name" $device --seed 1 \
         --encoder-layers "$layers" --decoder-layers "$layers" --share-all-embeddings --dropout 0.1 \
         --encoder-embed-dim 128 --encoder-ffn-embed-dim 256 --encoder-attention-heads 4 \
@@ -41,7 +43,9 @@ train() { # train NAME LAYERS OPTIONS...: a model of LAYERS encoder and decoder 
     touch "$work/$name/.done"
 }
 
-time train tied-multi 3 --arch tied_multi_transformer_tiny --criterion tied_multi_cross_entropy
-for depth in 3 2 1; do
-    time train "vanilla-$depth-$depth" "$depth" --arch transformer_tiny --criterion label_smoothed_cross_entropy
+for model in $models; do
+    case $model in
+        tied-multi) time train tied-multi 3 --arch tied_multi_transformer_tiny --criterion tied_multi_cross_entropy ;;
+        *) time train "$model" "${model##*-}" --arch transformer_tiny --criterion label_smoothed_cross_entropy ;;
+    esac
 done

@@ -76,8 +76,6 @@ def run(args: argparse.Namespace) -> int:
     runs, rests, undefined = _marks(sys.stdout.encoding)
     print(picture(args.layers, result["subnetworks"], runs, rests))  # type: ignore[arg-type]
     balance = undefined if result["task_balance"] is None else f"{result['task_balance']:.2f}"
-    print(
-        f"\nTB   {balance:<4}  task balance, lower is more even ({result['task_balance_eq5']:.2f} by Eq. 5)"
-    )
+    print(f"\nTB   {balance:<4}  task balance, lower is more even ({result['task_balance_eq5']:.2f} by Eq. 5)")
     print(f"ALD  {result['average_layer_distance']:.2f}  average layer distance, higher is more spread out")
     return 0

@@ -44,9 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="SUB-COMMAND", required=True)
     for command in COMMANDS:
-        sub_parser = commands.add_parser(
-            command.NAME, help=command.HELP, description=command.HELP, allow_abbrev=False
-        )
+        sub_parser = commands.add_parser(command.NAME, help=command.HELP, description=command.HELP, allow_abbrev=False)
         command.add_arguments(sub_parser)
         sub_parser.set_defaults(run=command.run)
     return parser

@@ -81,15 +81,11 @@ def vocabulary_sizes(both: Optional[int], source: Optional[int], target: Optiona
     given = {"--vocab-size": both, "--source-vocab-size": source, "--target-vocab-size": target}
     for option, size in given.items():
         if size is not None and size <= SPECIAL_SYMBOLS:
-            raise ValueError(
-                f"{option} {size}: expected {SPECIAL_SYMBOLS + 1} or more, special symbols included"
-            )
+            raise ValueError(f"{option} {size}: expected {SPECIAL_SYMBOLS + 1} or more, special symbols included")
     source = both if source is None else source
     target = both if target is None else target
     if source is None or target is None:
-        raise ValueError(
-            "--vocab-size: required unless --source-vocab-size and --target-vocab-size are given"
-        )
+        raise ValueError("--vocab-size: required unless --source-vocab-size and --target-vocab-size are given")
     return source, target
 
 

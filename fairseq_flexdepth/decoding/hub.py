@@ -6,7 +6,6 @@ from typing import Any, List, Optional
 from fairseq import checkpoint_utils
 from fairseq.hub_utils import GeneratorHubInterface
 
-from fairseq_flexdepth.decoding.depth import choose_depth
 from fairseq_flexdepth.depth.space import DepthPair
 
 

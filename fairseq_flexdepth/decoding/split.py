@@ -100,7 +100,8 @@ class TranslatedSplit:
         )
 
     def _hypothesis(self, generator: SequenceGenerator, hypothesis: Dict[str, Any]) -> str:
-        return self._text(self.task.target_dictionary, hypothesis["tokens"].int().cpu(), generator.symbols_to_strip_from_output)
+        tokens = hypothesis["tokens"].int().cpu()
+        return self._text(self.task.target_dictionary, tokens, generator.symbols_to_strip_from_output)
 
     def _text(self, dictionary: Any, tokens: torch.Tensor, strip: Optional[set] = None) -> str:
         text = dictionary.string(tokens, self.cfg.common_eval.post_process, extra_symbols_to_ignore=strip)

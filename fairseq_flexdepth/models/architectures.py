@@ -3,7 +3,9 @@
 from argparse import Namespace
 from typing import Callable, Dict
 
+from fairseq.models import ARCH_CONFIG_REGISTRY
 from fairseq.models.transformer import (
+    base_architecture,
     tiny_architecture,
     transformer_iwslt_de_en,
     transformer_wmt_en_de,
@@ -22,3 +24,7 @@ _SIZES: Dict[str, Callable[[Namespace], None]] = {
 
 for _size, _architecture in _SIZES.items():
     register_architecture("tied_multi_transformer", f"tied_multi_transformer_{_size}")(_architecture)
+
+# fairseq registers a model's own name as a preset that leaves every option at its default; as in `transformer`,
+# what is not given for the decoder should follow the encoder.
+ARCH_CONFIG_REGISTRY["tied_multi_transformer"] = base_architecture

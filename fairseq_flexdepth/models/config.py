@@ -1,7 +1,7 @@
 """Options of our Transformer models: fairseq's own, flat, and ours."""
 
 from argparse import Namespace
-from dataclasses import Field, dataclass, field, fields, make_dataclass
+from dataclasses import dataclass, field, fields, make_dataclass
 from typing import Any, List, Tuple, Union
 
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
@@ -18,7 +18,7 @@ from fairseq_flexdepth.depth.subnetworks import STRATEGIES
 _GROUPS = {"encoder": EncDecBaseConfig, "decoder": DecoderConfig, "quant_noise": QuantNoiseConfig}
 
 
-def _flat_fields() -> List[Tuple[str, Any, Field]]:
+def _flat_fields() -> List[Tuple[str, Any, Any]]:
     """The fields of fairseq's TransformerConfig under the names of their options.
 
     fairseq nests them (``decoder.embed_dim``) where its command line and checkpoints are flat

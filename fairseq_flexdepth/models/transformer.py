@@ -4,6 +4,7 @@ from functools import lru_cache
 from typing import Any, Dict, Optional, Sequence, Tuple
 
 import torch
+from fairseq.dataclass.utils import gen_parser_from_dataclass
 from fairseq.models.transformer import TransformerConfig, TransformerModelBase
 from torch import Tensor, nn
 
@@ -38,6 +39,11 @@ class FlexDepthTransformer(TransformerModelBase):
         self.chosen_depth: Optional[DepthPair] = None
         self.num_updates = 0
         self.set_depth()
+
+    @classmethod
+    def add_args(cls, parser: Any) -> None:
+        """Add the options, without defaults, so that those of the named architectures hold."""
+        gen_parser_from_dataclass(parser, FlexDepthTransformerConfig(), delete_default=True)
 
     @classmethod
     def build_model(cls, cfg: Any, task: Any) -> "FlexDepthTransformer":

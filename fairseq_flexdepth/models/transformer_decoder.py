@@ -12,6 +12,8 @@ from fairseq_flexdepth.modules.depth_layers import DepthLayers
 class FlexDepthDecoder(TransformerDecoderBase):
     """fairseq's Transformer decoder, whose layers run at the depth asked for."""
 
+    layers: DepthLayers
+
     def __init__(
         self, cfg: TransformerConfig, dictionary: Any, embed_tokens: nn.Embedding, no_encoder_attn: bool = False
     ) -> None:

@@ -13,6 +13,8 @@ from fairseq_flexdepth.modules.depth_layers import DepthLayers
 class FlexDepthEncoder(TransformerEncoderBase):
     """fairseq's Transformer encoder, whose layers run at the depth asked for."""
 
+    layers: DepthLayers
+
     def __init__(self, cfg: TransformerConfig, dictionary: Any, embed_tokens: nn.Embedding) -> None:
         super().__init__(cfg, dictionary, embed_tokens)
         self.layers = DepthLayers(list(self.layers.children()), cfg.encoder.layerdrop)

@@ -11,8 +11,7 @@ from fairseq_flexdepth.cli.main import main
 
 REPOSITORY = Path(__file__).parents[2]
 CONSOLE_SCRIPT = (
-    "import sys; sys.argv[0] = 'fairseq-flexdepth'; "
-    "from fairseq_flexdepth.cli.main import main; sys.exit(main())"
+    "import sys; sys.argv[0] = 'fairseq-flexdepth'; from fairseq_flexdepth.cli.main import main; sys.exit(main())"
 )
 
 
@@ -77,14 +76,14 @@ def test_counts_of_well_known_models(options, millions):
 
 
 def test_text():
-    result = _subprocess("--vocab-size", 100, "--arch", "tied_multi_transformer_wmt_en_de", *TINY)
+    result = _subprocess("--vocab-size", 100, "--arch", "tied_multi_transformer", *TINY)
     assert (result.returncode, result.stderr) == (0, "")
     rows = [line.split() for line in result.stdout.splitlines()]
     assert [row[0] for row in rows] == ["total", "embeddings", "encoder", "decoder", "with"]
     assert all(row[-1].endswith("M") for row in rows)
 
 
-@pytest.mark.parametrize("arch", ["transformer", "tied_multi_transformer_wmt_en_de"])
+@pytest.mark.parametrize("arch", ["transformer", "tied_multi_transformer"])
 @pytest.mark.parametrize(
     ("options", "matrices", "extra"),
     [
@@ -105,6 +104,13 @@ def test_a_transformer_by_formula(arch, options, matrices, extra, capsys):
     assert counts["decoder"] == stacks["decoder"] + extra * 16
 
 
+@pytest.mark.parametrize("preset", ["", "_tiny", "_iwslt_de_en", "_wmt_en_de", "_wmt_en_de_big"])
+def test_our_presets_have_the_sizes_of_fairseqs(preset, capsys):
+    arguments = ["--vocab-size", 100, "--share-decoder-input-output-embed"]
+    ours = _counts(capsys, *arguments, "--arch", f"tied_multi_transformer{preset}")
+    assert ours == _counts(capsys, *arguments, "--arch", f"transformer{preset}")
+
+
 def test_separate_vocabularies(capsys):
     arguments = ["--arch", "transformer", "--share-decoder-input-output-embed", *TINY]
     separate = _counts(capsys, "--source-vocab-size", 100, "--target-vocab-size", 80, *arguments)
@@ -114,7 +120,7 @@ def test_separate_vocabularies(capsys):
 
 
 def test_a_fairseq_train_command_line_as_it_is(capsys):
-    plain = ["--vocab-size", 100, "--arch", "tied_multi_transformer_wmt_en_de", *TINY]
+    plain = ["--vocab-size", 100, "--arch", "tied_multi_transformer", *TINY]
     training = [
         "data-bin/de-en",
         "--user-dir",
@@ -245,6 +251,4 @@ def test_mistakes(options, message, capsys):
 def test_a_mistake_in_a_real_process_is_one_line():
     result = _subprocess("--vocab-size", 100, "--arch", "transformer", "--encoder-layers", "x", "--json")
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr == (
-        "fairseq-flexdepth params: error: argument --encoder-layers: invalid int value: 'x'\n"
-    )
+    assert result.stderr == ("fairseq-flexdepth params: error: argument --encoder-layers: invalid int value: 'x'\n")

@@ -87,7 +87,7 @@ def test_a_supported_stack_is_fine(stack):
             "not installed",
             "pip install fairseq==0.12.2",
         ),
-        (installed.check_torch, _environment({}), FAIL, "not installed", "pip install torch=="),
+        (installed.check_torch, _environment({}), FAIL, "not installed", "pip install torch==1.12.1"),
         (
             installed.check_torch,
             _environment(STACK_B, torch="2.1.0"),
@@ -102,12 +102,19 @@ def test_a_supported_stack_is_fine(stack):
             "1.13.1 is untested",
             "torch==2.13.0",
         ),
-        (installed.check_numpy, _environment({}), FAIL, "not installed", "pip install numpy"),
+        (installed.check_numpy, _environment({}), FAIL, "not installed", 'pip install "numpy<1.24"'),
         (
             installed.check_numpy,
             _environment(STACK_B, numpy="1.24.0"),
+            WARN,
+            "no np.int and np.float",
+            'pip install "numpy<1.24"',
+        ),
+        (
+            installed.check_numpy,
+            _environment(STACK_B, numpy="2.0.2"),
             FAIL,
-            "no np.float",
+            "does not fit torch below 2.3",
             'pip install "numpy<1.24"',
         ),
         (
@@ -175,9 +182,7 @@ def elsewhere(tmp_path, monkeypatch):
     (site_packages / "fairseq").mkdir(parents=True)
     here.mkdir()
     monkeypatch.chdir(here)
-    fairseq = types.SimpleNamespace(
-        __file__=str(site_packages / "fairseq" / "__init__.py"), __path__=["here"]
-    )
+    fairseq = types.SimpleNamespace(__file__=str(site_packages / "fairseq" / "__init__.py"), __path__=["here"])
     monkeypatch.setitem(sys.modules, "fairseq", fairseq)
     return site_packages, here, fairseq
 
@@ -208,9 +213,7 @@ def test_a_folder_here_shadows_the_package(elsewhere):
 
 def test_a_folder_named_fairseq_shadows_fairseq(elsewhere):
     elsewhere[2].__file__ = None
-    assert doctor.check_import() == Check(
-        "fairseq import", FAIL, "here is not fairseq", "run from another directory"
-    )
+    assert doctor.check_import() == Check("fairseq import", FAIL, "here is not fairseq", "run from another directory")
 
 
 def test_what_depends_on_fairseq_is_left_out_when_it_does_not_import(monkeypatch):

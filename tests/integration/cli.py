@@ -1,0 +1,73 @@
+"""Running the real command lines on a tiny corpus."""
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict, List
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PLUGIN = REPOSITORY / "fairseq_flexdepth"
+BIN = Path(sys.executable).parent
+
+
+def run(command: str, *arguments: Any, fails: bool = False, stdin: str = "", **environment: str) -> str:
+    """Run a command of this environment and return all it printed; its success must be as expected."""
+    finished = subprocess.run(
+        [str(BIN / command), *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        input=stdin,
+        encoding="utf-8",
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY), **environment},
+    )
+    assert (finished.returncode != 0) == fails, finished.stdout
+    return finished.stdout
+
+
+def write_reversal_corpus(folder: Path, sizes: Dict[str, int], words: int = 8, longest: int = 6) -> None:
+    """Parallel text whose target is the source reversed: SPLIT.src and SPLIT.tgt."""
+    folder.mkdir(parents=True, exist_ok=True)
+    generator = random.Random(1)
+    for split, size in sizes.items():
+        sources = [
+            [f"w{generator.randrange(words)}" for _ in range(generator.randint(1, longest))] for _ in range(size)
+        ]
+        (folder / f"{split}.src").write_text("".join(f"{' '.join(line)}\n" for line in sources))
+        (folder / f"{split}.tgt").write_text("".join(f"{' '.join(line[::-1])}\n" for line in sources))
+
+
+def binarise(text: Path, destination: Path) -> None:
+    """fairseq-preprocess with a joined dictionary."""
+    run(
+        "fairseq-preprocess", "-s", "src", "-t", "tgt", "--joined-dictionary", "--destdir", destination,
+        "--trainpref", text / "train", "--validpref", text / "valid", "--testpref", text / "test",
+    )  # fmt: skip
+
+
+def train(data: Path, save_dir: Path, *options: Any, **run_options: Any) -> str:
+    """fairseq-train of a tiny 3x2 tied-multi model; *options* come last and so override the defaults here."""
+    return run(
+        "fairseq-train", data, "--user-dir", PLUGIN, "--save-dir", save_dir, "--cpu", "--seed", 1,
+        "--arch", "tied_multi_transformer_tiny", "--encoder-layers", 3, "--decoder-layers", 2,
+        "--encoder-embed-dim", 16, "--encoder-ffn-embed-dim", 16, "--encoder-attention-heads", 2,
+        "--decoder-embed-dim", 16, "--decoder-ffn-embed-dim", 16, "--decoder-attention-heads", 2,
+        "--criterion", "tied_multi_cross_entropy", "--label-smoothing", 0.1, "--dropout", 0.1,
+        "--optimizer", "adam", "--lr", 0.005, "--max-tokens", 200, "--max-update", 6, "--num-workers", 0,
+        "--no-epoch-checkpoints", "--log-format", "json", "--log-interval", 1, *options,
+        **run_options,
+    )  # fmt: skip
+
+
+def generate(data: Path, checkpoint: Path, *options: Any, **run_options: Any) -> str:
+    """fairseq-generate on the test set."""
+    return run(
+        "fairseq-generate", data, "--user-dir", PLUGIN, "--path", checkpoint, "--cpu", "--beam", 3,
+        "--max-len-b", 10, "--num-workers", 0, *options, **run_options,
+    )  # fmt: skip
+
+
+def hypotheses(output: str) -> List[str]:
+    """The H lines (with scores) of fairseq-generate, in the order of the data."""
+    return sorted((line for line in output.splitlines() if line.startswith("H-")), key=lambda h: int(h[2:].split()[0]))

@@ -1,0 +1,25 @@
+"""A tiny corpus and a tiny trained model, made once for all integration tests of a process."""
+
+from pathlib import Path
+
+import pytest
+
+import fairseq_flexdepth  # noqa: F401  (lets torch's safe loader read checkpoints)
+from tests.integration import cli
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A binarised corpus of 200 training, 20 validation and 20 test pairs."""
+    folder = tmp_path_factory.mktemp("corpus")
+    cli.write_reversal_corpus(folder / "text", {"train": 200, "valid": 20, "test": 20})
+    cli.binarise(folder / "text", folder / "bin")
+    return folder / "bin"
+
+
+@pytest.fixture(scope="session")
+def checkpoint(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A 3x2 tied-multi model after a few updates."""
+    folder = tmp_path_factory.mktemp("model")
+    cli.train(data, folder)
+    return folder / "checkpoint_last.pt"
