@@ -49,3 +49,13 @@ for model in $models; do
         *) time train "$model" "${model##*-}" --arch transformer_tiny --criterion label_smoothed_cross_entropy ;;
     esac
 done
+
+for model in $models; do
+    [ -e "$work/sweep-$model/sweep.json" ] && continue
+    echo "$model: decoding the test set"
+    # shellcheck disable=SC2086
+    fairseq-flexdepth sweep "$work/bin" --path "$work/$model/checkpoint_last.pt" --output "$work/sweep-$model" $device \
+        --beam 4 --lenpen 0.6 --remove-bpe sentencepiece --max-tokens 4000 >"$work/sweep-$model.log" 2>&1 ||
+        { tail "$work/sweep-$model.log"; exit 1; }
+done
+[ -n "${MODELS:-}" ] || python "$here/table.py" "$work"

@@ -32,11 +32,11 @@ def run(args: argparse.Namespace) -> int:
         split = TranslatedSplit(config)
         os.makedirs(args.output, exist_ok=True)
         rows, translations = _decode_every_depth(split)
+        draw_heatmap(rows, os.path.join(args.output, "heatmap.png"))
     for name, lines in translations.items():
         write_whole(os.path.join(args.output, f"{name}.txt"), "".join(f"{line}\n" for line in lines))
     text = json.dumps(rows, indent=1)
     write_whole(os.path.join(args.output, "sweep.json"), text + "\n")
-    draw_heatmap(rows, os.path.join(args.output, "heatmap.png"))
     print(text if args.json else table(rows))
     return 0
 
@@ -45,6 +45,7 @@ def _decode_every_depth(split: "TranslatedSplit") -> Tuple[List[Dict[str, Any]],
     """A row of results for every depth pair, and all texts: source, reference and e<n>d<m>."""
     from tqdm import tqdm
 
+    next(split.translate(split.pairs[-1]))  # the first batch of all is slow, whatever its depth
     rows = []
     texts = {"source": split.sources, "reference": split.references}
     with tqdm(total=len(split.pairs) * split.batches(), desc="decoding", unit="batch") as progress:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fairseq_flexdepth.compat import register_criterion
 from fairseq_flexdepth.depth.space import DepthPair, DepthSpace
-from fairseq_flexdepth.depth.weights import pair_weights
+from fairseq_flexdepth.depth.weights import pair_weights, parse_depth_weights
 
 
 @dataclass
@@ -61,50 +61,60 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
     def forward(
         self, model: Any, sample: Dict[str, Any], reduce: bool = True
     ) -> Tuple[Tensor, int, Dict[str, Any]]:
-        """The loss, the sample size it is to be divided by, and what to log.
-
-        Raises:
-            ValueError: *model* has no depths; ``--depth-weights`` or the sampling options do not fit its depths.
-        """
-        depths, weights = self._depths_and_weights(model)
+        """The loss, the sample size it is to be divided by, and what to log."""
+        depths, weights_by_pair = self._depths_and_weights(model)
+        weights = [weights_by_pair[pair] for pair in depths.pairs]
         losses = model(
             **sample["net_input"],
             target=model.get_targets(sample, None),
             label_smoothing=self.cfg.label_smoothing,
             depths=depths,
-            pair_weights=[weights[pair] for pair in depths.pairs],
+            pair_weights=weights,
         )
-        loss = losses["loss"]
-        nll_losses = dict(zip(depths.pairs, losses["pair_nll_losses"]))
+        loss, nll_losses = losses["loss"], losses["pair_nll_losses"]
         sentences = sample["target"].size(0)
         sample_size = sentences if self.cfg.sentence_avg else sample["ntokens"]
         logging_output = {
             "loss": loss.data,
-            "nll_loss": sum(weights[pair] * nll for pair, nll in nll_losses.items()),
+            "nll_loss": (nll_losses * nll_losses.new_tensor(weights)).sum(),
             "ntokens": sample["ntokens"],
             "nsentences": sentences,
             "sample_size": sample_size,
         }
         if not model.training:
-            logging_output.update({pair_key(pair): nll for pair, nll in nll_losses.items()})
+            logging_output.update({pair_key(pair): nll for pair, nll in zip(depths.pairs, nll_losses)})
         return loss, sample_size, logging_output
 
-    def _depths_and_weights(self, model: Any) -> Tuple[DepthSpace, Dict[DepthPair, float]]:
+    def check_model(self, model: Any) -> None:
+        """Find out whether the options fit *model*, before any data is read.
+
+        Raises:
+            ValueError: *model* has no depths; ``--depth-weights`` or the sampling options do not fit its depths.
+        """
         space = getattr(model, "depth_space", None)
         if space is None:
             raise ValueError(
                 "--criterion tied_multi_cross_entropy: expected a model of many depths, such as --arch "
                 f"tied_multi_transformer, given {type(model).__name__}"
             )
+        drawn = self._draw(space, update=0)
+        if self.cfg.depth_weights is not None:
+            weights = parse_depth_weights(self.cfg.depth_weights, space)
+            if drawn != space and not all(weights.values()):
+                raise ValueError(
+                    f"--depth-weights {self.cfg.depth_weights}: expected weights above 0 where depths are sampled"
+                )
+
+    def _draw(self, space: DepthSpace, update: int) -> DepthSpace:
+        return space.sample(self.cfg.sample_encoder_depths, self.cfg.sample_decoder_depths, self.cfg.seed, update)
+
+    def _depths_and_weights(self, model: Any) -> Tuple[DepthSpace, Dict[DepthPair, float]]:
+        space = model.depth_space
         if model.chosen_depth is not None:
             n, m = model.chosen_depth
             depths = DepthSpace((n,), (m,))
             return depths, pair_weights(None, space, depths)
-        depths = space
-        if model.training:
-            depths = space.sample(
-                self.cfg.sample_encoder_depths, self.cfg.sample_decoder_depths, self.cfg.seed, model.num_updates
-            )
+        depths = self._draw(space, model.num_updates) if model.training else space
         return depths, pair_weights(self.cfg.depth_weights, space, depths)
 
     @classmethod

@@ -16,7 +16,7 @@ def pair_weights(text: Optional[str], space: DepthSpace, drawn: DepthSpace) -> D
         drawn: the pairs in use, a sub-space of *space*.
 
     Raises:
-        ValueError: the shape is not that of *space*, or a weight is not a number, negative, or all are zero.
+        ValueError: the shape is not that of *space*, or a weight is not a number, negative, or all drawn are zero.
     """
     if text is None:
         return {pair: 1.0 / len(drawn.pairs) for pair in drawn.pairs}

@@ -65,7 +65,8 @@ class _ChunkedLinearCrossEntropy(torch.autograd.Function):
         gradients_wanted: Tuple[bool, bool],
     ) -> Tuple[Tensor, Tensor, Tensor]:
         want_features, want_weight = gradients_wanted
-        grad_features = torch.empty_like(features) if want_features else None
+        # In single precision until the loss is scaled (fp16): small gradients would vanish before.
+        grad_features = torch.empty_like(features, dtype=torch.float32) if want_features else None
         grad_weight = torch.zeros_like(weight, dtype=torch.float32) if want_weight else None
         row_losses = torch.empty_like(row_weights)
         row_nll_losses = torch.empty_like(row_weights)
@@ -87,7 +88,7 @@ class _ChunkedLinearCrossEntropy(torch.autograd.Function):
             # The uniform part of the smoothed target is the same for every class: one vector, added once.
             uniform = label_smoothing / (weight.size(0) - 1)
             grad_weight -= uniform * (row_weights @ features.float())
-        ctx.gradients = (grad_features, None if grad_weight is None else grad_weight.to(weight.dtype))
+        ctx.gradients, ctx.dtypes = (grad_features, grad_weight), (features.dtype, weight.dtype)
         loss = (row_losses * row_weights).sum()
         ctx.mark_non_differentiable(row_losses, row_nll_losses)
         return loss, row_losses, row_nll_losses
@@ -98,12 +99,12 @@ class _ChunkedLinearCrossEntropy(torch.autograd.Function):
     ) -> Tuple[Optional[Tensor], Optional[Tensor], None, None, None, None]:
         if ctx.gradients is None:
             raise RuntimeError("the gradients of linear_cross_entropy were used up by an earlier backward pass")
-        for gradient in ctx.gradients:
-            if gradient is not None:
-                gradient.mul_(grad_loss.to(gradient.dtype))
-        grad_features, grad_weight = ctx.gradients
+        gradients = [
+            None if gradient is None else gradient.mul_(grad_loss).to(dtype)
+            for gradient, dtype in zip(ctx.gradients, ctx.dtypes)
+        ]
         ctx.gradients = None
-        return grad_features, grad_weight, None, None, None, None
+        return gradients[0], gradients[1], None, None, None, None
 
 
 def _one_chunk(

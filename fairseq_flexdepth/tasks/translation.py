@@ -1,9 +1,12 @@
 """fairseq's translation task with ``--enc-layers`` and ``--dec-layers``."""
 
+import glob
 import logging
+import os
 from dataclasses import dataclass, field
 from typing import Any, Optional, Sequence
 
+from fairseq import utils
 from fairseq.tasks.translation import TranslationConfig, TranslationTask
 
 from fairseq_flexdepth.compat import register_task, replace_task
@@ -29,6 +32,31 @@ class FlexDepthTranslationTask(TranslationTask):
     """Translation at the depth asked for; also registered as ``translation``, which it extends."""
 
     cfg: FlexDepthTranslationConfig
+    latest_model: Any = None
+
+    @classmethod
+    def setup_task(cls, cfg: FlexDepthTranslationConfig, **kwargs: Any) -> "FlexDepthTranslationTask":
+        """As fairseq's.
+
+        Raises:
+            ValueError: a data directory is missing.
+        """
+        for path in utils.split_paths(cfg.data):
+            if not os.path.isdir(path):
+                raise ValueError(f"DATA {path}: no such directory; expected one made by fairseq-preprocess")
+        return super().setup_task(cfg, **kwargs)
+
+    def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs: Any) -> None:
+        """As fairseq's.
+
+        Raises:
+            ValueError: the split has no sentences.
+        """
+        for path in utils.split_paths(self.cfg.data):
+            for file in glob.glob(os.path.join(glob.escape(path), f"{glob.escape(split)}.*.bin")):
+                if os.path.getsize(file) == 0:
+                    raise ValueError(f"{file}: has no sentences; expected at least one")
+        super().load_dataset(split, epoch, combine, **kwargs)
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
         """Build the model and set its depth.
@@ -38,7 +66,19 @@ class FlexDepthTranslationTask(TranslationTask):
         """
         model = super().build_model(cfg, from_checkpoint)
         choose_depth(model, self.cfg.enc_layers, self.cfg.dec_layers)
+        self.latest_model = model
         return model
+
+    def build_criterion(self, *args: Any, **kwargs: Any) -> Any:
+        """As fairseq's, once the model is built; a criterion with a ``check_model`` looks at it.
+
+        Raises:
+            ValueError: the criterion's options do not fit the model.
+        """
+        criterion = super().build_criterion(*args, **kwargs)
+        if hasattr(criterion, "check_model") and self.latest_model is not None:
+            criterion.check_model(self.latest_model)
+        return criterion
 
     def build_generator(self, models: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
         """As fairseq's; the log says which depth decodes."""

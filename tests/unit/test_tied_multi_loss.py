@@ -149,7 +149,7 @@ def test_a_chosen_depth_is_evaluated_alone() -> None:
 def test_a_model_without_depths_is_refused() -> None:
     stock = tiny.stock_model(tiny.flexible_model(), 3, 2)
     with pytest.raises(ValueError, match="expected a model of many depths.*given TransformerModel"):
-        criterion()(stock, tiny.sample([3], [3]))
+        criterion().check_model(stock)
 
 
 @pytest.mark.parametrize(
@@ -160,13 +160,14 @@ def test_a_model_without_depths_is_refused() -> None:
         ({"depth_weights": "1,2;3,4;5,x"}, r"expected numbers"),
         ({"depth_weights": "1,2;3,4;5,-1"}, r"at least 0"),
         ({"depth_weights": "0,0;0,0;0,0"}, r"at least one weight must be above 0"),
+        ({"depth_weights": "1,2;3,4;5,0", "sample_encoder_depths": 2}, r"expected weights above 0 where depths are"),
         ({"sample_encoder_depths": 4}, r"--sample-encoder-depths 4: expected 0 \(all\) to 3"),
         ({"sample_decoder_depths": -1}, r"--sample-decoder-depths -1: expected 0 \(all\) to 2"),
     ],
 )
 def test_options_that_do_not_fit_the_depths_are_refused(options: Dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        criterion(**options)(tiny.flexible_model(), tiny.sample([3], [3]))
+        criterion(**options).check_model(tiny.flexible_model())
 
 
 def test_label_smoothing_outside_0_to_1_is_refused() -> None:

@@ -1,8 +1,9 @@
 """Verbs: the German principal parts and the forms made from them."""
 
+from functools import lru_cache
 from typing import Dict, List, NamedTuple, Tuple
 
-from verb_table import OTHER_VERBS, PERSON_VERBS
+from lexicon.verb_table import OTHER_VERBS, PERSON_VERBS
 
 # German auxiliaries and modals: 1s, 3s, plural of the present, then of the past
 AUXILIARIES: Dict[str, Tuple[str, ...]] = {
@@ -52,8 +53,8 @@ class Verb(NamedTuple):
         """The finite present without the prefix; ``person`` is one of 1s 3s 1p 3p."""
         if self.base in AUXILIARIES:
             return auxiliary(self.base, person)
-        if person == "3s":
-            return self.third
+        if person == "3s" or not self.third.endswith("t"):  # ich weiß, wie er weiß
+            return self.base if person.endswith("p") else self.third
         if person.endswith("p"):
             return self.base
         if self.base.endswith("eln"):
@@ -79,11 +80,21 @@ def parse_verb(line: str) -> Verb:
     words = english.split()
     particle = words.pop() if words[-1][0] in "+=" else ""
     return Verb(
-        prefix, base, third, participle.rstrip("*"), "sein" if participle.endswith("*") else "haben",
-        bool(sich), words[0], " ".join(words[1:]), particle[1:], particle.startswith("="),
-        tuple(frame.replace("-", "").split()), tuple(objects.replace("-", "").split()),
-        flags, tuple(fields[5].split()) if len(fields) > 5 else ("person",),
-    )  # fmt: skip
+        prefix=prefix,
+        base=base,
+        third=third,
+        base_participle=participle.rstrip("*"),
+        auxiliary="sein" if participle.endswith("*") else "haben",
+        reflexive=bool(sich),
+        english=words[0],
+        fixed=" ".join(words[1:]),
+        particle=particle[1:],
+        late_particle=particle.startswith("="),
+        frame=tuple(frame.replace("-", "").split()),
+        objects=tuple(objects.replace("-", "").split()),
+        flags=flags,
+        subjects=tuple(fields[5].split()) if len(fields) > 5 else ("person",),
+    )
 
 
 def _parse(table: str) -> List[Verb]:
@@ -95,6 +106,15 @@ SEIN = parse_verb("sein ist gewesen* | be | - | - | n")
 WERDEN = parse_verb("werden wird geworden* | become | - | - | n")
 AUSSEHEN = parse_verb("aus|sehen sieht gesehen | look | - | - | n")
 GEFALLEN = parse_verb("gefallen gefällt gefallen | like | dat | - | n")
-MOEGEN = parse_verb("mögen mag gemocht | like | acc | - | n")
 SCHMECKEN = parse_verb("schmecken schmeckt geschmeckt | enjoy | dat | - | n")
 REGNEN = parse_verb("regnen regnet geregnet | rain | - | - | n")
+
+
+@lru_cache(maxsize=None)
+def verbs_for(*subject_tags: str) -> Tuple[Verb, ...]:
+    """The verbs that something with one of these tags can be the subject of."""
+    return tuple(
+        verb
+        for verb in VERBS
+        if any(tag in subject_tags for tag in verb.subjects + ("animal",) * ("a" in verb.flags))
+    )

@@ -22,9 +22,7 @@ eat ate eaten
 fall fell fallen
 feed fed fed
 find found found
-fly flew flown
 forget forgot forgotten
-gain gained gained
 get got gotten
 give gave given
 go went gone
@@ -35,24 +33,19 @@ leave left left
 lend lent lent
 lie lay lain
 lose lost lost
-make made made
 meet met met
 put put put
 read read read
-ride rode ridden
 run ran run
 say said said
 see saw seen
 sell sold sold
 send sent sent
-shut shut shut
 sing sang sung
 sit sat sat
 sleep slept slept
-speak spoke spoken
 spend spent spent
 stand stood stood
-swim swam swum
 take took taken
 teach taught taught
 tell told told
@@ -64,7 +57,7 @@ write wrote written
 """.strip().splitlines()
 }
 
-DOUBLING = ("begin", "forget", "get", "plan", "put", "run", "shop", "sit", "stop", "swim")
+DOUBLING = ("ban", "begin", "forget", "get", "plan", "put", "run", "sit", "stop")
 
 # One English auxiliary for a whole German tense or modal ...
 AUXILIARY_TENSES = {
@@ -134,7 +127,7 @@ def gerund(verb: str) -> str:
     """The -ing form."""
     if verb.endswith("ie"):
         return verb[:-2] + "ying"
-    if verb.endswith("e") and verb not in ("be", "see"):
+    if verb.endswith("e") and not verb.endswith("ee") and verb != "be":
         return verb[:-1] + "ing"
     return verb + (verb[-1] if verb in DOUBLING else "") + "ing"
 

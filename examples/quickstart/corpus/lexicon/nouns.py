@@ -1,9 +1,11 @@
 """Nouns: German inflection, and compounds, which German writes as one word."""
 
+from functools import lru_cache
 from typing import Dict, List, NamedTuple, Tuple
 
-from english import plural_of
-from noun_table import MODIFIERS_TABLE, NOUNS_TABLE
+from grammar.english import plural_of
+
+from lexicon.noun_table import MODIFIERS_TABLE, NOUNS_TABLE
 
 VOWELS = "aeiouäöüy"
 
@@ -69,10 +71,10 @@ def _parse_nouns() -> List[Noun]:
         german, gender, plural = german_field.split()
         english = english_field.split()
         english_plural = english[1] if len(english) > 1 else plural_of(english[0])
-        nouns.append(
-            Noun(german, "m" if gender == "w" else gender, "" if plural == "-" else plural, english[0],
-                 english_plural, tuple(tags.split()), tuple(groups.split()), gender == "w")
-        )  # fmt: skip
+        plural = "" if plural == "-" else plural
+        strong_gender = "m" if gender == "w" else gender
+        entry = (german, strong_gender, plural, english[0], english_plural)
+        nouns.append(Noun(*entry, tuple(tags.split()), tuple(groups.split()), gender == "w"))
     return nouns
 
 
@@ -89,6 +91,14 @@ NOUNS = _parse_nouns()
 MODIFIERS = _parse_modifiers()
 
 
-def nouns_with(*tags: str) -> List[Noun]:
+@lru_cache(maxsize=None)
+def nouns_with(*tags: str) -> Tuple[Noun, ...]:
     """All nouns having at least one of the tags, in table order."""
-    return [noun for noun in NOUNS if any(tag in noun.tags for tag in tags)]
+    return tuple(noun for noun in NOUNS if any(tag in noun.tags for tag in tags))
+
+
+@lru_cache(maxsize=None)
+def unambiguous(*tags: str) -> Tuple[Noun, ...]:
+    """The nouns with one of the tags whose German word has only one sense."""
+    words = [noun.german for noun in NOUNS]
+    return tuple(noun for noun in nouns_with(*tags) if words.count(noun.german) == 1)

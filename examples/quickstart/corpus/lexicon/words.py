@@ -17,7 +17,8 @@ klug klüger | smart, smarter | person
 fleißig fleißiger | diligent, more diligent | person
 groß größer | tall, taller | person
 groß größer | big, bigger | animal object place
-klein kleiner | small, smaller | person animal object place
+klein kleiner | short, shorter | person
+klein kleiner | small, smaller | animal object place
 neu neuer | new, newer | object document place idea
 teuer teurer | expensive, more expensive | object
 billig billiger | cheap, cheaper | object
@@ -119,11 +120,11 @@ FREQUENCIES = (
     ("manchmal", "sometimes"),
 )
 SENTENCE_ADVERBS = (
-    ("leider", "unfortunately"),
+    ("leider", "unfortunately ,"),
     ("vielleicht", "perhaps"),
     ("wahrscheinlich", "probably"),
-    ("natürlich", "of course"),
-    ("zum Glück", "fortunately"),
+    ("natürlich", "of course ,"),
+    ("zum Glück", "fortunately ,"),
 )
 
 

@@ -2,10 +2,11 @@
 
 from typing import Dict, NamedTuple, Optional, Sequence, Tuple
 
-from english import with_article
-from german import CASES, PRONOUNS, adjective_ending, determiner
-from nouns import Noun
-from words import Adjective
+from lexicon.nouns import Noun
+from lexicon.words import Adjective
+
+from grammar.english import with_article
+from grammar.german import CASES, PRONOUNS, adjective_ending, determiner
 
 # English subject: (object, possessive)
 ENGLISH_PRONOUNS = {
@@ -33,15 +34,24 @@ class NounPhrase(NamedTuple):
     pronoun: str
     style: str
     noun: Optional[Noun] = None
-    heavy: bool = False
+    relative: str = ""
+
+    def head(self, case: str) -> str:
+        """The German phrase in a case, without its relative clause."""
+        return self.forms[case]
 
     def german(self, case: str) -> str:
         """The German phrase in a case."""
-        return self.forms[case]
+        return f"{self.forms[case]} , {self.relative} ," if self.relative else self.forms[case]
+
+    @property
+    def tags(self) -> Tuple[str, ...]:
+        """What it can do and be: the noun's tags; names and pronouns without a noun are persons."""
+        return self.noun.tags if self.noun is not None else ("person",)
 
     @property
     def animate(self) -> bool:
-        return self.noun is None or "person" in self.noun.tags or "animal" in self.noun.tags
+        return "person" in self.tags or "animal" in self.tags
 
     @property
     def possessive(self) -> Tuple[str, str]:
@@ -51,9 +61,8 @@ class NounPhrase(NamedTuple):
 
     def with_relative(self, german: str, english: str) -> "NounPhrase":
         """This phrase followed by a relative clause."""
-        forms = {case: f"{form} , {german} ," for case, form in self.forms.items()}
-        english_phrase = f"{self.english} {english}"
-        return self._replace(forms=forms, english=english_phrase, english_subject=english_phrase, heavy=True)
+        phrase = f"{self.english} {english}"
+        return self._replace(relative=german, english=phrase, english_subject=phrase)
 
 
 def noun_phrase(
@@ -113,7 +122,7 @@ def english_genitive(phrase: NounPhrase) -> str:
 
 def name_phrase(name: str, gender: str) -> NounPhrase:
     """A person's name."""
-    forms = {case: name for case in ("nom", "acc", "dat")}
+    forms = dict.fromkeys(("nom", "acc", "dat"), name)
     forms["gen"] = name + "s"
     return NounPhrase(forms, name, name, "3s", gender, "he" if gender == "m" else "she", "definite")
 
@@ -144,4 +153,4 @@ def distinguishable(subject: NounPhrase, other: NounPhrase, case: str) -> bool:
     """
     if not other.animate or subject.person != other.person:
         return True
-    return any(phrase.german("nom") != phrase.german(case) for phrase in (subject, other))
+    return any(phrase.head("nom") != phrase.head(case) for phrase in (subject, other))

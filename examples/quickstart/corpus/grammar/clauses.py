@@ -3,19 +3,22 @@
 from dataclasses import dataclass
 from typing import List, NamedTuple, Optional, Tuple
 
-from english import gerund, verb_group
-from phrases import NounPhrase
-from verbs import Verb, auxiliary
+from lexicon.verbs import Verb, auxiliary
+
+from grammar.english import gerund, verb_group
+from grammar.phrases import NounPhrase
 
 # The order of the German middle field; English order is another (time last, objects next to the verb).
 GERMAN_ORDER = (
-    "reflexive pronoun pronoun_dative sentence time frequency dative definite nicht manner place indefinite "
-    "agent prepositional goal predicate"
-).split()
+    *("reflexive", "pronoun", "pronoun_dative", "sentence", "time", "frequency", "dative", "definite"),
+    *("nicht", "manner", "place", "indefinite", "agent", "prepositional", "goal", "predicate"),
+)
 ENGLISH_ORDER = (
-    "object pronoun definite indefinite pronoun_dative dative prepositional predicate agent goal manner place time"
-).split()
+    *("pronoun", "definite", "indefinite", "pronoun_dative", "dative", "prepositional", "predicate"),
+    *("agent", "goal", "manner", "place", "time"),
+)
 DIRECT_OBJECTS = ("pronoun", "definite", "indefinite")
+MODAL_PASTS = {"konnte": "können", "musste": "müssen", "wollte": "wollen", "durfte": "dürfen"}
 FRONTED_IN_ENGLISH = ("time", "place", "sentence")
 
 
@@ -32,7 +35,7 @@ class Part(NamedTuple):
 class Clause:
     """Everything said in one clause; the methods only order and inflect it.
 
-    ``tense`` is present, perfect, pluperfect, preterite, future, or a modal (``können``; past:
+    ``tense`` is infinitive, present, perfect, pluperfect, preterite, future, or a modal (``können``; past:
     ``konnte``). ``english_tense`` is set where English differs: with ``gern``, ``seit`` and
     with a future time. ``front`` is the slot before the finite verb of a German main clause.
     ``extraposed`` is a relative clause moved behind the German verb, to its noun in English.
@@ -57,6 +60,8 @@ class Clause:
     def bracket(self) -> Tuple[str, List[str]]:
         """The finite verb, and the words that close the clause: prefix, participle, infinitive."""
         person, verb = self.subject.person, self.verb
+        if self.tense == "infinitive":
+            return "", [verb.zu_infinitive]
         if self.tense in ("perfect", "pluperfect"):
             lemma = "sein" if self.passive else verb.auxiliary
             closing = [verb.participle, "worden" if self.passive else ""]
@@ -67,9 +72,8 @@ class Clause:
             if self.tense == "preterite":
                 return auxiliary(verb.base, person, past=True), []
             return verb.present(person), [verb.prefix] if verb.prefix else []
-        lemma = "werden" if self.tense == "future" else self.tense.replace("te", "en")
-        past = lemma != self.tense and self.tense != "future"
-        lemma = {"konnen": "können", "mussen": "müssen", "durfen": "dürfen"}.get(lemma, lemma)
+        lemma = "werden" if self.tense == "future" else MODAL_PASTS.get(self.tense, self.tense)
+        past = self.tense in MODAL_PASTS
         closing = [verb.participle, "werden"] if self.passive else [verb.infinitive]
         return auxiliary(lemma, person, past), closing
 
@@ -81,7 +85,7 @@ class Clause:
         """The subject, before everything but a reflexive pronoun if it is not itself a pronoun."""
         middle = self._middle(without)
         position = 1 if self.part("reflexive") and self.subject.style != "pronoun" else 0
-        return middle[:position] + [self.subject.german("nom")] + middle[position:]
+        return [*middle[:position], self.subject.german("nom"), *middle[position:]]
 
     def german_main(self, with_subject: bool = True) -> str:
         """Verb second."""
@@ -89,15 +93,15 @@ class Clause:
         front = self.part(self.front)
         if front is None:
             first = [self.subject.german("nom")] if with_subject else []
-            words = first + [finite] + self._middle()
+            words = [*first, finite, *self._middle()]
         else:
-            words = [front.german, finite] + self._subject_and_middle(front)
+            words = [front.german, finite, *self._subject_and_middle(front)]
         return " ".join(words + closing + self._behind())
 
     def german_verb_first(self) -> str:
         """A yes/no question, or what follows a fronted word or clause."""
         finite, closing = self.bracket()
-        return " ".join([finite] + self._subject_and_middle() + closing + self._behind())
+        return " ".join([finite, *self._subject_and_middle(), *closing, *self._behind()])
 
     def german_verb_final(self, lead: str = "") -> str:
         """A subordinate clause; ``lead`` is its conjunction or relative pronoun."""
@@ -110,7 +114,7 @@ class Clause:
     def german_infinitive(self, lead: str = "") -> str:
         """A zu-infinitive clause; ``lead`` is ``um``, ``ohne``, ``statt`` or nothing."""
         words = [lead] * bool(lead) + self._middle()
-        return " ".join(words + [self.verb.zu_infinitive] + self._behind())
+        return " ".join([*words, self.verb.zu_infinitive, *self._behind()])
 
     def _behind(self) -> List[str]:
         return [f", {self.extraposed} ,"] if self.extraposed else []
@@ -119,17 +123,15 @@ class Clause:
 
     def _english_rest(self, fronted: Optional[Part]) -> List[str]:
         """What follows the English verb, the particle before a long object and behind a short one."""
-        ordered = sorted(
-            (part for part in self.parts if part.slot in ENGLISH_ORDER and part is not fronted and part.english),
-            key=lambda part: ENGLISH_ORDER.index(part.slot),
-        )
+        behind_verb = [part for part in self.parts if part.slot in ENGLISH_ORDER and part.english]
+        ordered = sorted(behind_verb, key=lambda part: ENGLISH_ORDER.index(part.slot))
+        ordered = [part for part in ordered if part is not fronted]
         words = [part.english for part in ordered]
         if self.verb.particle:
             target = next((part for part in ordered if part.slot in DIRECT_OBJECTS), None)
-            heavy = target is not None and target.phrase is not None and target.phrase.heavy
-            behind = target is not None and (
-                target.slot == "pronoun" or (self.verb.late_particle and not heavy)
-            )
+            heavy = target is not None and target.phrase is not None and bool(target.phrase.relative)
+            late = self.verb.late_particle and not heavy
+            behind = target is not None and (target.slot == "pronoun" or late)
             words.insert(1 if behind else 0, self.verb.particle)
         return words
 
@@ -138,8 +140,9 @@ class Clause:
         tense = self.english_tense or self.tense
         if tense == "müssen" and self.negated:
             tense = "not müssen"
-        group = verb_group(self.verb.english, tense, self.subject.person, self.negated or inverted, self.passive)
-        operator, main = group
+        needs_operator = self.negated or inverted
+        person = self.subject.person
+        operator, main = verb_group(self.verb.english, tense, person, needs_operator, self.passive)
         subject = self.subject.english_subject if with_subject else ""
         frequency = self.part("frequency")
         negation = "not" if self.negated else ""
@@ -150,7 +153,7 @@ class Clause:
         front = self.part(self.front) if self.front in FRONTED_IN_ENGLISH else self.part("sentence")
         words += self._english_rest(front)
         if front is not None:
-            words.insert(0, f"{front.english} ,")
+            words.insert(0, front.english if front.slot == "sentence" else f"{front.english} ,")
         return " ".join(filter(None, words))
 
     def english_nonfinite(self, form: str) -> str:

@@ -5,9 +5,12 @@ the clause (ruft ... an, ruft ... zurück) or the preposition (freut sich auf, f
 """
 
 # prefix|infinitive, 3rd person, participle (*: perfect with sein) [sich] | English | frame | objects | flags
-# English: "+up" moves around the object, "=aloud" follows it. Frame: acc, dat, preposition:case, or
-# a place (one is there: place, upon, inside; one moves there: goal, onto, into). Flags: g goes with "gern", d durative,
-# p has a passive, m takes manner adverbs, n never deliberate (no "will", no "um ... zu"), a also for animals.
+#
+# English: "+up" moves around the object, "=aloud" follows it.
+# Frame: acc, dat, preposition:case; where something is: place, upon, inside, home (of persons);
+#     where it goes: goal, onto, into, newhome.
+# Flags: g goes with "gern", d durative ("seit"), p has a passive, m takes manner adverbs, a also for
+#     animals, n never deliberate (no "will", no "um ... zu").
 PERSON_VERBS = """
 lesen liest gelesen | read | acc | document | gpm
 vor|lesen liest gelesen | read =aloud | dat acc | story letter | gm
@@ -21,7 +24,7 @@ ein|kaufen kauft gekauft | go shopping | - | - | g
 suchen sucht gesucht | look for | acc | portable clothes animal box | d
 aus|suchen sucht gesucht | choose | acc | clothes furniture gift | pg
 besuchen besucht besucht | visit | acc | person sight | gp
-untersuchen untersucht untersucht | examine | acc | animal device signed | pm
+untersuchen untersucht untersucht | examine | acc | animal device vehicle | pm
 finden findet gefunden | find | acc | portable clothes animal | pn
 öffnen öffnet geöffnet | open | acc | lock container | pm
 schließen schließt geschlossen | close | acc | lock container | pm
@@ -31,7 +34,7 @@ zu|machen macht gemacht | close | acc | lock box | pm
 an|machen macht gemacht | turn +on | acc | device | p
 aus|machen macht gemacht | turn +off | acc | device | p
 holen holt geholt | fetch | acc | portable box | p
-ab|holen holt geholt | pick +up | acc | person portable | gp
+ab|holen holt geholt | pick +up | acc | person gift | gp
 nehmen nimmt genommen | take | acc | portable transit | -
 mit|nehmen nimmt genommen | take =along | acc | portable animal clothes | g
 an|nehmen nimmt genommen | accept | acc | proposal gift | gp
@@ -71,7 +74,7 @@ waschen wäscht gewaschen | wash | acc | clothes washable road | pm
 an|ziehen zieht gezogen | put +on | acc | clothes | gm
 aus|ziehen zieht gezogen | take +off | acc | clothes | m
 ziehen zieht gezogen | pull | acc | box | m
-um|ziehen zieht gezogen* | move | goal | - | -
+um|ziehen zieht gezogen* | move | newhome | - | -
 reparieren repariert repariert | repair | acc | device vehicle furniture lock | gpm
 putzen putzt geputzt | clean | acc | room | p
 auf|räumen räumt geräumt | tidy +up | acc | room | p
@@ -86,7 +89,7 @@ vor|stellen stellt gestellt | introduce | dat acc | person | -
 ab|stellen stellt gestellt | park | acc | road | p
 aus|stellen stellt gestellt | exhibit | acc | picture | p
 stellen stellt gestellt | put | acc onto | device box | m
-legen legt gelegt | put | acc into | portable document clothes | m
+legen legt gelegt | put | acc into | document clothes gift washable | m
 ab|lehnen lehnt gelehnt | reject | acc | proposal gift | p
 weg|werfen wirft geworfen | throw +away | acc | portable document clothes | -
 ab|sagen sagt gesagt | cancel | acc | event | p
@@ -141,7 +144,7 @@ spielen spielt gespielt | play | place | - | gma
 aus|gehen geht gegangen* | go out | - | - | g
 aus|ruhen ruht geruht sich | rest | - | - | da
 arbeiten arbeitet gearbeitet | work | place | - | gdm
-wohnen wohnt gewohnt | live | place | - | gdn
+wohnen wohnt gewohnt | live | home | - | gdn
 bleiben bleibt geblieben* | stay | place | - | g
 gehen geht gegangen* | go | goal | - | gm
 laufen läuft gelaufen* | run | goal | - | ma
@@ -156,7 +159,7 @@ mit|kommen kommt gekommen* | come along | - | - | g
 OTHER_VERBS = """
 stehen steht gestanden | stand | place | - | d | furniture vehicle
 stehen steht gestanden | stand | upon | - | d | device box
-liegen liegt gelegen | lie | inside | - | d | document portable clothes
+liegen liegt gelegen | lie | inside | - | d | document gift clothes
 hängen hängt gehangen | hang on | an:dat | wall | d | hanging
 fahren fährt gefahren* | go | goal | - | - | transit
 ab|fahren fährt gefahren* | depart | - | - | - | transit

@@ -5,13 +5,13 @@ never overlap, so the verb, the preposition or the article of a sentence decides
 """
 
 # German, gender (w: weak masculine), plural | English [plural] | tags | modifiers it compounds with
-# The first tag chooses the adjectives. The gender is the pronoun's too, except where tagged "she".
+# The first tag chooses the adjectives; "she": the English pronoun; "free": never with a possessive.
 NOUNS_TABLE = """
-Mann m Männer | man men | person
-Frau f Frauen | woman women | person
+Mann m Männer | man men | person free
+Frau f Frauen | woman women | person free
 Kind n Kinder | child children | person
-Mädchen n Mädchen | girl | person she
-Junge w Jungen | boy | person
+Mädchen n Mädchen | girl | person free she
+Junge w Jungen | boy | person free
 Lehrer m Lehrer | teacher | person | study
 Lehrerin f Lehrerinnen | teacher | person | study
 Schüler m Schüler | pupil | person
@@ -33,10 +33,10 @@ Bruder m Brüder | brother | person kin
 Schwester f Schwestern | sister | person kin
 Onkel m Onkel | uncle | person kin
 Tante f Tanten | aunt | person kin
-Hund m Hunde | dog | animal
-Katze f Katzen | cat | animal
-Pferd n Pferde | horse | animal
-Vogel m Vögel | bird | animal
+Hund m Hunde | dog | animal | habitat
+Katze f Katzen | cat | animal | habitat
+Pferd n Pferde | horse | animal | habitat
+Vogel m Vögel | bird | animal | habitat
 Tisch m Tische | table | object furniture surface | place material
 Stuhl m Stühle | chair | object furniture seat | place material
 Schrank m Schränke | cupboard | object furniture container | place material
@@ -46,7 +46,7 @@ Teppich m Teppiche | carpet | object furniture surface
 Bank f Bänke | bench benches | object seat | place material
 Lampe f Lampen | lamp | object device hanging | place
 Uhr f Uhren | clock | object device hanging | place
-Bild n Bilder | picture | object picture hanging
+Bild n Bilder | picture | object picture hanging | topic children
 Computer m Computer | computer | object device | school
 Radio n Radios | radio | object device
 Telefon n Telefone | telephone | object device
@@ -82,7 +82,7 @@ Fahrrad n Fahrräder | bicycle | object vehicle road
 Bus m Busse | bus | object vehicle transit | school travel
 Zug m Züge | train | object vehicle transit
 Boot n Boote | boat | object vehicle built | material
-Buch n Bücher | book | document portable text | topic children school
+Buch n Bücher | book | document portable text | topic children school subject
 Brief m Briefe | letter | document text signed letter | love
 Zeitung f Zeitungen | newspaper | document | topic school
 Bericht m Berichte | report | document text task | topic work
@@ -103,23 +103,23 @@ Kaffee m - | coffee | drink
 Tee m - | tea | drink
 Milch f - | milk | drink
 Geld n - | money | money
-Haus n Häuser | house | place building built | place material
+Haus n Häuser | house | place building built | place
 Schule f Schulen | school | place building | topic
 Museum n Museen | museum | place sight building | topic
-Kirche f Kirchen | church | place sight building | place
+Kirche f Kirchen | church | place sight building
 Schloss n Schlösser | castle | place sight
 Garten m Gärten | garden | place | place
-Küche f Küchen | kitchen | place room | place
+Küche f Küchen | kitchen | place room | hotel
 Büro n Büros | office | place room
 Zimmer n Zimmer | room | place room | hotel
-Wohnung f Wohnungen | apartment | place room | place
-Restaurant n Restaurants | restaurant | place building | place
-Hotel n Hotels | hotel | place building | place
+Wohnung f Wohnungen | apartment | place room
+Restaurant n Restaurants | restaurant | place building | town
+Hotel n Hotels | hotel | place building | town
 Bahnhof m Bahnhöfe | station | place at
 Markt m Märkte | market | place on | season
-Stadt f Städte | city | place
-Dorf n Dörfer | village | place
-Park m Parks | park | place
+Stadt f Städte | city | place town | village
+Dorf n Dörfer | village | place town | village
+Park m Parks | park | place | town
 Brücke f Brücken | bridge | place sight built crossing | material
 Bank f Banken | bank | employer
 Firma f Firmen | company | employer
@@ -128,7 +128,7 @@ Gericht n Gerichte | court | authority
 Regierung f Regierungen | government | authority
 Frage f Fragen | question | idea question | school
 Problem n Probleme | problem | idea puzzle
-Aufgabe f Aufgaben | task | idea puzzle task | school
+Aufgabe f Aufgaben | task | idea puzzle task | school subject
 Regel f Regeln | rule | idea | school
 Idee f Ideen | idea | idea plan
 Plan m Pläne | plan | idea plan proposal | work travel
@@ -137,7 +137,7 @@ Antrag m Anträge | application | idea proposal signed
 Fest n Feste | party | event | season occasion
 Konzert n Konzerte | concert | event song | season school
 Reise f Reisen | trip | event | season
-Prüfung f Prüfungen | exam | event | school
+Prüfung f Prüfungen | exam | event | school subject
 Sitzung f Sitzungen | meeting | event | work
 """
 
@@ -147,20 +147,26 @@ Garten | garden | place
 Küchen | kitchen | place
 Schul | school | place school
 Büro | office | place
-Stadt | city | place
+Stadt | city | place town habitat
 Keller | basement | place
 Hotel | hotel | place hotel
 Kirchen | church | place
 Bahnhofs | station | place
-Museums | museum | place
-Wald | forest | place
-Bauern | farm | place
+Museums | museum | place town
+Wald | forest | place town habitat
+Bauern | farm | place habitat
+Berg | mountain | town village habitat
+Hafen | harbor | place town village
 Holz | wooden | material
 Glas | glass | material
 Metall | metal | material
+Stein | stone | material
 Plastik | plastic | material
 Leder | leather | leather
 Kunst | art | topic study
+Physik | physics | topic study subject
+Chemie | chemistry | topic study subject
+Deutsch | German | study subject
 Musik | music | topic study
 Sport | sports | topic study
 Natur | nature | topic
@@ -172,6 +178,8 @@ Liebes | love | love
 Apfel | apple | sweet
 Kirsch | cherry | sweet
 Nuss | nut | sweet
+Pflaumen | plum | sweet
+Orangen | orange | sweet
 Schokoladen | chocolate | sweet
 Zitronen | lemon | sweet
 Käse | cheese | savory
@@ -180,8 +188,11 @@ Fisch | fish | savory
 Tomaten | tomato | savory
 Pilz | mushroom | savory
 Zwiebel | onion | savory
+Bohnen | bean | savory
+Nudel | noodle | savory
 Sommer | summer | season
 Winter | winter | season
+Herbst | autumn | season
 Weihnachts | Christmas | season occasion
 Geburtstags | birthday | occasion
 Hochzeits | wedding | occasion

@@ -1,0 +1,134 @@
+"""Write a synthetic German-English parallel corpus: train, valid and test files of raw text.
+
+    python examples/quickstart/corpus/generate.py --output DIR --pairs 20000 --valid 500 --test 500 --seed 1
+
+The same arguments give the same bytes on every Python. No German sentence occurs twice, so no
+valid or test sentence occurs in train; and the test set does not change with ``--pairs``.
+
+Where to look: ``lexicon/`` has the words and their senses, ``grammar/`` inflects them and orders
+them in both languages, ``sampling/`` chooses phrases and clauses, ``patterns/`` joins clauses to
+sentences.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Dict, Iterator, List, NoReturn, Optional, Sequence, Tuple
+
+from patterns.mixture import draw_sentence
+from sampling.dependents import DependentSampler
+from sampling.draw import Draw
+
+Pair = Tuple[str, str]
+SHORTEST, LONGEST = 3, 35  # words of either language
+PATIENCE = 10_000  # draws in a row that may give nothing new
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def sentence_pairs(seed: int) -> Iterator[Pair]:
+    """An endless stream of pairs whose German sentences all differ."""
+    sampler = DependentSampler(Draw(seed))
+    seen = set()
+    idle = 0
+    while idle < PATIENCE:
+        german, english = draw_sentence(sampler)
+        words = english.split()
+        lengths = len(german.split()), len(words)
+        stutters = any(word == following for word, following in zip(words, words[1:]))  # tries on on Monday
+        if german in seen or stutters or min(lengths) < SHORTEST or max(lengths) > LONGEST:
+            idle += 1
+            continue
+        idle = 0
+        seen.add(german)
+        yield german, english
+
+
+def generate(sizes: Dict[str, int], seed: int) -> Dict[str, List[Pair]]:
+    """As many pairs for each split as ``sizes`` says, drawn in its order."""
+    stream = sentence_pairs(seed)
+    splits = {}
+    for split, size in sizes.items():
+        splits[split] = [pair for _, pair in zip(range(size), stream)]
+        if len(splits[split]) < size:
+            raise ValueError(f"{split}: expected {size} new pairs, the grammar has only {len(splits[split])}")
+    return splits
+
+
+def write(splits: Dict[str, List[Pair]], output: Path) -> None:
+    """Write all files under temporary names, then give them their own."""
+    output.mkdir(parents=True, exist_ok=True)
+    names = {}
+    try:
+        for split, pairs in splits.items():
+            for column, language in enumerate(("de", "en")):
+                path = output / f"{split}.{language}"
+                if path.is_dir():
+                    raise IsADirectoryError(f"{path} is a directory")
+                temporary = output / f".{path.name}.{os.getpid()}.tmp"
+                names[temporary] = path
+                text = "".join(f"{pair[column]}\n" for pair in pairs)
+                temporary.write_bytes(text.encode("utf-8"))
+        for temporary, path in names.items():
+            os.replace(temporary, path)
+    finally:
+        for temporary in names:
+            if temporary.exists():
+                temporary.unlink()
+
+
+def positive(text: str) -> int:
+    """An argument that must be an integer of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected an integer of at least 1, got {text!r}")
+    return int(text)
+
+
+def not_negative(text: str) -> int:
+    """An argument that must be an integer of at least 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected an integer of at least 0, got {text!r}")
+    return int(text)
+
+
+def parse(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
+    """The command line's options."""
+    parser = OneLineParser(prog="generate.py", description="Write a synthetic German-English corpus.")
+    parser.add_argument("--output", type=Path, required=True, help="directory for the six files")
+    for option, default, what in (
+        ("pairs", 20_000, "training"),
+        ("valid", 500, "validation"),
+        ("test", 500, "test"),
+    ):
+        help_text = f"number of {what} pairs (default: {default})"
+        parser.add_argument(f"--{option}", type=positive, default=default, metavar="N", help=help_text)
+    parser.add_argument("--seed", type=not_negative, default=1, metavar="N", help="(default: 1)")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Generate and write; returns the exit status."""
+    options = parse(arguments)
+    sizes = {"test": options.test, "valid": options.valid, "train": options.pairs}
+    try:
+        splits = generate(sizes, options.seed)
+        write(splits, options.output)
+    except OSError as error:
+        print(f"generate.py: error: --output {options.output}: {error.strerror or error}", file=sys.stderr)
+        return 2
+    except ValueError as error:
+        print(f"generate.py: error: {error}", file=sys.stderr)
+        return 2
+    for split in ("train", "valid", "test"):
+        print(f"{options.output / split}.{{de,en}}: {len(splits[split])} pairs")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

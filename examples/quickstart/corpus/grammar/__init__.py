@@ -1,0 +1,1 @@
+"""How it is said: inflection, phrases and word order, without any choice."""

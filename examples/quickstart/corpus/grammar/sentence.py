@@ -1,0 +1,27 @@
+"""A whole sentence in both languages, and its punctuation."""
+
+from typing import List, NamedTuple, Tuple
+
+
+class Sentence(NamedTuple):
+    """Words and free-standing commas, before punctuation is tidied; ``end`` is the end mark."""
+
+    german: str
+    english: str
+    end: str = "."
+
+    def tidied(self) -> Tuple[str, str]:
+        """German and English as they are written."""
+        return tidy(self.german, self.end), tidy(self.english, self.end)
+
+
+def tidy(text: str, end: str) -> str:
+    """Commas attached, none doubled or at either end; a capital first and the end mark last."""
+    words: List[str] = []
+    for word in text.split():
+        if word != ",":
+            words.append(word)
+        elif words and not words[-1].endswith(","):
+            words[-1] += ","
+    sentence = " ".join(words).rstrip(",")
+    return sentence[0].upper() + sentence[1:] + end

@@ -1,0 +1,1 @@
+"""What there is to say: words in both languages and their senses."""

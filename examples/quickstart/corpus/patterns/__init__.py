@@ -1,0 +1,1 @@
+"""Kinds of sentences, each a function of a sampler."""

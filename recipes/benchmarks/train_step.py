@@ -1,0 +1,206 @@
+"""One training update: stock fairseq, a Python double loop over all depth pairs, and this package.
+
+    python -m recipes.benchmarks.train_step
+
+Each runs in a process of its own. Then the output projection with the loss of all pairs alone, and the bare matrix
+products that it consists of. See recipes/benchmarks/README.md.
+"""
+
+import argparse
+import json
+import sys
+from statistics import median
+from typing import Any, Callable, Dict, List, Tuple
+
+import torch
+from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
+from fairseq.modules import FairseqDropout
+from fairseq.optim.adam import Adam
+from torch import Tensor
+
+from fairseq_flexdepth.criterions.tied_multi_cross_entropy import (
+    TiedMultiCrossEntropyConfig,
+    TiedMultiCrossEntropyCriterion,
+)
+from fairseq_flexdepth.modules import linear_cross_entropy as projection
+from recipes.benchmarks import build, common
+from recipes.benchmarks.double_loop import double_loop_loss
+
+EPSILON = 0.1
+STEPS = {"vanilla": "fairseq `transformer`", "double_loop": "double loop over pairs", "ours": "fairseq_flexdepth"}
+LossFunction = Callable[[], Tensor]
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    common.add_common_options(parser)
+    build.add_size_options(parser)
+    parser.add_argument("--repeats", type=int, default=5, help="timed updates, of which the median counts")
+    parser.add_argument("--warm-up", type=int, default=1, help="updates before them")
+    return parser.parse_args()
+
+
+def model_and_loss(kind: str, sample: Dict[str, Any], args: argparse.Namespace) -> Tuple[Any, LossFunction]:
+    """A model, and its mean loss over the tokens of *sample*."""
+    task = build.translation_task(args.vocabulary)
+    arch = "tied_multi_transformer" if kind == "ours" else "transformer"
+    model = build.build_model(task, arch, args, args.layers, args.layers)
+    if kind == "double_loop":
+        return model, lambda: double_loop_loss(model, sample, EPSILON) / sample["ntokens"]
+    if kind == "vanilla":
+        criterion = LabelSmoothedCrossEntropyCriterion(task, sentence_avg=False, label_smoothing=EPSILON)
+    else:
+        config = TiedMultiCrossEntropyConfig(label_smoothing=EPSILON, sentence_avg=False, seed=args.seed)
+        criterion = TiedMultiCrossEntropyCriterion(task, config)
+    return model, lambda: criterion(model, sample)[0] / sample["ntokens"]
+
+
+def measure_update(kind: str, args: argparse.Namespace) -> Dict[str, Any]:
+    """Forward, backward and Adam, and beforehand the loss and gradient norm without dropout."""
+    sample = build.batch(args)
+    before = common.memory(args.device)
+    model, loss_of = model_and_loss(kind, sample, args)
+    dropouts = [module for module in model.modules() if isinstance(module, FairseqDropout)]
+    for dropout in dropouts:
+        dropout.p = 0.0
+    loss = loss_of()
+    loss.backward()
+    norm = torch.stack([parameter.grad.norm() for parameter in model.parameters()]).norm()
+    result = {"loss": loss.item(), "gradient_norm": norm.item()}
+    del loss  # and with it the graph
+
+    for dropout in dropouts:
+        dropout.p = args.dropout
+    optimizer = Adam(model.parameters(), lr=1e-4)
+
+    def update() -> None:
+        optimizer.zero_grad()
+        loss_of().backward()
+        optimizer.step()
+
+    result.update(timed(kind, update, args))
+    peak = common.memory(args.device, peak=True)
+    return {**result, "peak_mib": (peak - before) / common.MIB, "raw_peak_mib": peak / common.MIB}
+
+
+def timed(kind: str, function: Callable[[], Any], args: argparse.Namespace) -> Dict[str, Any]:
+    timer = common.Timer(args.device)
+    seconds = timer.quiet_seconds(function, args.warm_up, args.repeats, kind)
+    return {"seconds": median(seconds), "all_seconds": seconds, "other_load": timer.other_load}
+
+
+def projection_rows(args: argparse.Namespace) -> int:
+    return args.layers**2 * args.sentences * args.length
+
+
+def measure_projection(kind: str, args: argparse.Namespace) -> Dict[str, Any]:
+    """Our projection and loss of all pairs, forward and backward, or the three matrix products of its chunks."""
+    rows, classes, width = projection_rows(args), args.vocabulary, args.embed_dim
+    torch.manual_seed(args.seed)
+    features = torch.randn(rows, width, device=args.device, requires_grad=True)
+    weight = (torch.randn(classes, width, device=args.device) * width**-0.5).requires_grad_()
+    target = torch.randint(classes, (rows,), device=args.device)
+    row_weights = torch.full((rows,), 1 / rows, device=args.device)
+
+    def ours() -> None:
+        features.grad = weight.grad = None
+        projection.linear_cross_entropy(features, weight, target, row_weights, EPSILON).loss.backward()
+
+    chunk = max(1, projection.CHUNK_ELEMENTS // classes)
+    grad_weight = torch.zeros_like(weight, requires_grad=False)
+
+    @torch.no_grad()
+    def products() -> None:
+        for start in range(0, rows, chunk):
+            logits = features[start : start + chunk] @ weight.t()
+            logits @ weight
+            grad_weight.addmm_(logits.t(), features[start : start + chunk])
+
+    result = timed(kind, ours if kind == "projection" else products, args)
+    result["gflop_per_second"] = 3 * 2 * rows * classes * width / result["seconds"] / 1e9
+    return result
+
+
+def multiply_adds(args: argparse.Namespace, pairs: bool) -> int:
+    """Of a forward pass per target token, with as many source tokens."""
+    d, layers = args.embed_dim, args.layers
+    attention = 4 * d * d + 2 * args.length * d
+    feed_forward = 2 * d * args.ffn_dim
+    decoder = 2 * attention + feed_forward
+    return layers * (attention + feed_forward) + (layers if pairs else 1) * (
+        layers * decoder + (layers if pairs else 1) * d * args.vocabulary
+    )
+
+
+def compare(measured: Dict[str, Dict[str, Any]], args: argparse.Namespace) -> Dict[str, Any]:
+    """The figures that have targets, and those that explain them."""
+    vanilla, loop, ours = (measured[kind] for kind in STEPS)
+    projected, products = measured["projection"], measured["products"]
+    return {
+        "time_vs_vanilla": ours["seconds"] / vanilla["seconds"],
+        "multiply_adds_vs_vanilla": multiply_adds(args, pairs=True) / multiply_adds(args, pairs=False),
+        "time_vs_double_loop": ours["seconds"] / loop["seconds"],
+        "memory_vs_double_loop": ours["peak_mib"] / loop["peak_mib"],
+        "projection_share": projected["seconds"] / ours["seconds"],
+        "projection_vs_matrix_products": projected["gflop_per_second"] / products["gflop_per_second"],
+        "loss_difference": abs(ours["loss"] / loop["loss"] - 1),
+        "gradient_norm_difference": abs(ours["gradient_norm"] / loop["gradient_norm"] - 1),
+    }
+
+
+def table(measured: Dict[str, Dict[str, Any]], compared: Dict[str, Any], args: argparse.Namespace) -> str:
+    vanilla, loop, ours = (measured[kind] for kind in STEPS)
+    rows: List[List[str]] = []
+    for kind, name in STEPS.items():
+        step = measured[kind]
+        rows.append(
+            [name, f"{step['seconds']:.2f}", f"{step['seconds'] / vanilla['seconds']:.2f}"]
+            + [f"{step['seconds'] / loop['seconds']:.2f}", f"{step['peak_mib']:,.0f}"]
+            + [f"{step['peak_mib'] / loop['peak_mib']:.2f}", f"{step['raw_peak_mib']:,.0f}"]
+        )
+    header = ["one update", "seconds", "× vanilla", "× loop", "peak MiB", "× loop", "whole process, MiB"]
+    projected, products = measured["projection"], measured["products"]
+    return "\n".join(
+        [
+            f"{args.layers}×{args.layers} layers, d {args.embed_dim}, ffn {args.ffn_dim}, {args.heads} heads, "
+            f"vocabulary {args.vocabulary:,}, {args.sentences} × {args.length} target tokens, fp32, "
+            f"dropout {args.dropout}, median of {args.repeats} updates.",
+            "",
+            common.markdown_table(header, rows),
+            "",
+            f"- time against vanilla: {common.reached(compared['time_vs_vanilla'], 12.6)}; "
+            f"the multiply-adds alone: {compared['multiply_adds_vs_vanilla']:.1f}",
+            f"- time against the double loop: {common.reached(compared['time_vs_double_loop'], 0.8)}",
+            f"- peak memory against the double loop: {common.reached(compared['memory_vs_double_loop'], 0.5)}",
+            f"- projection and loss of all pairs alone: {projected['seconds']:.2f} s, "
+            f"{compared['projection_share']:.0%} of our update, {projected['gflop_per_second']:.0f} GFLOP/s; "
+            f"bare matrix products of the same shapes: {products['seconds']:.2f} s, "
+            f"{products['gflop_per_second']:.0f} GFLOP/s; that is {compared['projection_vs_matrix_products']:.0%}",
+            "- ours against the double loop, without dropout: "
+            f"loss {ours['loss']:.6f} and {loop['loss']:.6f}, gradient norm "
+            f"{ours['gradient_norm']:.6f} and {loop['gradient_norm']:.6f}",
+        ]
+    )
+
+
+def main() -> None:
+    args = parse()
+    torch.set_num_threads(args.threads)
+    if args.measure:
+        measure = measure_update if args.measure in STEPS else measure_projection
+        print(json.dumps(measure(args.measure, args)))
+        return
+    measured = {
+        kind: common.in_child("recipes.benchmarks.train_step", kind, sys.argv[1:])
+        for kind in [*STEPS, "projection", "products"]
+    }
+    compared = compare(measured, args)
+    for name in ("loss_difference", "gradient_norm_difference"):
+        if compared[name] > 1e-5:
+            raise SystemExit(f"{name} between ours and the double loop: {compared[name]:.2e}, expected at most 1e-5")
+    result = {**common.report(args), "measured": measured, "compared": compared}
+    common.write_results(args.results, f"train_step-{args.device}", result, table(measured, compared, args))
+
+
+if __name__ == "__main__":
+    main()

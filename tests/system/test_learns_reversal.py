@@ -1,0 +1,32 @@
+"""One tied-multi model learns to reverse its input, and decodes it at every depth."""
+
+import json
+from pathlib import Path
+
+from tests.integration import cli
+
+
+def test_every_depth_learns_to_reverse(tmp_path: Path) -> None:
+    cli.write_reversal_corpus(tmp_path / "text", {"train": 5000, "valid": 100, "test": 200})
+    cli.binarise(tmp_path / "text", tmp_path / "bin")
+    cli.train(
+        tmp_path / "bin", tmp_path / "model", "--encoder-layers", 2, "--decoder-layers", 2, "--dropout", 0,
+        "--encoder-embed-dim", 64, "--encoder-ffn-embed-dim", 64, "--decoder-embed-dim", 64,
+        "--decoder-ffn-embed-dim", 64, "--encoder-attention-heads", 4, "--decoder-attention-heads", 4,
+        "--lr-scheduler", "polynomial_decay", "--warmup-updates", 50, "--total-num-update", 400,
+        "--max-update", 400, "--max-tokens", 800, "--log-interval", 100,
+    )  # fmt: skip
+    cli.run(
+        "python", "-m", "fairseq_flexdepth.cli.main", "sweep", tmp_path / "bin", "--output", tmp_path / "sweep",
+        "--path", tmp_path / "model" / "checkpoint_last.pt", "--cpu", "--beam", 2, "--max-len-b", 20,
+    )  # fmt: skip
+    references = (tmp_path / "sweep" / "reference.txt").read_text().splitlines()
+    rows = json.loads((tmp_path / "sweep" / "sweep.json").read_text())
+    correct = {}
+    for row in rows:
+        pair = row["enc_layers"], row["dec_layers"]
+        hypotheses = (tmp_path / "sweep" / f"e{pair[0]}d{pair[1]}.txt").read_text().splitlines()
+        correct[pair] = sum(hypothesis == reference for hypothesis, reference in zip(hypotheses, references)) / 200
+    assert len(correct) == 4
+    assert correct[2, 2] > 0.95, correct
+    assert min(correct.values()) > 0.5, correct

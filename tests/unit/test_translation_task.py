@@ -1,0 +1,121 @@
+"""fairseq's translation task with ``--enc-layers`` and ``--dec-layers``, in place of its own."""
+
+import logging
+import sys
+from argparse import Namespace
+
+import pytest
+from fairseq import options, tasks
+from fairseq.tasks.translation import TranslationTask
+from hydra.core.config_store import ConfigStore
+
+from fairseq_flexdepth.tasks.translation import FlexDepthTranslationConfig, FlexDepthTranslationTask
+from tests import tiny
+
+
+def translation(**depths):
+    config = FlexDepthTranslationConfig(**depths)
+    return FlexDepthTranslationTask(config, tiny.dictionary(17), tiny.dictionary(21))
+
+
+def build(task, arch="tied_multi_transformer"):
+    args = tiny.options()
+    args.arch = arch
+    return task.build_model(args)
+
+
+@pytest.mark.parametrize(
+    ("depths", "chosen"),
+    [
+        ({}, None),
+        ({"enc_layers": 2}, (2, 2)),
+        ({"dec_layers": 1}, (3, 1)),
+        ({"enc_layers": 2, "dec_layers": 1}, (2, 1)),
+    ],
+)
+def test_a_model_is_built_at_the_depth(depths, chosen):
+    assert build(translation(**depths)).chosen_depth == chosen
+
+
+@pytest.mark.parametrize(
+    ("depths", "message"),
+    [
+        ({"enc_layers": 0}, "^--enc-layers 0: this model supports 1,2,3$"),
+        ({"enc_layers": 1, "dec_layers": -1}, "^--dec-layers -1: this model supports 1,2$"),
+    ],
+)
+def test_a_depth_outside_the_space_is_refused(depths, message):
+    with pytest.raises(ValueError, match=message):
+        build(translation(**depths))
+
+
+def test_fairseqs_own_model_is_built_and_refuses_a_depth():
+    assert type(build(translation(), "transformer")).__name__ == "TransformerModel"
+    with pytest.raises(ValueError, match="^--dec-layers 1: the checkpoint's TransformerModel always runs all"):
+        build(translation(dec_layers=1), "transformer")
+
+
+def test_the_log_says_which_depth_decodes(caplog):
+    task = translation(enc_layers=2, dec_layers=1)
+    model = build(task)
+    with caplog.at_level(logging.INFO, "fairseq_flexdepth"):
+        generator = task.build_generator([model], Namespace(beam=2))
+    assert generator.beam_size == 2
+    assert caplog.messages == ["decoding with 2 of 3 encoder layers, 1 of 2 decoder layers"]
+
+
+def test_the_log_says_nothing_of_fairseqs_own_model(caplog):
+    task = translation()
+    model = build(task, "transformer")
+    with caplog.at_level(logging.INFO, "fairseq_flexdepth"):
+        task.build_generator([model], Namespace(beam=2))
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ("depths", "message"),
+    [
+        ({"enc_layers": 2}, "^--enc-layers 2: chooses a depth for decoding; .* fewer depths with --encoder-depths 2$"),
+        ({"dec_layers": 1}, "^--dec-layers 1: chooses a depth for decoding; .* fewer depths with --decoder-depths 1$"),
+    ],
+)
+def test_training_refuses_a_decoding_depth(depths, message):
+    task = translation(**depths)
+    with pytest.raises(ValueError, match=message):
+        task.begin_epoch(1, build(task))
+
+
+def test_training_goes_on_without_a_decoding_depth():
+    task = translation()
+    task.begin_epoch(1, build(task))
+
+
+@pytest.mark.parametrize("name", ["translation", "translation_flexdepth"])
+def test_the_task_is_registered_under_its_name_and_as_translation(name):
+    assert tasks.TASK_REGISTRY[name] is FlexDepthTranslationTask
+    assert tasks.TASK_DATACLASS_REGISTRY[name] is FlexDepthTranslationConfig
+    node = ConfigStore.instance().load(f"task/{name}.yaml").node
+    assert (node._name, node.enc_layers, node.dec_layers) == (name, None, None)
+
+
+def test_it_is_a_translation_task():
+    assert issubclass(FlexDepthTranslationTask, TranslationTask)
+    assert isinstance(translation(), tasks.get_task("translation"))
+
+
+def generation_args(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["fairseq-generate", "DATA", *arguments])
+    return options.parse_args_and_arch(options.get_generation_parser())
+
+
+def test_the_options_need_no_task_option(monkeypatch):
+    args = generation_args(monkeypatch, "--path", "model.pt", "--enc-layers", "3")
+    assert (args.task, args.enc_layers, args.dec_layers) == ("translation", 3, None)
+
+
+def test_a_depth_that_is_no_number_is_refused(monkeypatch, capsys):
+    with pytest.raises(SystemExit, match="^2$"):
+        generation_args(monkeypatch, "--dec-layers", "two")
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "argument --dec-layers: invalid" in error
+    assert "'two'" in error

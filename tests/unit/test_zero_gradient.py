@@ -1,0 +1,56 @@
+"""Zero gradients for parameters that an update leaves out."""
+
+import torch
+from torch import nn
+
+from fairseq_flexdepth.modules.zero_gradient import with_zero_gradients
+
+
+def parameters():
+    return nn.Parameter(torch.tensor([1.0, 2.0])), nn.Parameter(torch.tensor([[3.0]])), nn.Parameter(torch.ones(2))
+
+
+def test_the_loss_and_its_gradient_stay_as_they_are():
+    used, *left_out = parameters()
+    plain = (used**2).sum()
+    loss = with_zero_gradients(plain, left_out)
+    assert torch.equal(loss, plain)
+    (3 * loss).backward()
+    assert torch.equal(used.grad, 6 * used)
+
+
+def test_parameters_left_out_get_gradients_of_zero_and_frozen_ones_none():
+    used, left_out, frozen = parameters()
+    frozen.requires_grad_(False)
+    with_zero_gradients(used.sum(), [left_out, frozen]).backward()
+    assert torch.equal(left_out.grad, torch.zeros(1, 1))
+    assert frozen.grad is None
+
+
+def test_a_gradient_that_is_there_is_kept():
+    used, left_out, _ = parameters()
+    left_out.grad = torch.tensor([[7.0]])
+    with_zero_gradients(used.sum(), [left_out]).backward()
+    assert torch.equal(left_out.grad, torch.tensor([[7.0]]))
+
+
+def test_adam_treats_them_like_any_gradient_of_zero():
+    used, left_out, _ = parameters()
+    optimizer = torch.optim.Adam([used, left_out], lr=0.1)
+    left_out.grad, used.grad = torch.ones(1, 1), torch.ones(2)
+    optimizer.step()
+    optimizer.zero_grad()
+    before = left_out.item()
+    with_zero_gradients(used.sum(), [left_out]).backward()
+    optimizer.step()
+    assert left_out.item() != before  # its momentum goes on
+
+
+def test_with_nothing_left_out_the_loss_itself_comes_back():
+    used, left_out, frozen = parameters()
+    loss = used.sum()
+    assert with_zero_gradients(loss, []) is loss
+    assert with_zero_gradients(loss, [frozen.requires_grad_(False)]) is loss
+    with torch.no_grad():
+        loss = used.sum()
+    assert with_zero_gradients(loss, [left_out]) is loss
