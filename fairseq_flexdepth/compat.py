@@ -49,7 +49,7 @@ def keep_last_batch() -> None:
         return
 
     @wraps(stock)
-    def batch_by_size(indices: Iterable[int], *args: Any, **kwargs: Any) -> List[Any]:
+    def batch_by_size(indices: Any, *args: Any, **kwargs: Any) -> List[Any]:
         if not isinstance(indices, numpy.ndarray):
             indices = numpy.fromiter(indices, dtype=numpy.int64, count=-1)
         batches = list(stock(indices, *args, **kwargs)) if len(indices) else []

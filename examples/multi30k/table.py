@@ -28,7 +28,7 @@ def depth_table(work: Path) -> str:
 def comparison_table(work: Path) -> str:
     """The tied-multi model beside a vanilla model of each depth, and how fast each decodes."""
     lines = [
-        "| depth | tied-multi BLEU | vanilla BLEU | tied-multi chrF | vanilla chrF | tied-multi sent/s | vanilla sent/s |",
+        "| depth | BLEU: tied-multi | vanilla | chrF: tied-multi | vanilla | sentences/s: tied-multi | vanilla |",
         "|:-:|--:|--:|--:|--:|--:|--:|",
     ]
     tied = {(row["enc_layers"], row["dec_layers"]): row for row in rows(work, "tied-multi")}

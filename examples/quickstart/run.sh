@@ -8,7 +8,7 @@
 # on where it stopped. In the environment: TEXT; UPDATES; DEVICE (--cpu, or empty for a GPU).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-work=${1:-$here/work} updates=${UPDATES:-600} device=${DEVICE---cpu}
+work=${1:-$here/work} updates=${UPDATES:-900} device=${DEVICE---cpu}
 text=${TEXT:-$work/text}
 plugin=$here/../../fairseq_flexdepth
 mkdir -p "$work"

@@ -22,8 +22,10 @@ class FlexDepthHubInterface(GeneratorHubInterface):
         """Decode at this depth from now on; a depth left out is the deepest.
 
         Raises:
-            ValueError: a model does not support the depth.
+            ValueError: a model does not support the depth; none is changed then.
         """
+        for model in self.models:
+            model.depth_space.choose(encoder_depth, decoder_depth)
         for model in self.models:
             model.set_depth(encoder_depth, decoder_depth)
 

@@ -139,23 +139,26 @@ class FlexDepthTransformer(TransformerModelBase):
         depths: DepthSpace,
         pair_weights: Sequence[float],
     ) -> Dict[str, Tensor]:
-        """Project the features of all pairs, (decoder depth, encoder depth, batch) × length × channels."""
-        tokens = target.ne(self.decoder.padding_idx).view(-1).nonzero().view(-1)
+        """Project the features of all pairs, (decoder depth, encoder depth, batch) × length × channels.
+
+        Rows are taken in the order in which the decoder holds them, (length, pair, batch), to spare a copy.
+        """
+        batch, length = target.shape
         by_decoder = (len(depths.decoder), len(depths.encoder))
-        weights = features.new_tensor(pair_weights, dtype=torch.float32).view(by_decoder[::-1]).t()
-        rows = features.reshape(len(pair_weights), target.numel(), features.size(-1))
-        if tokens.numel() < target.numel():
-            rows = rows.index_select(1, tokens)
+        weights = features.new_tensor(pair_weights, dtype=torch.float32).view(by_decoder[::-1]).t().reshape(1, -1, 1)
+        targets = target.t().unsqueeze(1).expand(length, len(pair_weights), batch).reshape(-1)
+        row_weights = weights.expand(length, -1, batch).reshape(-1)
+        rows = features.transpose(0, 1).reshape(-1, features.size(-1))
+        tokens = targets.ne(self.decoder.padding_idx).nonzero().view(-1)
+        if tokens.numel() < targets.numel():
+            rows, targets, row_weights = rows[tokens], targets[tokens], row_weights[tokens]
         result = linear_cross_entropy(
-            rows.reshape(-1, features.size(-1)),
-            self.decoder.output_projection.weight,
-            target.reshape(-1).index_select(0, tokens).repeat(len(pair_weights)),
-            weights.reshape(-1).repeat_interleave(tokens.numel()),
-            label_smoothing,
+            rows, self.decoder.output_projection.weight, targets, row_weights, label_smoothing
         )
 
         def per_pair(row_values: Tensor) -> Tensor:
-            return row_values.view(*by_decoder, -1).sum(dim=2).t().reshape(-1)
+            by_position = row_values.new_zeros(length * len(pair_weights) * batch).index_copy_(0, tokens, row_values)
+            return by_position.view(length, *by_decoder, batch).sum(dim=(0, 3)).t().reshape(-1)
 
         return {
             "loss": result.loss,
@@ -195,5 +198,6 @@ def _check_fits(model: FlexDepthTransformer, state_dict: Dict[str, Any]) -> None
         prefix = f"{side}.layers."
         saved = {int(key[len(prefix) :].split(".")[0]) for key in state_dict if key.startswith(prefix)}
         layers = len(getattr(model, side).layers)
-        if saved and len(saved) != layers:
+        pruned = getattr(model.cfg, side).layers_to_keep  # fairseq drops layers while loading
+        if saved and len(saved) != layers and not pruned:
             raise ValueError(f"--{side}-layers {layers}: the checkpoint has {len(saved)} {side} layers")

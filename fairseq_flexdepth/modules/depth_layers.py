@@ -34,8 +34,8 @@ class DepthLayers(LayerDropModuleList):
     def __iter__(self) -> Iterator:
         if self._stand_in is not None:
             return iter([self._stand_in])
-        active = {id(self[position - 1]) for position in self.active}
-        return iter([layer for layer in self._surviving() if id(layer) in active])
+        surviving = {id(layer) for layer in self._surviving()}
+        return iter([self[position - 1] for position in self.active if id(self[position - 1]) in surviving])
 
     def _surviving(self) -> List[nn.Module]:
         # With p = 0 fairseq's list would still draw random numbers, which its plain list does not.

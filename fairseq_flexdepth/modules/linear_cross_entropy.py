@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fairseq_flexdepth.compat import explicit_autocast
 
-CHUNK_ELEMENTS = 2**24  # logits held at a time: 64 MiB in single precision
+CHUNK_ELEMENTS = 2**25  # logits held at a time: 128 MiB in single precision
 
 
 class LinearCrossEntropy(NamedTuple):
@@ -71,8 +71,9 @@ class _ChunkedLinearCrossEntropy(torch.autograd.Function):
         row_losses = torch.empty_like(row_weights)
         row_nll_losses = torch.empty_like(row_weights)
         weight_sum = weight.sum(dim=0, dtype=torch.float32)
-        chunk_rows = max(1, CHUNK_ELEMENTS // weight.size(0))
-        for start in range(0, features.size(0), chunk_rows):
+        chunk_rows = min(max(1, CHUNK_ELEMENTS // weight.size(0)), features.size(0))
+        logits = torch.empty(chunk_rows, weight.size(0), dtype=features.dtype, device=features.device)
+        for start in range(0, features.size(0), max(1, chunk_rows)):
             rows = slice(start, start + chunk_rows)
             row_losses[rows], row_nll_losses[rows] = _one_chunk(
                 features[rows],
@@ -83,6 +84,7 @@ class _ChunkedLinearCrossEntropy(torch.autograd.Function):
                 label_smoothing,
                 None if grad_features is None else grad_features[rows],
                 grad_weight,
+                logits[: features[rows].size(0)],
             )
         if grad_weight is not None and label_smoothing > 0:
             # The uniform part of the smoothed target is the same for every class: one vector, added once.
@@ -116,35 +118,43 @@ def _one_chunk(
     label_smoothing: float,
     grad_features: Optional[Tensor],
     grad_weight: Optional[Tensor],
+    logits: Tensor,
 ) -> Tuple[Tensor, Tensor]:
-    """Losses of some rows; their gradients are written into *grad_features* and added to *grad_weight*."""
+    """Losses of some rows; their gradients are written into *grad_features* and added to *grad_weight*.
+
+    *logits* is room for rows × vocabulary. The softmax is computed there, in place: fresh memory of that size for
+    every chunk would cost a tenth of the time.
+    """
     classes = weight.size(0)
     uniform = label_smoothing / (classes - 1)
     on_target = 1.0 - label_smoothing - uniform
     index = target.unsqueeze(1)
-    logits = features @ weight.t()
-    log_probabilities = torch.log_softmax(logits, dim=1, dtype=torch.float32)
-    nll_losses = -log_probabilities.gather(1, index).squeeze(1)
-    losses = nll_losses
+    exponentials = torch.mm(features, weight.t(), out=logits).float()
+    target_logits = exponentials.gather(1, index).squeeze(1)
+    largest = exponentials.amax(dim=1, keepdim=True)
+    partition = exponentials.sub_(largest).exp_().sum(dim=1)
+    log_partition = largest.squeeze(1) + partition.log()
+    losses = nll_losses = log_partition - target_logits
     if label_smoothing > 0:
         # Σ_v log p(v) = Σ_v logit(v) − V · log Z, where Σ_v logit(v) needs no pass over the vocabulary.
-        log_partition = logits.gather(1, index).squeeze(1).float() + nll_losses
         smooth_losses = classes * log_partition - features.float() @ weight_sum
         losses = on_target * nll_losses + uniform * smooth_losses
     if grad_features is None and grad_weight is None:
         return losses, nll_losses
-    # d loss / d logits = p − (1 − ε − ε/(V−1)) · onehot − ε/(V−1); the last term is left to a rank-one correction.
-    probabilities = log_probabilities.exp_()
-    probabilities.scatter_add_(1, index, probabilities.new_full(index.shape, -on_target))
-    probabilities = probabilities.to(weight.dtype)
-    scale = row_weights.unsqueeze(1)
+    # d loss / d logits = p − (1 − ε − ε/(V−1)) · onehot − ε/(V−1), where p = exponentials / partition. The division
+    # is left to the smaller factor of each product, the last term to a rank-one correction.
+    if weight.dtype != torch.float32:  # half precision may not hold the partition of a large vocabulary
+        exponentials.div_(partition.unsqueeze(1))
+        partition = torch.ones_like(partition)
+    exponentials.scatter_add_(1, index, (-on_target * partition).unsqueeze(1))
+    exponentials = exponentials.to(weight.dtype)
+    scale = (row_weights / partition).unsqueeze(1)
     if grad_features is not None:
-        chunk = (probabilities @ weight).float() - uniform * weight_sum
-        grad_features.copy_(chunk.mul_(scale))
+        torch.sub((exponentials @ weight) * scale, (uniform * row_weights).outer(weight_sum), out=grad_features)
     if grad_weight is not None:
         scaled = (features * scale).to(weight.dtype)
         if grad_weight.dtype == weight.dtype:
-            grad_weight.addmm_(probabilities.t(), scaled)
+            grad_weight.addmm_(exponentials.t(), scaled)
         else:
-            grad_weight += probabilities.t() @ scaled
+            grad_weight += exponentials.t() @ scaled
     return losses, nll_losses

@@ -5,7 +5,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Union
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PLUGIN = REPOSITORY / "fairseq_flexdepth"
@@ -60,8 +60,8 @@ def train(data: Path, save_dir: Path, *options: Any, **run_options: Any) -> str:
     )  # fmt: skip
 
 
-def generate(data: Path, checkpoint: Path, *options: Any, **run_options: Any) -> str:
-    """fairseq-generate on the test set."""
+def generate(data: Path, checkpoint: Union[Path, str], *options: Any, **run_options: Any) -> str:
+    """fairseq-generate on the test set; *checkpoint* may be an ensemble, a.pt:b.pt."""
     return run(
         "fairseq-generate", data, "--user-dir", PLUGIN, "--path", checkpoint, "--cpu", "--beam", 3,
         "--max-len-b", 10, "--num-workers", 0, *options, **run_options,

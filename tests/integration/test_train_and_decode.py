@@ -39,7 +39,8 @@ def test_generate_at_a_depth_equals_a_stock_model_of_that_depth(
     assert "encoder layers" not in stock
     assert len(cli.hypotheses(ours)) == 20
     for our_line, stock_line in zip(cli.hypotheses(ours), cli.hypotheses(stock)):
-        (our_id, our_score, our_text), (stock_id, stock_score, stock_text) = our_line.split("\t"), stock_line.split("\t")
+        our_id, our_score, our_text = our_line.split("\t")
+        stock_id, stock_score, stock_text = stock_line.split("\t")
         assert (our_id, our_text) == (stock_id, stock_text)
         assert float(our_score) == pytest.approx(float(stock_score), abs=1e-5)
 

@@ -90,6 +90,23 @@ def test_training_goes_on_without_a_decoding_depth():
     task.begin_epoch(1, build(task))
 
 
+def test_a_missing_data_directory_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"^DATA .*/nowhere: no such directory; expected one made by fairseq-pre"):
+        FlexDepthTranslationTask.setup_task(FlexDepthTranslationConfig(data=str(tmp_path / "nowhere")))
+
+
+def test_a_criterion_is_checked_against_the_model_before_training():
+    task = translation()
+    args = Namespace(
+        criterion="tied_multi_cross_entropy", depth_weights="1,2", label_smoothing=0.1, sentence_avg=False, seed=1
+    )
+    build(task)
+    with pytest.raises(ValueError, match="^--depth-weights 1,2: expected 3 rows"):
+        task.build_criterion(args)
+    args.depth_weights = None
+    assert type(task.build_criterion(args)).__name__ == "TiedMultiCrossEntropyCriterion"
+
+
 @pytest.mark.parametrize("name", ["translation", "translation_flexdepth"])
 def test_the_task_is_registered_under_its_name_and_as_translation(name):
     assert tasks.TASK_REGISTRY[name] is FlexDepthTranslationTask
