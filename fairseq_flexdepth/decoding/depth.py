@@ -1,8 +1,8 @@
 """Applying ``--enc-layers`` and ``--dec-layers`` to models."""
 
-from typing import Any, Optional, Sequence
+from typing import Any, Iterable, List, Optional, Sequence
 
-from fairseq_flexdepth.depth.space import DepthPair
+from fairseq_flexdepth.depth.space import DepthPair, DepthSpace
 
 
 def choose_depth(model: Any, encoder_depth: Optional[int], decoder_depth: Optional[int]) -> None:
@@ -36,6 +36,18 @@ def describe_depth(models: Sequence[Any]) -> Optional[str]:
                 f"{n} of {len(model.encoder.layers)} encoder layers, {m} of {len(model.decoder.layers)} decoder layers"
             )
     return "; ".join(dict.fromkeys(described)) or None
+
+
+def common_pairs(models: Iterable[Any]) -> List[DepthPair]:
+    """The depth pairs that all *models* can run; a model without depths has one."""
+    spaces = [_depth_space(model).pairs for model in models]
+    return [pair for pair in spaces[0] if all(pair in space for space in spaces)]
+
+
+def _depth_space(model: Any) -> DepthSpace:
+    if hasattr(model, "depth_space"):
+        return model.depth_space
+    return DepthSpace((len(model.encoder.layers),), (len(model.decoder.layers),))
 
 
 def current_depth(model: Any) -> DepthPair:

@@ -6,6 +6,7 @@ from typing import Any, List, Optional
 from fairseq import checkpoint_utils
 from fairseq.hub_utils import GeneratorHubInterface
 
+from fairseq_flexdepth.decoding.depth import common_pairs
 from fairseq_flexdepth.depth.space import DepthPair
 
 
@@ -15,8 +16,7 @@ class FlexDepthHubInterface(GeneratorHubInterface):
     @property
     def depths(self) -> List[DepthPair]:
         """The (encoder depth, decoder depth) pairs that all models support."""
-        pairs = [model.depth_space.pairs for model in self.models]
-        return [pair for pair in pairs[0] if all(pair in others for others in pairs)]
+        return common_pairs(self.models)
 
     def set_depth(self, encoder_depth: Optional[int] = None, decoder_depth: Optional[int] = None) -> None:
         """Decode at this depth from now on; a depth left out is the deepest.

@@ -8,7 +8,8 @@ from fairseq import checkpoint_utils, tasks, utils
 from fairseq.sequence_generator import SequenceGenerator
 from omegaconf import DictConfig
 
-from fairseq_flexdepth.depth.space import DepthPair, DepthSpace
+from fairseq_flexdepth.decoding.depth import common_pairs
+from fairseq_flexdepth.depth.space import DepthPair
 
 
 class Translations(NamedTuple):
@@ -59,8 +60,7 @@ class TranslatedSplit:
     @property
     def pairs(self) -> List[DepthPair]:
         """The depth pairs that all models can run; a model without depths has one."""
-        spaces = [_depth_space(model).pairs for model in self.models]
-        return [pair for pair in spaces[0] if all(pair in space for space in spaces)]
+        return common_pairs(self.models)
 
     def batches(self) -> int:
         """The number of batches that :meth:`translate` works through."""
@@ -108,9 +108,3 @@ class TranslatedSplit:
         if self.bpe is not None:
             text = self.bpe.decode(text)
         return text if self.tokenizer is None else self.tokenizer.decode(text)
-
-
-def _depth_space(model: Any) -> DepthSpace:
-    if hasattr(model, "depth_space"):
-        return model.depth_space
-    return DepthSpace((len(model.encoder.layers),), (len(model.decoder.layers),))

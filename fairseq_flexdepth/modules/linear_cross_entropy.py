@@ -71,9 +71,9 @@ class _ChunkedLinearCrossEntropy(torch.autograd.Function):
         row_losses = torch.empty_like(row_weights)
         row_nll_losses = torch.empty_like(row_weights)
         weight_sum = weight.sum(dim=0, dtype=torch.float32)
-        chunk_rows = min(max(1, CHUNK_ELEMENTS // weight.size(0)), features.size(0))
+        chunk_rows = max(1, min(CHUNK_ELEMENTS // weight.size(0), features.size(0)))
         logits = torch.empty(chunk_rows, weight.size(0), dtype=features.dtype, device=features.device)
-        for start in range(0, features.size(0), max(1, chunk_rows)):
+        for start in range(0, features.size(0), chunk_rows):
             rows = slice(start, start + chunk_rows)
             row_losses[rows], row_nll_losses[rows] = _one_chunk(
                 features[rows],
