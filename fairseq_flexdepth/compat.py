@@ -98,7 +98,7 @@ def _registered_or(existing: Optional[type], register: Callable) -> Callable:
     return register if existing is None else lambda _: existing
 
 
-def register_model(name: str, dataclass: type) -> Callable:
+def register_model(name: str, dataclass: Optional[type] = None) -> Callable:
     """fairseq's ``register_model``, safe to repeat."""
     return _registered_or(models.MODEL_REGISTRY.get(name), models.register_model(name, dataclass=dataclass))
 
@@ -108,6 +108,12 @@ def register_architecture(model: str, name: str) -> Callable:
     return _registered_or(
         models.ARCH_CONFIG_REGISTRY.get(name), models.register_model_architecture(model, name)
     )
+
+
+def register_own_architecture(model: str, architecture: Callable) -> None:
+    """Fill the preset that has the model's own name: fairseq registers one that leaves every option at its default."""
+    if models.ARCH_CONFIG_REGISTRY[model].__module__ == "fairseq.models":
+        models.ARCH_CONFIG_REGISTRY[model] = architecture
 
 
 def register_criterion(name: str, dataclass: type) -> Callable:

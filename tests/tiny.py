@@ -31,7 +31,9 @@ def task(source_size: int = 17, target_size: int = 21, joined: bool = False) -> 
     """The part of a translation task that building a model needs."""
     source = dictionary(source_size)
     return SimpleNamespace(
-        source_dictionary=source, target_dictionary=source if joined else dictionary(target_size)
+        source_dictionary=source,
+        target_dictionary=source if joined else dictionary(target_size),
+        profiles_residuals=True,
     )
 
 
@@ -112,3 +114,13 @@ def generate(generating: Sequence[Any], batch: Dict[str, Any], beam: int, **chan
         list(generating), generating[0].decoder.dictionary, beam_size=beam, max_len_b=8, **changes
     )
     return generator.generate(list(generating), batch)
+
+
+def untied_copy(model: FlexDepthTransformer, **changes: Any) -> FlexDepthTransformer:
+    """A model that shares nothing, each of whose layers has the weights that *model* uses at its position."""
+    copy = flexible_model(seed=9, **changes)
+    with torch.no_grad():
+        for name, parameter in copy.named_parameters():
+            owner, _, leaf = name.rpartition(".")
+            parameter.copy_(getattr(model.get_submodule(owner), leaf))
+    return copy

@@ -1,9 +1,9 @@
 """Named architectures: presets of one model, with the sizes of fairseq's own ``transformer`` presets."""
 
 from argparse import Namespace
+from functools import partial
 from typing import Callable, Dict
 
-from fairseq.models import ARCH_CONFIG_REGISTRY
 from fairseq.models.transformer import (
     base_architecture,
     tiny_architecture,
@@ -12,19 +12,59 @@ from fairseq.models.transformer import (
     transformer_wmt_en_de_big,
 )
 
-from fairseq_flexdepth.compat import register_architecture
-from fairseq_flexdepth.models import transformer  # noqa: F401  (registers the model that the presets name)
+from fairseq_flexdepth.compat import register_architecture, register_own_architecture
+from fairseq_flexdepth.models import language_model, speech_to_text, transformer  # noqa: F401  (registers the models)
+from fairseq_flexdepth.models.layer_sharing import check_sharing
 
-_SIZES: Dict[str, Callable[[Namespace], None]] = {
-    "tiny": tiny_architecture,
-    "iwslt_de_en": transformer_iwslt_de_en,
-    "wmt_en_de": transformer_wmt_en_de,
-    "wmt_en_de_big": transformer_wmt_en_de_big,
+Architecture = Callable[[Namespace], None]
+
+
+def nothing_shared(args: Namespace) -> None:
+    """Tied-multi: every position has a layer of its own."""
+
+
+def recurrent_stacked(args: Namespace) -> None:
+    """Recurrent stacking (tied_multi §5): one unique layer a side."""
+    args.layer_sharing = getattr(args, "layer_sharing", "cycle")
+    if args.layer_sharing != "none":
+        args.unique_encoder_layers = getattr(args, "unique_encoder_layers", 1)
+        args.unique_decoder_layers = getattr(args, "unique_decoder_layers", 1)
+
+
+def cycle_shared(args: Namespace) -> None:
+    """CYCLE (REV) with M = 6 and N = 12 on both sides (layer_sharing §3.1)."""
+    args.encoder_layers = getattr(args, "encoder_layers", 12)
+    args.decoder_layers = getattr(args, "decoder_layers", 12)
+    args.layer_sharing = getattr(args, "layer_sharing", "cycle_rev")
+    if args.layer_sharing != "none":
+        args.unique_encoder_layers = getattr(args, "unique_encoder_layers", 6)
+        args.unique_decoder_layers = getattr(args, "unique_decoder_layers", 6)
+
+
+_FAMILIES: Dict[str, Architecture] = {
+    "tied_multi_transformer": nothing_shared,
+    "recurrent_stacked_transformer": recurrent_stacked,
+    "cycle_shared_transformer": cycle_shared,
+}
+_SIZES: Dict[str, Architecture] = {
+    "": base_architecture,
+    "_tiny": tiny_architecture,
+    "_iwslt_de_en": transformer_iwslt_de_en,
+    "_wmt_en_de": transformer_wmt_en_de,
+    "_wmt_en_de_big": transformer_wmt_en_de_big,
 }
 
-for _size, _architecture in _SIZES.items():
-    register_architecture("tied_multi_transformer", f"tied_multi_transformer_{_size}")(_architecture)
 
-# fairseq registers a model's own name as a preset that leaves every option at its default; as in `transformer`,
-# what is not given for the decoder should follow the encoder.
-ARCH_CONFIG_REGISTRY["tied_multi_transformer"] = base_architecture
+def _preset(family: Architecture, size: Architecture, args: Namespace) -> None:
+    family(args)
+    size(args)
+    check_sharing(args)
+
+
+for _family, _share in _FAMILIES.items():
+    for _suffix, _size in _SIZES.items():
+        _architecture = partial(_preset, _share, _size)
+        if _family + _suffix == "tied_multi_transformer":
+            register_own_architecture(_family, _architecture)
+        else:
+            register_architecture("tied_multi_transformer", _family + _suffix)(_architecture)

@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 from dataclasses import dataclass, field, fields, make_dataclass
-from typing import Any, List, Tuple, Union
+from typing import Any, List, Optional, Tuple, Union
 
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from fairseq.models.transformer.transformer_config import (
@@ -11,9 +11,10 @@ from fairseq.models.transformer.transformer_config import (
     QuantNoiseConfig,
     TransformerConfig,
 )
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import II, DictConfig, OmegaConf
 
 from fairseq_flexdepth.depth.subnetworks import STRATEGIES
+from fairseq_flexdepth.models.layer_sharing import HELP, LAYER_SHARING
 
 _GROUPS = {"encoder": EncDecBaseConfig, "decoder": DecoderConfig, "quant_noise": QuantNoiseConfig}
 
@@ -45,7 +46,7 @@ FlatTransformerConfig: Any = make_dataclass("FlatTransformerConfig", _flat_field
 
 @dataclass
 class FlexDepthTransformerConfig(FlatTransformerConfig):
-    """fairseq's Transformer options and the depths that the model is trained for."""
+    """fairseq's Transformer options, the depths that the model is trained for, and what its layers share."""
 
     subnetworks: ChoiceEnum(STRATEGIES) = field(  # type: ignore[valid-type]
         default="head",
@@ -59,6 +60,19 @@ class FlexDepthTransformerConfig(FlatTransformerConfig):
         default="all",
         metadata={"help": "decoder depths to train and to support: all, divisors (of the number of layers) or 1,2,6"},
     )
+    layer_sharing: ChoiceEnum(LAYER_SHARING) = field(  # type: ignore[valid-type]
+        default="none", metadata={"help": HELP["layer_sharing"]}
+    )
+    unique_encoder_layers: Optional[int] = field(default=None, metadata={"help": HELP["unique_encoder_layers"]})
+    unique_decoder_layers: Optional[int] = field(default=None, metadata={"help": HELP["unique_decoder_layers"]})
+    residual_init: ChoiceEnum(("none", "admin")) = field(  # type: ignore[valid-type]
+        default="none",
+        metadata={
+            "help": "admin: scale every residual by a trained vector, set from the variances in the first batch, which "
+            "keeps deep Post-LN models trainable"
+        },
+    )
+    ddp_backend: str = II("distributed_training.ddp_backend")
 
 
 def nested_config(cfg: Union[DictConfig, Namespace, FlexDepthTransformerConfig]) -> TransformerConfig:

@@ -12,9 +12,12 @@ from fairseq_flexdepth.compat import register_model
 from fairseq_flexdepth.depth.plan import DepthPlan, build_plan
 from fairseq_flexdepth.depth.space import DepthPair, DepthSpace, parse_depths
 from fairseq_flexdepth.depth.subnetworks import assign_subnetworks
+from fairseq_flexdepth.models.checkpoint_fit import check_fits
 from fairseq_flexdepth.models.config import FlexDepthTransformerConfig, nested_config
+from fairseq_flexdepth.models.layer_sharing import check_sharing
 from fairseq_flexdepth.models.transformer_decoder import FlexDepthDecoder
 from fairseq_flexdepth.models.transformer_encoder import FlexDepthEncoder
+from fairseq_flexdepth.modules.admin import broadcast_from_first, profiled
 from fairseq_flexdepth.modules.linear_cross_entropy import linear_cross_entropy
 from fairseq_flexdepth.modules.zero_gradient import with_zero_gradients
 
@@ -38,6 +41,7 @@ class FlexDepthTransformer(TransformerModelBase):
         self.decoder_subnetworks = assign_subnetworks(cfg.subnetworks, layers[1], self.depth_space.decoder)
         self.chosen_depth: Optional[DepthPair] = None
         self.num_updates = 0
+        self.residuals_profiled = cfg.residual_init == "none"
         self.set_depth()
 
     @classmethod
@@ -53,6 +57,8 @@ class FlexDepthTransformer(TransformerModelBase):
                 f"--adaptive-softmax-cutoff {config.adaptive_softmax_cutoff}: "
                 "a model of many depths needs the full softmax; leave the option out"
             )
+        check_sharing(config)
+        _check_residual_init(config, task)
         return super().build_model(config, task)
 
     @classmethod
@@ -166,6 +172,27 @@ class FlexDepthTransformer(TransformerModelBase):
             "pair_nll_losses": per_pair(result.row_nll_losses),
         }
 
+    def profile_residuals(self, net_input: Dict[str, Tensor]) -> None:
+        """Set Admin's residual scales from one batch, on all processes as on the first.
+
+        The pass runs all layer positions, without dropout and without gradients.
+
+        Args:
+            net_input: the arguments of :meth:`forward`.
+        """
+        training = self.training
+        self.eval()
+        encoder, decoder = self.encoder.layers, self.decoder.layers
+        padding = [net_input[words].eq(self.decoder.padding_idx) for words in ("src_tokens", "prev_output_tokens")]
+        with torch.no_grad(), encoder.whole(), decoder.whole():
+            with profiled(encoder, padding[0]) as below, profiled(decoder, padding[1]) as above:
+                super().forward(**net_input, features_only=True)
+            values = broadcast_from_first(torch.cat([below.values, above.values]))
+            for scale, value in zip(below.scales + above.scales, values):
+                scale.fill_(value)
+        self.train(training)
+        self.residuals_profiled = True
+
     def set_num_updates(self, num_updates: int) -> None:
         """Remember the update number, from which depths are drawn."""
         super().set_num_updates(num_updates)
@@ -175,29 +202,34 @@ class FlexDepthTransformer(TransformerModelBase):
         """As fairseq's.
 
         Raises:
-            ValueError: the dictionaries, or the numbers of layers, are not those of the checkpoint.
+            ValueError: the dictionaries, the layers or ``--residual-init`` are not those of the checkpoint.
         """
-        _check_fits(self, state_dict)
+        check_fits(self, state_dict)
+        self.residuals_profiled = True
         return super().load_state_dict(state_dict, *args, **kwargs)
+
+
+def _check_residual_init(cfg: TransformerConfig, task: Any) -> None:
+    if cfg.residual_init == "none":
+        return
+    if not getattr(task, "profiles_residuals", False):
+        raise ValueError(
+            f"--residual-init {cfg.residual_init}: expected --task translation, which sets the scales in its first "
+            f"update, given {type(task).__name__}"
+        )
+    for side in ("encoder", "decoder"):
+        if getattr(cfg, side).normalize_before:
+            raise ValueError(
+                f"--residual-init {cfg.residual_init}: expected a Post-LN model; leave out --{side}-normalize-before"
+            )
+    if getattr(cfg, "ddp_backend", None) == "fully_sharded":
+        raise ValueError(
+            f"--ddp-backend fully_sharded: cannot shard before --residual-init {cfg.residual_init} has set its "
+            "scales; use --ddp-backend legacy_ddp"
+        )
 
 
 @lru_cache(maxsize=None)
 def _plan(subnetworks: Tuple[Tuple[int, ...], ...]) -> DepthPlan:
     return build_plan(subnetworks)
 
-
-def _check_fits(model: FlexDepthTransformer, state_dict: Dict[str, Any]) -> None:
-    for side, language in (("encoder", "source"), ("decoder", "target")):
-        embeddings = state_dict.get(f"{side}.embed_tokens.weight")
-        entries = getattr(model, side).embed_tokens.weight.size(0)
-        if embeddings is not None and len(embeddings) != entries:
-            raise ValueError(
-                f"{language} dictionary of {entries} entries: the checkpoint was trained with {len(embeddings)}; "
-                "give the data directory whose dictionaries it was trained with"
-            )
-        prefix = f"{side}.layers."
-        saved = {int(key[len(prefix) :].split(".")[0]) for key in state_dict if key.startswith(prefix)}
-        layers = len(getattr(model, side).layers)
-        pruned = getattr(model.cfg, side).layers_to_keep  # fairseq drops layers while loading
-        if saved and len(saved) != layers and not pruned:
-            raise ValueError(f"--{side}-layers {layers}: the checkpoint has {len(saved)} {side} layers")

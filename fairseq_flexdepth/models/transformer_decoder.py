@@ -6,6 +6,8 @@ from fairseq.models.transformer import TransformerConfig, TransformerDecoderBase
 from torch import Tensor, nn
 
 from fairseq_flexdepth.depth.plan import DepthPlan
+from fairseq_flexdepth.models.layer_sharing import share_side
+from fairseq_flexdepth.modules.admin import AdminDecoderLayer, with_checkpointing
 from fairseq_flexdepth.modules.depth_layers import DepthLayers
 
 
@@ -19,6 +21,13 @@ class FlexDepthDecoder(TransformerDecoderBase):
     ) -> None:
         super().__init__(cfg, dictionary, embed_tokens, no_encoder_attn=no_encoder_attn)
         self.layers = DepthLayers(list(self.layers.children()), cfg.decoder.layerdrop)
+        share_side(self.layers, cfg, "decoder", cfg.decoder.layerdrop)
+
+    def build_decoder_layer(self, cfg: TransformerConfig, no_encoder_attn: bool = False) -> nn.Module:
+        """fairseq's layer, or Admin's in its place."""
+        if cfg.residual_init == "none":
+            return super().build_decoder_layer(cfg, no_encoder_attn)
+        return with_checkpointing(AdminDecoderLayer(cfg, no_encoder_attn), cfg)
 
     def forward_exits(
         self, plan: DepthPlan, prev_output_tokens: Tensor, encoder_out: Dict[str, List[Tensor]]

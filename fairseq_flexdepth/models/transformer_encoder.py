@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from fairseq_flexdepth.compat import disable_encoder_fast_path, drop_fast_path_keys
 from fairseq_flexdepth.depth.plan import DepthPlan
+from fairseq_flexdepth.models.layer_sharing import share_side
+from fairseq_flexdepth.modules.admin import AdminEncoderLayer, with_checkpointing
 from fairseq_flexdepth.modules.depth_layers import DepthLayers
 
 
@@ -19,6 +21,13 @@ class FlexDepthEncoder(TransformerEncoderBase):
         super().__init__(cfg, dictionary, embed_tokens)
         self.layers = DepthLayers(list(self.layers.children()), cfg.encoder.layerdrop)
         disable_encoder_fast_path(self.layers.children())
+        share_side(self.layers, cfg, "encoder", cfg.encoder.layerdrop)
+
+    def build_encoder_layer(self, cfg: TransformerConfig) -> nn.Module:
+        """fairseq's layer, or Admin's in its place."""
+        if cfg.residual_init == "none":
+            return super().build_encoder_layer(cfg)
+        return with_checkpointing(AdminEncoderLayer(cfg, return_fc=self.return_fc), cfg)
 
     def forward_exits(self, plan: DepthPlan, src_tokens: Tensor, src_lengths: Tensor) -> Dict[str, List[Tensor]]:
         """The outputs of all exits of *plan*, in the form of fairseq's ``encoder_out``.

@@ -69,8 +69,16 @@ class DepthLayers(LayerDropModuleList):
             outputs.append(run_layer(layer, inputs) if id(layer) in surviving else inputs)
         return torch.cat([outputs[run] for run in plan.exits], dim=1)
 
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Within this context all positions run."""
+        active, self.active = self.active, tuple(range(1, len(self) + 1))
+        try:
+            yield
+        finally:
+            self.active = active
+
     def outside(self, plan: DepthPlan) -> List[nn.Parameter]:
-        """The parameters of the layers that *plan* leaves out."""
-        used = set(plan.positions)
-        unused = [layer for position, layer in enumerate(self._modules.values(), start=1) if position not in used]
-        return [parameter for layer in unused for parameter in layer.parameters()]
+        """The parameters that only layers use which *plan* leaves out."""
+        used = {id(parameter) for position in plan.positions for parameter in self[position - 1].parameters()}
+        return [parameter for parameter in self.parameters() if id(parameter) not in used]

@@ -11,6 +11,7 @@ from fairseq.tasks.translation import TranslationConfig, TranslationTask
 
 from fairseq_flexdepth.compat import register_task, replace_task
 from fairseq_flexdepth.decoding.depth import choose_depth, describe_depth
+from fairseq_flexdepth.modules.admin import refresh_fp32_copies
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class FlexDepthTranslationTask(TranslationTask):
 
     cfg: FlexDepthTranslationConfig
     latest_model: Any = None
+    profiles_residuals = True
 
     @classmethod
     def setup_task(cls, cfg: FlexDepthTranslationConfig, **kwargs: Any) -> "FlexDepthTranslationTask":
@@ -79,6 +81,13 @@ class FlexDepthTranslationTask(TranslationTask):
         if hasattr(criterion, "check_model") and self.latest_model is not None:
             criterion.check_model(self.latest_model)
         return criterion
+
+    def train_step(self, sample: Any, model: Any, criterion: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
+        """As fairseq's; the first batch of a training sets Admin's residual scales before."""
+        if not getattr(model, "residuals_profiled", True):
+            model.profile_residuals(sample["net_input"])
+            refresh_fp32_copies(optimizer)
+        return super().train_step(sample, model, criterion, optimizer, *args, **kwargs)
 
     def build_generator(self, models: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
         """As fairseq's; the log says which depth decodes."""

@@ -2,10 +2,14 @@
 
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
+import pytest
 from fairseq import models
 from fairseq.models import transformer
+from fairseq.models.speech_to_text.s2t_transformer import s2t_transformer_m
+from fairseq.models.transformer_lm import transformer_lm_baevski_wiki103
 
 from fairseq_flexdepth.models.transformer import FlexDepthTransformer
 
@@ -16,11 +20,14 @@ import importlib, sys
 from argparse import Namespace
 from fairseq import models, registry, tasks, utils
 
+MODELS = ("tied_multi_transformer", "cycle_shared_transformer_lm", "cycle_shared_s2t_transformer")
+OURS = ("tied_multi", "recurrent_stacked", "cycle_shared")
+
 def registered():
     from fairseq.data import data_utils
-    architectures = [name for name in models.ARCH_MODEL_REGISTRY if name.startswith("tied_multi")]
+    architectures = [name for name in models.ARCH_MODEL_REGISTRY if name.startswith(OURS)]
     return (
-        models.MODEL_REGISTRY["tied_multi_transformer"],
+        [models.MODEL_REGISTRY[name] for name in MODELS],
         [(name, models.ARCH_CONFIG_REGISTRY[name]) for name in architectures],
         tasks.TASK_REGISTRY["translation"],
         tasks.TASK_REGISTRY["translation_flexdepth"],
@@ -79,14 +86,62 @@ def test_the_console_script_imports_nothing_heavy():
     assert result.stdout.splitlines() == ["done"], result.stderr
 
 
-def test_presets_have_fairseqs_sizes():
-    presets = {
-        "tied_multi_transformer": transformer.base_architecture,
-        "tied_multi_transformer_tiny": transformer.tiny_architecture,
-        "tied_multi_transformer_iwslt_de_en": transformer.transformer_iwslt_de_en,
-        "tied_multi_transformer_wmt_en_de": transformer.transformer_wmt_en_de,
-        "tied_multi_transformer_wmt_en_de_big": transformer.transformer_wmt_en_de_big,
+SIZES = {
+    "": transformer.base_architecture,
+    "_tiny": transformer.tiny_architecture,
+    "_iwslt_de_en": transformer.transformer_iwslt_de_en,
+    "_wmt_en_de": transformer.transformer_wmt_en_de,
+    "_wmt_en_de_big": transformer.transformer_wmt_en_de_big,
+}
+SHARING = {
+    "tied_multi_transformer": {},
+    "recurrent_stacked_transformer": {
+        "layer_sharing": "cycle",
+        "unique_encoder_layers": 1,
+        "unique_decoder_layers": 1,
+    },
+    "cycle_shared_transformer": {
+        "layer_sharing": "cycle_rev",
+        "unique_encoder_layers": 6,
+        "unique_decoder_layers": 6,
+        "encoder_layers": 12,
+        "decoder_layers": 12,
+    },
+}
+
+
+def filled(architecture, **given):
+    args = Namespace(**given)
+    architecture(args)
+    return vars(args)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("family", SHARING)
+def test_presets_have_fairseqs_sizes_and_their_own_sharing(family, size):
+    preset = models.ARCH_CONFIG_REGISTRY[family + size]
+    assert models.ARCH_MODEL_REGISTRY[family + size] is FlexDepthTransformer
+    assert filled(preset) == {**filled(SIZES[size]), **SHARING[family]}
+    given = {"encoder_layers": 4, "decoder_layers": 2, "layer_sharing": "none"}
+    assert filled(preset, **given) == filled(SIZES[size], **given)
+    given = {"layer_sharing": "sequence", "unique_encoder_layers": 2, "unique_decoder_layers": 3}
+    assert {**filled(preset, **given), **given} == filled(preset, **given)
+
+
+def test_the_language_model_preset_is_baevskis():
+    preset = models.ARCH_CONFIG_REGISTRY["cycle_shared_transformer_lm"]
+    sharing = {"layer_sharing": "cycle_rev", "decoder_layers": 12, "unique_decoder_layers": 6}
+    assert filled(preset) == {**filled(transformer_lm_baevski_wiki103), **sharing}
+    assert filled(preset)["adaptive_input_cutoff"] == "20000,60000"
+
+
+def test_the_speech_preset_has_the_sizes_of_fairseqs_medium_model():
+    preset = models.ARCH_CONFIG_REGISTRY["cycle_shared_s2t_transformer"]
+    assert filled(preset) == {
+        **filled(s2t_transformer_m),
+        "layer_sharing": "cycle_rev",
+        "encoder_layers": 16,
+        "unique_encoder_layers": 8,
+        "decoder_layers": 8,
+        "unique_decoder_layers": 4,
     }
-    for name, architecture in presets.items():
-        assert models.ARCH_MODEL_REGISTRY[name] is FlexDepthTransformer
-        assert models.ARCH_CONFIG_REGISTRY[name] is architecture

@@ -1,0 +1,50 @@
+"""Does a checkpoint fit the model that is to load it?"""
+
+from typing import Any, Dict, List
+
+from fairseq_flexdepth.modules.admin import SCALE_SUFFIX
+
+
+def check_fits(model: Any, state_dict: Dict[str, Any]) -> None:
+    """Compare a checkpoint with *model*, whose options may have been given anew.
+
+    Raises:
+        ValueError: the dictionaries, the numbers of unique layers, or the residuals are not the same.
+    """
+    expected = model.state_dict()
+    for side, language in (("encoder", "source"), ("decoder", "target")):
+        _check_dictionary(expected, state_dict, side, language)
+        _check_layers(model.cfg, expected, state_dict, side)
+    scaled = any(key.endswith(SCALE_SUFFIX) for key in state_dict)
+    if scaled != any(key.endswith(SCALE_SUFFIX) for key in expected):
+        trained, given = ("admin", "none") if scaled else ("none", "admin")
+        raise ValueError(f"--residual-init {given}: the checkpoint was trained with --residual-init {trained}")
+
+
+def _check_dictionary(expected: Dict[str, Any], state_dict: Dict[str, Any], side: str, language: str) -> None:
+    key = f"{side}.embed_tokens.weight"
+    if key in state_dict and len(state_dict[key]) != len(expected[key]):
+        raise ValueError(
+            f"{language} dictionary of {len(expected[key])} entries: the checkpoint was trained with "
+            f"{len(state_dict[key])}; give the data directory whose dictionaries it was trained with"
+        )
+
+
+def _check_layers(cfg: Any, expected: Dict[str, Any], state_dict: Dict[str, Any], side: str) -> None:
+    wanted, saved = _stored_layers(expected, side), _stored_layers(state_dict, side)
+    pruned = getattr(cfg, side).layers_to_keep  # fairseq drops layers while loading
+    if not saved or saved == wanted or pruned:
+        return
+    given = f"--{side}-layers {getattr(cfg, side).layers}"
+    found = f"{len(saved)} {side} layers"
+    if cfg.layer_sharing != "none":
+        given += f" --unique-{side}-layers {len(wanted)} --layer-sharing {cfg.layer_sharing}"
+        found += f", first used at positions {','.join(str(index + 1) for index in saved)}"
+    raise ValueError(f"{given}: the checkpoint has {found}")
+
+
+def _stored_layers(state_dict: Dict[str, Any], side: str) -> List[int]:
+    """The positions, counted from 0, under which unique layers are stored."""
+    prefix, suffix = f"{side}.layers.", ".fc1.weight"
+    names = [key for key in state_dict if key.startswith(prefix) and key.endswith(suffix)]
+    return sorted(int(name[len(prefix) : -len(suffix)]) for name in names)

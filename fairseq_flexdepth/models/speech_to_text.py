@@ -1,0 +1,68 @@
+"""fairseq's speech-to-text Transformer with shared layers (layer_sharing §4)."""
+
+from argparse import Namespace
+from typing import Any, Dict
+
+from fairseq.models.speech_to_text.s2t_transformer import S2TTransformerModel, s2t_transformer_m
+
+from fairseq_flexdepth.compat import (
+    disable_encoder_fast_path,
+    drop_fast_path_keys,
+    register_architecture,
+    register_model,
+)
+from fairseq_flexdepth.models.layer_sharing import HELP, LAYER_SHARING, check_sharing, share_side
+from fairseq_flexdepth.models.refused_options import DEPTH_OPTIONS, add_refused, refuse
+
+_REFUSED = {
+    **dict.fromkeys(DEPTH_OPTIONS, "a speech model runs at its full depth"),
+    "--residual-init": "a speech model is Pre-LN, which needs no residual scales",
+}
+
+
+@register_model("cycle_shared_s2t_transformer")
+class SharedSpeechToTextModel(S2TTransformerModel):
+    """fairseq's speech-to-text Transformer whose layer positions share unique layers."""
+
+    @staticmethod
+    def add_args(parser: Any) -> None:
+        """Add fairseq's options, ours, and those that get an answer."""
+        S2TTransformerModel.add_args(parser)
+        parser.add_argument("--layer-sharing", choices=LAYER_SHARING, help=HELP["layer_sharing"])
+        for side in ("encoder", "decoder"):
+            parser.add_argument(
+                f"--unique-{side}-layers", type=int, metavar="M", help=HELP[f"unique_{side}_layers"]
+            )
+        add_refused(parser, _REFUSED)
+
+    @classmethod
+    def build_model(cls, args: Any, task: Any) -> "SharedSpeechToTextModel":
+        check_sharing(args)
+        model = super().build_model(args, task)
+        disable_encoder_fast_path(model.encoder.transformer_layers)
+        share_side(model.encoder.transformer_layers, args, "encoder")
+        share_side(model.decoder.layers, args, "decoder", args.decoder_layerdrop)
+        return model
+
+    def upgrade_state_dict_named(self, state_dict: Dict[str, Any], name: str) -> None:
+        """Also accept a checkpoint of the other stack."""
+        prefix = f"{name}." if name else ""
+        for index, layer in enumerate(self.encoder.transformer_layers):
+            drop_fast_path_keys(state_dict, f"{prefix}encoder.transformer_layers.{index}", layer)
+        super().upgrade_state_dict_named(state_dict, name)
+
+
+def cycle_shared_s2t_transformer(args: Namespace) -> None:
+    """CYCLE (REV), 16 encoder positions over 8 layers and 8 decoder positions over 4, in the sizes of T-Md."""
+    refuse(args, _REFUSED)
+    args.encoder_layers = getattr(args, "encoder_layers", 16)
+    args.decoder_layers = getattr(args, "decoder_layers", 8)
+    args.layer_sharing = getattr(args, "layer_sharing", "cycle_rev")
+    if args.layer_sharing != "none":
+        args.unique_encoder_layers = getattr(args, "unique_encoder_layers", 8)
+        args.unique_decoder_layers = getattr(args, "unique_decoder_layers", 4)
+    s2t_transformer_m(args)
+    check_sharing(args)
+
+
+register_architecture("cycle_shared_s2t_transformer", "cycle_shared_s2t_transformer")(cycle_shared_s2t_transformer)

@@ -1,0 +1,146 @@
+"""Admin: residual scales that keep a deep Post-LN Transformer trainable (Liu et al. 2020; layer_sharing §5).
+
+A sub-layer f computes LN(f(x) + ω∘x) instead of LN(f(x) + x). Every ω is a trained vector; a profiling pass through the
+untrained model sets all elements of the k-th sub-layer's to ω² = Var(x₀) + Σ Var(f_j), the sum over the sub-layers
+j < k below it in the stack and x₀ the stack's input. The first ω of a stack is 1.
+"""
+
+from contextlib import contextmanager
+from typing import Any, Iterable, Iterator, List, Optional, Tuple
+
+import torch
+from fairseq.distributed import utils as distributed_utils
+from fairseq.modules.checkpoint_activations import checkpoint_wrapper
+from fairseq.modules.transformer_layer import TransformerDecoderLayerBase, TransformerEncoderLayerBase
+from torch import Tensor, nn
+
+SCALE_SUFFIX = "residual_scale"
+
+
+class ResidualProfile:
+    """Collects the variances of a stack's sub-layers, in the order in which they run.
+
+    Args:
+        padding_mask: batch × length, true where the input is padding, which does not count.
+    """
+
+    def __init__(self, padding_mask: Tensor) -> None:
+        self.scales: List[nn.Parameter] = []
+        self._values: List[Tensor] = []
+        self._content = ~padding_mask.t()
+        self._variance: Optional[Tensor] = None
+
+    def observe(self, scale: nn.Parameter, output: Tensor, residual: Tensor) -> None:
+        """Note a sub-layer's *output* f(x) and *residual* x, both length × batch × channels."""
+        if self._variance is None:
+            self._values.append(torch.ones((), device=output.device))
+            self._variance = self._variance_of(residual)
+        else:
+            self._values.append(self._variance.sqrt())
+        self.scales.append(scale)
+        self._variance = self._variance + self._variance_of(output)
+
+    @property
+    def values(self) -> Tensor:
+        """The ω of every observed sub-layer."""
+        return torch.stack(self._values)
+
+    def _variance_of(self, x: Tensor) -> Tensor:
+        return x[self._content].float().var(unbiased=False)
+
+
+class ScaledResiduals(nn.Module):
+    """The part that encoder and decoder layers have in common: a scale for the residual of every sub-layer."""
+
+    embed_dim: int
+    profile: Optional[ResidualProfile] = None
+
+    def add_residual_scales(self, *sublayers: str) -> None:
+        """Add a vector of ones for each sub-layer, named after fairseq's name of its layer norm."""
+        for name in sublayers:
+            self.register_parameter(f"{name}_{SCALE_SUFFIX}", nn.Parameter(torch.ones(self.embed_dim)))
+
+    def start(self, *sublayers: str) -> None:
+        """Say which sub-layers are about to run: fairseq's ``residual_connection`` is not told."""
+        self._pending = list(sublayers)
+
+    def residual_connection(self, x: Tensor, residual: Tensor) -> Tensor:
+        """f(x) + ω∘x, where fairseq hands over f(x) as *x*."""
+        scale = getattr(self, f"{self._pending.pop(0)}_{SCALE_SUFFIX}")
+        if self.profile is not None:
+            self.profile.observe(scale, x, residual)
+        return x + scale * residual
+
+
+class AdminEncoderLayer(ScaledResiduals, TransformerEncoderLayerBase):
+    """fairseq's encoder layer with scaled residuals."""
+
+    def __init__(self, cfg: Any, return_fc: bool = False) -> None:
+        super().__init__(cfg, return_fc=return_fc)
+        self.add_residual_scales("self_attn", "final")
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """As fairseq's."""
+        self.start("self_attn", "final")
+        return super().forward(*args, **kwargs)
+
+
+class AdminDecoderLayer(ScaledResiduals, TransformerDecoderLayerBase):
+    """fairseq's decoder layer with scaled residuals."""
+
+    def __init__(self, cfg: Any, no_encoder_attn: bool = False) -> None:
+        super().__init__(cfg, no_encoder_attn)
+        self._sublayers = ("self_attn", "final") if no_encoder_attn else ("self_attn", "encoder_attn", "final")
+        self.add_residual_scales(*self._sublayers)
+
+    def forward(self, x: Tensor, encoder_out: Optional[Tensor] = None, *args: Any, **kwargs: Any) -> Any:
+        """As fairseq's."""
+        self.start(*(name for name in self._sublayers if name != "encoder_attn" or encoder_out is not None))
+        return super().forward(x, encoder_out, *args, **kwargs)
+
+
+def with_checkpointing(layer: nn.Module, cfg: Any) -> nn.Module:
+    """*layer*, wrapped as fairseq does with its own under ``--checkpoint-activations``."""
+    if not cfg.checkpoint_activations:
+        return layer
+    return checkpoint_wrapper(layer, offload_to_cpu=cfg.offload_activations)
+
+
+@contextmanager
+def profiled(layers: Iterable[nn.Module], padding_mask: Tensor) -> Iterator[ResidualProfile]:
+    """Within this context the variances of the layers' residuals and sub-layers are observed."""
+    profile = ResidualProfile(padding_mask)
+    stack = [layer for layer in layers if isinstance(layer, ScaledResiduals)]
+    for layer in stack:
+        layer.profile = profile
+    try:
+        yield profile
+    finally:
+        for layer in stack:
+            layer.profile = None
+
+
+def broadcast_from_first(values: Tensor) -> Tensor:
+    """The *values* of the first data-parallel process, on all of them."""
+    if distributed_utils.get_data_parallel_world_size() > 1:
+        distributed_utils.broadcast(values, src=0, group=distributed_utils.get_data_parallel_group())
+    return values
+
+
+def refresh_fp32_copies(optimizer: Any) -> None:
+    """Copy the model's parameters to the single-precision ones that fairseq's fp16 optimizer keeps, if it does.
+
+    They are made before the first batch; whatever sets a parameter later has to set its copy too.
+    """
+    copies = getattr(optimizer, "fp32_params", None)
+    if copies is None:
+        return
+    if isinstance(copies, dict):  # flat: one tensor a device
+        pairs: List[Tuple[Tensor, Tensor]] = []
+        for device, flat in copies.items():
+            own = [parameter for parameter in optimizer.fp16_params if parameter.device.index == device]
+            pairs += zip(own, flat.data.split([parameter.numel() for parameter in own]))
+    else:
+        pairs = list(zip(optimizer.fp16_params, copies))
+    for parameter, copy in pairs:
+        copy.data.copy_(parameter.data.view_as(copy))
