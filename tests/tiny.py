@@ -116,11 +116,33 @@ def generate(generating: Sequence[Any], batch: Dict[str, Any], beam: int, **chan
     return generator.generate(list(generating), batch)
 
 
+def parameter_called(model: Any, name: str) -> torch.nn.Parameter:
+    """A parameter by any of its names: ``named_parameters`` lists a shared one under the first alone."""
+    owner, _, leaf = name.rpartition(".")
+    return getattr(model.get_submodule(owner), leaf)
+
+
+def give_weights(source: Any, model: Any) -> Any:
+    """*model* with the weights that *source*, which may share layers, has at the same positions."""
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(parameter_called(source, name))
+    return model
+
+
 def untied_copy(model: FlexDepthTransformer, **changes: Any) -> FlexDepthTransformer:
     """A model that shares nothing, each of whose layers has the weights that *model* uses at its position."""
-    copy = flexible_model(seed=9, **changes)
-    with torch.no_grad():
-        for name, parameter in copy.named_parameters():
-            owner, _, leaf = name.rpartition(".")
-            parameter.copy_(getattr(model.get_submodule(owner), leaf))
-    return copy
+    return give_weights(model, flexible_model(seed=9, **changes))
+
+
+def assert_gradients_are_sums(shared: Any, untied: Any) -> None:
+    """Every gradient of *shared* is the sum of those of all positions of *untied* that its parameter stands for."""
+    sums: Dict[int, torch.Tensor] = {}
+    for name, parameter in untied.named_parameters():
+        key = id(parameter_called(shared, name))
+        sums[key] = sums.get(key, torch.zeros_like(parameter)) + parameter.grad
+    for name, parameter in shared.named_parameters():
+        expected = sums.pop(id(parameter))
+        scale = expected.abs().max().clamp(min=0.02)  # a key bias's true gradient is 0: only rounding is left
+        assert torch.allclose(parameter.grad / scale, expected / scale, atol=1e-5), name
+    assert not sums

@@ -2,10 +2,16 @@
 
 import os
 import random
+import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Dict, List, Union
+
+import torch
+
+from fairseq_flexdepth.compat import FAST_PATH_NAMES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PLUGIN = REPOSITORY / "fairseq_flexdepth"
@@ -58,6 +64,41 @@ def train(data: Path, save_dir: Path, *options: Any, **run_options: Any) -> str:
         "--no-epoch-checkpoints", "--log-format", "json", "--log-interval", 1, *options,
         **run_options,
     )  # fmt: skip
+
+
+def parameters(folder: Path) -> Dict[str, torch.Tensor]:
+    """What was trained, in the last checkpoint of a --save-dir."""
+    model = torch.load(str(folder / "checkpoint_last.pt"), map_location="cpu")["model"]
+    never_trained = (*FAST_PATH_NAMES, "_float_tensor")
+    return {key: value for key, value in model.items() if key.split(".")[-1] not in never_trained}
+
+
+def largest_difference(first: Path, second: Path) -> float:
+    """Between the parameters in the last checkpoints of two trainings."""
+    a, b = parameters(first), parameters(second)
+    assert a.keys() == b.keys()
+    return max(float((a[key].float() - b[key].float()).abs().max()) for key in a)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("localhost", 0))
+        return listener.getsockname()[1]
+
+
+def train_on_two_ranks(data: Path, folder: Path, *options: Any) -> None:
+    """``train`` in two processes."""
+    port = _free_port()
+
+    def rank(number: int) -> str:
+        return train(
+            data, folder, *options, "--distributed-world-size", 2, "--distributed-rank", number,
+            "--distributed-init-method", f"tcp://localhost:{port}", "--distributed-no-spawn",
+            "--distributed-backend", "gloo", "--ddp-backend", "legacy_ddp",
+        )  # fmt: skip
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(rank, range(2)))
 
 
 def generate(data: Path, checkpoint: Union[Path, str], *options: Any, **run_options: Any) -> str:

@@ -36,6 +36,19 @@ def test_a_depth_that_the_model_has_not(data: Path, checkpoint: Path, options: t
         (("--adaptive-softmax-cutoff", "5"), "ValueError: --adaptive-softmax-cutoff"),
         (("--enc-layers", 2), "ValueError: --enc-layers 2: chooses a depth for decoding; leave it out in training"),
         (("--subnetworks", "tail"), "fairseq-train: error: argument --subnetworks: invalid choice: 'tail'"),
+        (("--layer-sharing", "cycle"), "ValueError: --unique-encoder-layers: required with --layer-sharing cycle"),
+        (
+            ("--arch", "recurrent_stacked_transformer_tiny", "--unique-encoder-layers", 2),
+            "ValueError: --unique-encoder-layers 2: must divide 3, the number of layers: expected one of 1,3",
+        ),
+        (
+            ("--arch", "recurrent_stacked_transformer_tiny", "--ddp-backend", "fully_sharded"),
+            "ValueError: --ddp-backend fully_sharded: cannot shard the tied layers of --layer-sharing cycle; use",
+        ),
+        (
+            ("--residual-init", "admin", "--decoder-normalize-before"),
+            "ValueError: --residual-init admin: expected a Post-LN model; leave out --decoder-normalize-before",
+        ),
         (("--arch", "transformer_tiny"), "ValueError: --criterion tied_multi_cross_entropy: expected a model of many"),
     ],
     ids=str,

@@ -1,0 +1,87 @@
+"""``fairseq-flexdepth average``."""
+
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+import torch
+
+from fairseq_flexdepth.cli.main import main
+
+
+def write(path: Path, *values: float, dtype: torch.dtype = torch.float32, **extra: object) -> str:
+    model = {"weight": torch.tensor(values, dtype=dtype), "steps": torch.tensor([len(values)])}
+    checkpoint = {
+        "args": Namespace(arch="tiny"),
+        "cfg": {"model": "tiny"},
+        "model": model,
+        "extra_state": {"val_loss": values[0], "ema": model, "ema_fp32_params": model},
+        "last_optimizer_state": {"state": torch.zeros(9)},
+        "optimizer_history": [{"num_updates": 3}],
+        **extra,
+    }
+    torch.save(checkpoint, str(path))
+    return str(path)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_the_mean_in_the_parameters_own_precision(tmp_path, dtype):
+    inputs = [write(tmp_path / f"{value}.pt", value, 3 * value, dtype=dtype) for value in (1, 2, 6)]
+    output = tmp_path / "new" / "mean.pt"
+    assert main(["average", "--inputs", *inputs, "--output", str(output)]) == 0
+    result = torch.load(str(output))
+    assert result["model"]["weight"].tolist() == [3, 9]
+    assert result["model"]["weight"].dtype == dtype
+    assert result["model"]["steps"].tolist() == [2]
+    assert result["cfg"] == {"model": "tiny"}
+    assert result["last_optimizer_state"] is None
+    assert result["extra_state"] == {"val_loss": 1}
+    assert [path.name for path in output.parent.iterdir()] == ["mean.pt"]
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        ("--num-epoch-checkpoints", [9, 10]),
+        ("--num-update-checkpoints", [300, 2000]),
+        ("--num-best-checkpoints", [-1, 2.5]),
+    ],
+)
+def test_the_latest_of_a_directory(tmp_path, capsys, option, expected):
+    for epoch in (2, 9, 10):
+        write(tmp_path / f"checkpoint{epoch}.pt", epoch)
+    for update in (100, 300, 2000):
+        write(tmp_path / f"checkpoint_1_{update}.pt", update)
+    for score in (-7.25, -1, 2.5):
+        write(tmp_path / f"checkpoint.best_bleu_{score}.pt", score)
+    write(tmp_path / "checkpoint_last.pt", 0)
+    output = tmp_path / "mean.pt"
+    assert main(["average", "--inputs", str(tmp_path), option, "2", "--output", str(output)]) == 0
+    assert torch.load(str(output))["model"]["weight"].tolist() == [sum(expected) / 2]
+    assert capsys.readouterr().out.count("checkpoint") == 2
+
+
+def refused(capsys, *arguments: str) -> str:
+    assert main(["average", *arguments]) == 2
+    errors = capsys.readouterr().err.strip().splitlines()
+    return errors[-1]
+
+
+def test_mistakes(tmp_path, capsys):
+    first = write(tmp_path / "first.pt", 1)
+    other = write(tmp_path / "other.pt", 1, 2)
+    torch.save([1], str(tmp_path / "list.pt"))
+    (tmp_path / "text.pt").write_text("hello")
+    output = ["--output", str(tmp_path / "mean.pt")]
+    for inputs, message in (
+        ([first, "none.pt"], "--inputs none.pt: no such file"),
+        ([first, other], f"--inputs {other}: another model than the first of --inputs: differs in steps|weight"),
+        ([first, str(tmp_path / "list.pt")], "list.pt: expected a fairseq checkpoint"),
+        ([first, str(tmp_path / "text.pt")], "text.pt: cannot be read as a checkpoint"),
+        ([str(tmp_path)], f"--inputs {tmp_path}: no such file"),
+        ([str(tmp_path), "--num-epoch-checkpoints", "1"], f"--num-epoch-checkpoints 1: {tmp_path} has 0 such"),
+        ([first, "--num-epoch-checkpoints", "1"], f"--inputs {first}: expected one directory"),
+    ):
+        error = refused(capsys, "--inputs", *inputs, *output)
+        assert any(part in error for part in message.split("|")), error
+        assert not (tmp_path / "mean.pt").exists()

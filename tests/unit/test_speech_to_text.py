@@ -1,0 +1,125 @@
+"""The speech model with shared layers, against fairseq's own with the same weights."""
+
+from argparse import Namespace
+from types import SimpleNamespace
+from typing import Any, Dict
+
+import pytest
+import torch
+from fairseq import models
+from fairseq.models import ARCH_CONFIG_REGISTRY
+from fairseq.models.speech_to_text.s2t_transformer import S2TTransformerModel, s2t_transformer_m
+
+from fairseq_flexdepth.compat import FAST_PATH_NAMES
+from fairseq_flexdepth.depth.sharing import STRATEGIES
+from tests import tiny
+
+TASK = SimpleNamespace(target_dictionary=tiny.dictionary(21))
+GENERATOR = torch.Generator().manual_seed(1)
+FRAMES = torch.randn(3, 24, 5, generator=GENERATOR)
+LENGTHS = torch.tensor([24, 17, 9])
+PREVIOUS = torch.randint(4, 21, (3, 6), generator=GENERATOR)
+TINY = {
+    "encoder_layers": 4,
+    "decoder_layers": 2,
+    "encoder_embed_dim": 12,
+    "encoder_ffn_embed_dim": 14,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "conv_channels": 8,
+    "input_feat_per_channel": 5,
+    "input_channels": 1,
+    "dropout": 0.0,
+    "max_source_positions": 64,
+    "max_target_positions": 64,
+    "tpu": False,
+}
+
+strategies = pytest.mark.parametrize("strategy", STRATEGIES)
+
+
+def shared(strategy: str, seed: int = 1, **changes: Any) -> Any:
+    torch.manual_seed(seed)
+    unique = {"unique_encoder_layers": 2, "unique_decoder_layers": 1}
+    args = Namespace(
+        arch="cycle_shared_s2t_transformer", layer_sharing=strategy, **{**TINY, **unique, **changes}
+    )
+    ARCH_CONFIG_REGISTRY[args.arch](args)
+    return models.build_model(args, TASK)
+
+
+def stock(like: Any) -> Any:
+    """fairseq's ``s2t_transformer`` with the weights of *like* at every position."""
+    args = Namespace(**TINY)
+    s2t_transformer_m(args)
+    model = S2TTransformerModel.build_model(args, TASK)
+    for layer in model.encoder.transformer_layers:
+        for name in FAST_PATH_NAMES:  # 0.12.2's copies for inference, which are not trained
+            layer._parameters.pop(name, None)
+        layer.can_use_fastpath = False
+    return tiny.give_weights(like, model)
+
+
+@strategies
+def test_equals_fairseqs_model_of_as_many_layers(strategy):
+    model = shared(strategy)
+    twin = stock(model)
+    ours, theirs = model(FRAMES, LENGTHS, PREVIOUS)[0], twin(FRAMES, LENGTHS, PREVIOUS)[0]
+    assert torch.allclose(ours, theirs, atol=1e-6)
+    ours.sin().sum().backward()
+    theirs.sin().sum().backward()
+    tiny.assert_gradients_are_sums(model, twin)
+
+
+@strategies
+def test_step_by_step_equals_the_full_pass(strategy):
+    model = shared(strategy).eval()
+    state: Dict[str, Any] = {}
+    with torch.no_grad():
+        encoder_out = model.encoder(FRAMES, LENGTHS)
+        expected = model.decoder(PREVIOUS, encoder_out)[0]
+        steps = [model.decoder(PREVIOUS[:, : end + 1], encoder_out, incremental_state=state)[0] for end in range(6)]
+    assert torch.allclose(torch.cat(steps, dim=1), expected, atol=1e-4)
+    assert len(state) == 4
+
+
+@strategies
+def test_the_state_dict_holds_each_unique_layer_once_and_loads_back(strategy):
+    model, other = shared(strategy).eval(), shared(strategy, seed=2).eval()
+    state = model.state_dict()
+    assert len({key.split(".")[2] for key in state if key.startswith("encoder.transformer_layers.")}) == 2
+    assert len({key.split(".")[2] for key in state if key.startswith("decoder.layers.")}) == 1
+    assert not any(key.rpartition(".")[2] in FAST_PATH_NAMES for key in state)
+    other.load_state_dict(state, strict=True)
+    with torch.no_grad():
+        assert torch.equal(other(FRAMES, LENGTHS, PREVIOUS)[0], model(FRAMES, LENGTHS, PREVIOUS)[0])
+
+
+def test_a_checkpoint_of_the_other_stack_loads():
+    nothing = {"unique_encoder_layers": None, "unique_decoder_layers": None}
+    model, other = shared("none", **nothing), shared("none", seed=2, **nothing)
+    state = model.state_dict()
+    names = [f"encoder.transformer_layers.{index}.{name}" for index in range(4) for name in FAST_PATH_NAMES]
+    if names[0] in state:  # we are 0.12.2: take fairseq-fixed's
+        state = {key: value for key, value in state.items() if key not in names}
+    else:
+        state.update({name: torch.zeros(1) for name in names})
+    other.load_state_dict(state, strict=True)
+    for name, parameter in model.named_parameters():
+        assert torch.equal(parameter, tiny.parameter_called(other, name))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"encoder_depths": "1,2"}, "--encoder-depths 1,2: a speech model runs at its full depth; leave the option"),
+        ({"subnetworks": "left"}, "--subnetworks left: a speech model runs at its full depth"),
+        ({"residual_init": "admin"}, "--residual-init admin: a speech model is Pre-LN"),
+        ({"unique_encoder_layers": 3}, "--unique-encoder-layers 3: must divide 4, .*: expected one of 1,2,4"),
+        ({"unique_decoder_layers": 4}, "--unique-decoder-layers 4: must divide 2, .*: expected one of 1,2"),
+        ({"ddp_backend": "fully_sharded"}, "--ddp-backend fully_sharded: cannot shard the tied layers"),
+    ],
+)
+def test_mistakes(changes, message):
+    with pytest.raises(ValueError, match=message):
+        shared("cycle", **changes)
