@@ -186,8 +186,9 @@ def build_training_model(arguments: Sequence[str], source_size: int, target_size
         write_dictionary(Path(folder, "dict.source.txt"), source_size)
         write_dictionary(Path(folder, "dict.target.txt"), target_size)
         write_dictionary(Path(folder, "dict.txt"), target_size)
-        args.config_yaml = "config.yaml"  # of speech tasks
-        Path(folder, args.config_yaml).write_text("vocab_filename: dict.txt\n", encoding="utf-8")
+        if args.task == "speech_to_text":
+            args.config_yaml = "config.yaml"
+            Path(folder, args.config_yaml).write_text("vocab_filename: dict.txt\n", encoding="utf-8")
         args.source_lang, args.target_lang = "source", "target"
         return _build(args)
 

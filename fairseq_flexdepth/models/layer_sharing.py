@@ -31,7 +31,7 @@ def share_side(layers: nn.ModuleList, cfg: Any, side: str, layerdrop: float = 0.
     Raises:
         ValueError: the options contradict each other or the number of layers.
     """
-    strategy, unique = cfg.layer_sharing, getattr(cfg, f"unique_{side}_layers")
+    strategy, unique = cfg.layer_sharing, getattr(cfg, f"unique_{side}_layers", None)
     assignment = _assignment(strategy, side, len(layers), unique)
     share_parameters(layers, assignment)
     if layerdrop > 0 and len(set(assignment)) < len(assignment):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fairseq_flexdepth.cli.main import main
+from recipes.layer_sharing.systems import systems
 
 REPOSITORY = Path(__file__).parents[2]
 CONSOLE_SCRIPT = (
@@ -184,6 +185,30 @@ def test_a_language_model(options, embeddings, capsys):
     assert counts["decoder"] == _stacks(2, 0, 16, 24)["encoder"]
 
 
+def test_a_speech_model(capsys):
+    layers = ("--encoder-layers", 4, "--unique-encoder-layers", 2, "--decoder-layers", 2, "--unique-decoder-layers", 1)
+    counts = _counts(
+        capsys, "--vocab-size", 100, "--task", "speech_to_text", "--arch", "cycle_shared_s2t_transformer", *layers,
+        "--encoder-embed-dim", 16, "--encoder-ffn-embed-dim", 24, "--encoder-attention-heads", 2,
+        "--decoder-attention-heads", 2, "--conv-channels", 8, "--share-decoder-input-output-embed",
+    )  # fmt: skip
+    subsampler = (80 * 8 * 5 + 8) + (4 * 32 * 5 + 32)  # two convolutions of width 5, each halved by a gate
+    final_norm = 2 * 16
+    assert counts["embeddings"] == 100 * 16
+    assert counts["encoder"] == _stacks(2, 1, 16, 24)["encoder"] + subsampler + final_norm
+    assert counts["decoder"] == _stacks(2, 1, 16, 24)["decoder"] + final_norm
+
+
+# A machine without much memory builds these in a second each.
+SMALL_ENOUGH = [system for system in systems() if system.paper_params <= 63 or system.name == "CYCLE (REV)"]
+
+
+@pytest.mark.parametrize("system", SMALL_ENOUGH, ids=lambda system: f"{system.table} {system.name}")
+def test_the_systems_of_layer_sharings_tables_have_its_sizes(system, capsys):
+    counts = _counts(capsys, "--vocab-size", system.vocabulary, *system.options)
+    assert round(counts["total"] / 1e6) == system.paper_params
+
+
 OTHER_PLUGIN = """
 from fairseq.models import register_model_architecture
 from fairseq.models.transformer import base_architecture
@@ -237,8 +262,16 @@ def test_another_user_dir(tmp_path):
             "--task language_modeling: expected a language model's --arch, given transformer",
         ),
         (
-            ["--arch", "s2t_transformer", "--task", "speech_to_text"],
-            "--task speech_to_text: not supported, it reads more of DATA than dictionaries",
+            ["--arch", "tts_transformer", "--task", "text_to_speech"],
+            "--task text_to_speech: not supported, it reads more of DATA than dictionaries",
+        ),
+        (
+            ["--arch", "cycle_shared_transformer_lm", "--task", "language_modeling", "--unique-encoder-layers", 2],
+            "--unique-encoder-layers 2: a language model has no encoder",
+        ),
+        (
+            ["--arch", "recurrent_stacked_transformer", "--ddp-backend", "fully_sharded"],
+            "--ddp-backend fully_sharded: cannot shard the tied layers of --layer-sharing cycle; use --ddp-backend leg",
         ),
         (["--arch", "transformer", "--user-dir", "/nowhere"], "--user-dir /nowhere: no such directory"),
     ],

@@ -1,0 +1,172 @@
+"""Layer sharing: training speed of the systems of layer_sharing's Table 1, and what sharing itself costs.
+
+    python -m recipes.benchmarks.sharing
+
+Each system runs in a process of its own. Then CYCLE (M = 6, N = 12) and an unshared model of 12 layers take turns in
+one process, and the checkpoints' sizes are compared. See recipes/benchmarks/README.md.
+"""
+
+import argparse
+import io
+import json
+import sys
+from statistics import median
+from typing import Any, Callable, Dict, List, Tuple
+
+import torch
+from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
+from fairseq.optim.adam import Adam
+
+from fairseq_flexdepth.cli.fairseq_options import build_training_model, quiet
+from recipes.benchmarks import build, common
+from recipes.layer_sharing.systems import System, systems
+
+SYSTEMS = {system.name: system for system in systems("table1")}
+UNSHARED = ["--arch", "tied_multi_transformer", "--encoder-layers", "12", "--decoder-layers", "12"]
+CYCLE = ["--arch", "cycle_shared_transformer", "--layer-sharing", "cycle"]
+SHARED_EMBEDDINGS = ["--share-all-embeddings"]
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    common.add_common_options(parser)
+    parser.add_argument("--sentences", type=int, default=32)
+    parser.add_argument("--length", type=int, default=24, help="source and target tokens a sentence")
+    parser.add_argument("--vocabulary", type=int, default=32_768)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=5, help="timed updates, of which the median counts")
+    parser.add_argument("--warm-up", type=int, default=1, help="updates before them")
+    return parser.parse_args()
+
+
+def model_of(options: List[str], args: argparse.Namespace) -> Any:
+    torch.manual_seed(args.seed)
+    with quiet():
+        return build_training_model(options, args.vocabulary, args.vocabulary).to(args.device).train()
+
+
+def update_of(model: Any, args: argparse.Namespace) -> Tuple[Callable[[], None], Callable[[], None]]:
+    """One update in two parts: forward and backward, and Adam's step."""
+    task = build.translation_task(args.vocabulary)
+    criterion = LabelSmoothedCrossEntropyCriterion(task, sentence_avg=False, label_smoothing=0.1)
+    sample = build.batch(args)
+    optimizer = Adam(model.parameters(), lr=1e-4)
+
+    def gradients() -> None:
+        optimizer.zero_grad()
+        (criterion(model, sample)[0] / sample["ntokens"]).backward()
+
+    return gradients, lambda: optimizer.step()
+
+
+def measure_system(system: System, args: argparse.Namespace) -> Dict[str, Any]:
+    """Seconds an update, and target tokens a second."""
+    gradients, step = update_of(model_of(system.options, args), args)
+
+    def update() -> None:
+        gradients()
+        step()
+
+    timer = common.Timer(args.device)
+    seconds = timer.quiet_seconds(update, args.warm_up, args.repeats, system.name)
+    return {
+        "seconds": median(seconds),
+        "all_seconds": seconds,
+        "other_load": timer.other_load,
+        "tokens_per_second": args.sentences * args.length / median(seconds),
+    }
+
+
+def measure_turns(args: argparse.Namespace) -> Dict[str, Any]:
+    """CYCLE and an unshared model of as many layers, updated in turns."""
+    parts = {
+        name: update_of(model_of([*options, *SHARED_EMBEDDINGS], args), args)
+        for name, options in (("cycle", CYCLE), ("unshared", UNSHARED))
+    }
+    timers = {name: (common.Timer(args.device), common.Timer(args.device)) for name in parts}
+    for turn in range(args.warm_up + 2 * args.repeats):
+        for name, functions in parts.items():
+            for timer, function in zip(timers[name], functions):
+                timer(function)
+        common.progress(f"turn {turn + 1} of {args.warm_up + 2 * args.repeats}")
+    return {
+        name: {
+            "gradients": [round(value, 4) for value in first.seconds[args.warm_up :]],
+            "optimizer": [round(value, 4) for value in second.seconds[args.warm_up :]],
+            "other_load": first.other_load[args.warm_up :],
+        }
+        for name, (first, second) in timers.items()
+    }
+
+
+def measure_files(args: argparse.Namespace) -> Dict[str, int]:
+    """Bytes of the weights of a tied-multi model of 6x6 layers and of the recurrently stacked one."""
+    sizes = {}
+    for arch in ("tied_multi_transformer", "recurrent_stacked_transformer"):
+        file = io.BytesIO()
+        torch.save(model_of(["--arch", arch, *SHARED_EMBEDDINGS], args).state_dict(), file)
+        sizes[arch] = file.tell()
+    return sizes
+
+
+def compare(measured: Dict[str, Any]) -> Dict[str, float]:
+    """The figures that have targets."""
+    shared, unshared = measured["turns"]["cycle"], measured["turns"]["unshared"]
+    steps = [
+        [sum(parts) for parts in zip(side["gradients"], side["optimizer"])] for side in (shared, unshared)
+    ]
+    files = measured["files"]
+    return {
+        "step_time_vs_unshared": median(ours / theirs for ours, theirs in zip(*steps)),
+        "optimizer_time_vs_unshared": median(shared["optimizer"]) / median(unshared["optimizer"]),
+        "file_size_vs_tied_multi": files["recurrent_stacked_transformer"] / files["tied_multi_transformer"],
+    }
+
+
+def table(measured: Dict[str, Any], compared: Dict[str, float], args: argparse.Namespace) -> str:
+    universal = measured["systems"]["Universal"]["tokens_per_second"]
+    rows = [
+        [name, f"{measured['systems'][name]['seconds']:.2f}", f"{measured['systems'][name]['tokens_per_second']:.0f}"]
+        + [f"×{measured['systems'][name]['tokens_per_second'] / universal:.2f}", f"×{system.paper_speed:.2f}"]
+        for name, system in SYSTEMS.items()
+    ]
+    return "\n".join(
+        [
+            f"Vocabulary {args.vocabulary:,}, {args.sentences} × {args.length} target tokens, fp32, dropout 0.1, "
+            f"median of {args.repeats} updates.",
+            "",
+            common.markdown_table(["system", "seconds an update", "tokens/s", "× Universal", "paper"], rows),
+            "",
+            "CYCLE (M = 6, N = 12) against an unshared model of 12 layers, in turns:",
+            "",
+            f"- time of an update: {common.reached(compared['step_time_vs_unshared'], 1.03)}",
+            f"- of it Adam's step: {common.reached(compared['optimizer_time_vs_unshared'], 1.0)}",
+            "",
+            "Weights of the recurrently stacked model against those of the tied-multi model, 6×6 layers:",
+            "",
+            f"- size of the file: {common.reached(compared['file_size_vs_tied_multi'], 0.42)}",
+        ]
+    )
+
+
+def main() -> None:
+    args = parse()
+    torch.set_num_threads(args.threads)
+    if args.measure:
+        others = {"turns": measure_turns, "files": measure_files}
+        known = others.get(args.measure)
+        print(json.dumps(known(args) if known else measure_system(SYSTEMS[args.measure], args)))
+        return
+    module = "recipes.benchmarks.sharing"
+    measured: Dict[str, Any] = {
+        "systems": {name: common.in_child(module, name, sys.argv[1:]) for name in SYSTEMS},
+        "turns": common.in_child(module, "turns", sys.argv[1:]),
+        "files": common.in_child(module, "files", sys.argv[1:]),
+    }
+    compared = compare(measured)
+    result = {**common.report(args), "measured": measured, "compared": compared}
+    common.write_results(args.results, f"sharing-{args.device}", result, table(measured, compared, args))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Training curves of several fairseq-train runs, from their ``--log-format json``: a table and a picture.
+
+    python -m recipes.common.curves --output curves.png "Post-LN=base.log" "with Admin=admin.log"
+
+Prints the validation negative log-likelihood (bits a token) at each validation as a Markdown table; the picture adds
+the training one.
+"""
+
+import argparse
+import json
+import os
+import re
+from pathlib import Path
+from typing import Dict, List, Tuple
+
+# update -> negative log-likelihood in bits a token
+Curve = Dict[int, float]
+
+
+def read_log(path: Path) -> Tuple[Curve, Curve]:
+    """The training and the validation curve of one log.
+
+    Raises:
+        ValueError: the log holds no validation result.
+    """
+    training: Curve = {}
+    validation: Curve = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        found = re.search(r"\| (train_inner|valid) \| (\{.*\})$", line)
+        if found is None:
+            continue
+        numbers = json.loads(found.group(2))
+        prefix = "valid_" if found.group(1) == "valid" else ""
+        curve = validation if prefix else training
+        curve[int(numbers[f"{prefix}num_updates"])] = float(numbers[f"{prefix}nll_loss"])
+    if not validation:
+        raise ValueError(f"{path}: no validation result; was it written by fairseq-train --log-format json?")
+    return training, validation
+
+
+def table(curves: Dict[str, Tuple[Curve, Curve]]) -> str:
+    """Validation by update, a column a run."""
+    updates = sorted({update for _, validation in curves.values() for update in validation})
+    lines = ["| updates | " + " | ".join(curves) + " |", "| --: |" + " --: |" * len(curves)]
+    for update in updates:
+        cells = [f"{valid[update]:.2f}" if update in valid else "" for _, valid in curves.values()]
+        lines.append(f"| {update} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def draw(curves: Dict[str, Tuple[Curve, Curve]], path: Path) -> None:
+    """Training as lines, validation as dots."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(6, 4))
+    for name, (training, validation) in curves.items():
+        (line,) = axes.plot(list(training), list(training.values()), label=name)
+        axes.plot(list(validation), list(validation.values()), "o", color=line.get_color())
+    axes.set_xlabel("updates")
+    axes.set_ylabel("NLL, bits a token (dots: validation)")
+    axes.legend()
+    figure.tight_layout()
+    partial = path.with_suffix(".part.png")
+    figure.savefig(str(partial), dpi=120)
+    os.replace(partial, path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", metavar="NAME=LOG")
+    parser.add_argument("--output", type=Path, required=True, metavar="PNG")
+    args = parser.parse_args()
+    runs: List[Tuple[str, str, str]] = [run.partition("=") for run in args.runs]
+    curves = {name: read_log(Path(log)) for name, _, log in runs}
+    draw(curves, args.output)
+    print(table(curves))
+
+
+if __name__ == "__main__":
+    main()
