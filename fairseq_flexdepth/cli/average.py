@@ -17,7 +17,7 @@ HELP = "average the parameters of several checkpoints"
 PATTERNS = {
     "num_epoch_checkpoints": r"checkpoint(\d+)\.pt",
     "num_update_checkpoints": r"checkpoint_\d+_(\d+)\.pt",
-    "num_best_checkpoints": r"checkpoint\.best_\w+_(-?\d+(?:\.\d+)?)\.pt",
+    "num_best_checkpoints": r"checkpoint\.best_\w+?_(-?\d+(?:\.\d+)?)\.pt",
 }
 
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     number.add_argument("--num-epoch-checkpoints", type=int, metavar="N", help="of the last N epochs")
     number.add_argument("--num-update-checkpoints", type=int, metavar="N", help="of the last N saved updates")
     number.add_argument(
-        "--num-best-checkpoints", type=int, metavar="N", help="the N of --keep-best-checkpoints with the highest scores"
+        "--num-best-checkpoints", type=int, metavar="N", help="the N best of --keep-best-checkpoints"
     )
     parser.epilog = "The result holds no optimizer state: continue from it with --finetune-from-model."
 
@@ -54,7 +54,17 @@ def _latest(inputs: List[str], option: str, number: int, pattern: str) -> List[s
     found = checkpoint_paths(inputs[0], pattern)
     if not 1 <= number <= len(found):
         raise ValueError(f"{option} {number}: {inputs[0]} has {len(found)} such checkpoints")
+    if option == "--num-best-checkpoints" and not _more_is_better(found):
+        found.reverse()
     return found[:number]
+
+
+def _more_is_better(paths: List[str]) -> bool:
+    """Whether the best of the checkpoints are those with the highest scores, as their training was told."""
+    metrics = {os.path.basename(path).rpartition("_")[0] for path in paths}
+    if len(metrics) > 1:
+        raise ValueError(f"--num-best-checkpoints: expected scores of one metric, found {', '.join(sorted(metrics))}")
+    return bool(_load(paths[0])["cfg"]["checkpoint"]["maximize_best_checkpoint_metric"])
 
 
 def _load(path: str) -> Dict[str, Any]:
@@ -95,8 +105,20 @@ def average_checkpoints(paths: List[str]) -> Dict[str, Any]:
             total += other[key].double()
     for key, total in sums.items():
         model[key] = (total / len(paths)).to(model[key].dtype)
-    extra_state = {key: value for key, value in result.get("extra_state", {}).items() if not key.startswith("ema")}
+    _tie_equal(model)
+    extra_state = {key: value for key, value in (result.get("extra_state") or {}).items() if not key.startswith("ema")}
     return {**result, "extra_state": extra_state, "last_optimizer_state": None}
+
+
+def _tie_equal(model: Dict[str, "Tensor"]) -> None:
+    """Let equal matrices, such as tied embeddings, be one tensor, which a file holds once."""
+    seen: Dict[Any, List[Tensor]] = {}
+    for key, value in model.items():
+        if value.dim() > 1:
+            alike = seen.setdefault((value.shape, value.dtype), [])
+            model[key] = next((other for other in alike if other.equal(value)), value)
+            if model[key] is value:
+                alike.append(value)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -104,6 +126,8 @@ def run(args: argparse.Namespace) -> int:
 
     from fairseq_flexdepth.compat import allow_safe_checkpoints
 
+    if os.path.isdir(args.output):
+        raise ValueError(f"--output {args.output}: is a directory; expected a file")
     allow_safe_checkpoints()
     paths = _chosen(args)
     checkpoint = average_checkpoints(paths)

@@ -148,15 +148,17 @@ def parse_generation_options(arguments: Sequence[str]) -> "DictConfig":
 def check_task_fits(args: argparse.Namespace, source_size: int, target_size: int) -> None:
     """Refuse a task or vocabularies that the architecture is not for: fairseq answers with a traceback."""
     from fairseq.models import ARCH_MODEL_REGISTRY, FairseqLanguageModel
+    from fairseq.models.speech_to_text import S2TTransformerModel
     from fairseq.tasks import TASK_REGISTRY
     from fairseq.tasks.language_modeling import LanguageModelingTask
     from fairseq.tasks.translation import TranslationTask
 
     arch, task = ARCH_MODEL_REGISTRY[args.arch], TASK_REGISTRY[args.task]
+    for model, task_name in ((FairseqLanguageModel, "language_modeling"), (S2TTransformerModel, "speech_to_text")):
+        if issubclass(arch, model) and issubclass(task, TranslationTask):
+            raise ValueError(f"--task {args.task}: expected --task {task_name} for --arch {args.arch}")
     is_language_model = issubclass(arch, FairseqLanguageModel)
     is_language_task = issubclass(task, LanguageModelingTask)
-    if is_language_model and issubclass(task, TranslationTask):
-        raise ValueError(f"--task {args.task}: expected --task language_modeling for --arch {args.arch}")
     if is_language_task and not is_language_model:
         raise ValueError(f"--task {args.task}: expected a language model's --arch, given {args.arch}")
     if source_size != target_size:
@@ -173,6 +175,24 @@ def write_dictionary(path: Path, size: int) -> None:
     path.write_text("".join(lines), encoding="utf-8")
 
 
+def write_speech_config(folder: Path, given: str) -> str:
+    """Write the configuration of a speech task to *folder*, the *given* one if there is one, and return its name.
+
+    Raises:
+        ValueError: the file given does not exist.
+    """
+    from omegaconf import OmegaConf
+
+    config = OmegaConf.create()
+    if os.path.isfile(given):
+        config = OmegaConf.load(given)
+    elif given != "config.yaml":  # fairseq's default, in DATA, which need not exist here
+        raise ValueError(f"--config-yaml {given}: no such file; give its path")
+    config["vocab_filename"] = "dict.txt"
+    OmegaConf.save(config, str(folder / "config.yaml"))
+    return "config.yaml"
+
+
 def build_training_model(arguments: Sequence[str], source_size: int, target_size: int) -> "nn.Module":
     """The model that fairseq-train would build with dictionaries of these sizes.
 
@@ -187,8 +207,7 @@ def build_training_model(arguments: Sequence[str], source_size: int, target_size
         write_dictionary(Path(folder, "dict.target.txt"), target_size)
         write_dictionary(Path(folder, "dict.txt"), target_size)
         if args.task == "speech_to_text":
-            args.config_yaml = "config.yaml"
-            Path(folder, args.config_yaml).write_text("vocab_filename: dict.txt\n", encoding="utf-8")
+            args.config_yaml = write_speech_config(Path(folder), args.config_yaml)
         args.source_lang, args.target_lang = "source", "target"
         return _build(args)
 

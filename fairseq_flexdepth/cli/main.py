@@ -59,7 +59,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         elif unknown:
             raise ValueError(f"unrecognized arguments: {' '.join(unknown)}")
         return args.run(args)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         return _report(args.command, str(error), 2)
     except ImportError as error:
         return _report(args.command, f"{error}; fairseq-flexdepth doctor says what is missing", 1)

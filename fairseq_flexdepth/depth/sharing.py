@@ -40,10 +40,12 @@ def assign_layers(strategy: str, layers: int, unique: int, option: str = "--uniq
         option: how the user names M.
 
     Raises:
-        ValueError: the strategy is unknown, or M does not divide N.
+        ValueError: the strategy is unknown, there is no position, or M does not divide N.
     """
     if strategy not in _ASSIGNMENTS:
         raise ValueError(f"--layer-sharing {strategy}: expected one of {', '.join(STRATEGIES)}")
+    if layers < 1:
+        raise ValueError(f"{option} {unique}: cannot be shared by {layers} layers; expected 1 layer or more")
     divisors = [divisor for divisor in range(1, layers + 1) if layers % divisor == 0]
     if unique not in divisors:
         allowed = ",".join(map(str, divisors))

@@ -14,31 +14,26 @@ from fairseq.models.transformer import (
 
 from fairseq_flexdepth.compat import register_architecture, register_own_architecture
 from fairseq_flexdepth.models import language_model, speech_to_text, transformer  # noqa: F401  (registers the models)
-from fairseq_flexdepth.models.layer_sharing import check_sharing
+from fairseq_flexdepth.models.layer_sharing import share_by_default
 
 Architecture = Callable[[Namespace], None]
 
 
 def nothing_shared(args: Namespace) -> None:
     """Tied-multi: every position has a layer of its own."""
+    share_by_default(args, "none")
 
 
 def recurrent_stacked(args: Namespace) -> None:
     """Recurrent stacking (tied_multi §5): one unique layer a side."""
-    args.layer_sharing = getattr(args, "layer_sharing", "cycle")
-    if args.layer_sharing != "none":
-        args.unique_encoder_layers = getattr(args, "unique_encoder_layers", 1)
-        args.unique_decoder_layers = getattr(args, "unique_decoder_layers", 1)
+    share_by_default(args, "cycle", encoder=1, decoder=1)
 
 
 def cycle_shared(args: Namespace) -> None:
     """CYCLE (REV) with M = 6 and N = 12 on both sides (layer_sharing §3.1)."""
     args.encoder_layers = getattr(args, "encoder_layers", 12)
     args.decoder_layers = getattr(args, "decoder_layers", 12)
-    args.layer_sharing = getattr(args, "layer_sharing", "cycle_rev")
-    if args.layer_sharing != "none":
-        args.unique_encoder_layers = getattr(args, "unique_encoder_layers", 6)
-        args.unique_decoder_layers = getattr(args, "unique_decoder_layers", 6)
+    share_by_default(args, "cycle_rev", encoder=6, decoder=6)
 
 
 _FAMILIES: Dict[str, Architecture] = {
@@ -58,7 +53,6 @@ _SIZES: Dict[str, Architecture] = {
 def _preset(family: Architecture, size: Architecture, args: Namespace) -> None:
     family(args)
     size(args)
-    check_sharing(args)
 
 
 for _family, _share in _FAMILIES.items():

@@ -75,8 +75,18 @@ class FlexDepthTransformerConfig(FlatTransformerConfig):
     ddp_backend: str = II("distributed_training.ddp_backend")
 
 
+_OUR_DEFAULTS = {
+    option.name: option.default
+    for option in fields(FlexDepthTransformerConfig)
+    if option.name not in {inherited.name for inherited in fields(FlatTransformerConfig)}
+}
+
+
 def nested_config(cfg: Union[DictConfig, Namespace, FlexDepthTransformerConfig]) -> TransformerConfig:
-    """The options as fairseq's encoder and decoder want them, ours among them."""
+    """The options as fairseq's encoder and decoder want them, ours among them.
+
+    Options of ours that are missing get their defaults: presets do not name them all, nor do older checkpoints.
+    """
     if OmegaConf.is_config(cfg):
         cfg = Namespace(**OmegaConf.to_container(cfg, resolve=True, enum_to_str=True))
-    return TransformerConfig.from_namespace(cfg)
+    return TransformerConfig.from_namespace(Namespace(**{**_OUR_DEFAULTS, **vars(cfg)}))

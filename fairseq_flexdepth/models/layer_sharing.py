@@ -1,8 +1,10 @@
 """The options of layer sharing, which our Transformer, language model and speech model have in common."""
 
 import logging
+from argparse import Namespace
 from typing import Any, Optional
 
+from fairseq.distributed.utils import get_data_parallel_world_size
 from torch import nn
 
 from fairseq_flexdepth.depth.sharing import STRATEGIES, Assignment, assign_layers
@@ -52,13 +54,29 @@ def _assignment(strategy: str, side: str, layers: int, unique: Optional[int]) ->
     return assign_layers(strategy, layers, unique, option)
 
 
+def share_by_default(args: Namespace, strategy: str, **unique_layers: int) -> None:
+    """What a preset shares where the user does not say otherwise.
+
+    Args:
+        args: the options given, completed in place.
+        strategy: the preset's ``--layer-sharing``.
+        unique_layers: its number of unique layers, ``encoder`` and ``decoder``.
+
+    Raises:
+        ValueError: see :func:`check_sharing`; fairseq itself would answer before it builds a model.
+    """
+    args.layer_sharing = getattr(args, "layer_sharing", strategy)
+    for side, unique in unique_layers.items():
+        default = None if args.layer_sharing == "none" else unique
+        setattr(args, f"unique_{side}_layers", getattr(args, f"unique_{side}_layers", default))
+    check_sharing(args)
+
+
 def check_sharing(cfg: Any) -> None:
     """Refuse what tied parameters cannot be combined with.
 
-    The presets call this too: fairseq answers ``--ddp-backend fully_sharded`` before it builds a model.
-
     Raises:
-        ValueError: fully sharded training, or pruning at load time.
+        ValueError: fully sharded training, re-entrant backward passes under torch's DDP, or pruning at load time.
     """
     if getattr(cfg, "layer_sharing", "none") == "none":
         return
@@ -67,7 +85,14 @@ def check_sharing(cfg: Any) -> None:
             f"--ddp-backend fully_sharded: cannot shard the tied layers of --layer-sharing {cfg.layer_sharing}; "
             "use --ddp-backend legacy_ddp"
         )
+    many = get_data_parallel_world_size() > 1
+    if many and getattr(cfg, "checkpoint_activations", False) and cfg.ddp_backend in ("pytorch_ddp", "c10d"):
+        raise ValueError(
+            f"--checkpoint-activations: with --layer-sharing {cfg.layer_sharing}, --ddp-backend {cfg.ddp_backend} "
+            "would see a parameter's gradient once a position; use --ddp-backend legacy_ddp"
+        )
     for side in ("encoder", "decoder"):
         kept = getattr(cfg, f"{side}_layers_to_keep", None)
         if kept:
-            raise ValueError(f"--{side}-layers-to-keep {kept}: cannot prune layers that share their parameters")
+            given = kept if isinstance(kept, str) else ",".join(map(str, kept))
+            raise ValueError(f"--{side}-layers-to-keep {given}: cannot prune layers that share their parameters")

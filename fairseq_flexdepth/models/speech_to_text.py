@@ -1,8 +1,11 @@
 """fairseq's speech-to-text Transformer with shared layers (layer_sharing §4)."""
 
+import os
 from argparse import Namespace
+from copy import copy
 from typing import Any, Dict
 
+from fairseq.checkpoint_utils import load_pretrained_component_from_model
 from fairseq.models.speech_to_text.s2t_transformer import S2TTransformerModel, s2t_transformer_m
 
 from fairseq_flexdepth.compat import (
@@ -11,7 +14,7 @@ from fairseq_flexdepth.compat import (
     register_architecture,
     register_model,
 )
-from fairseq_flexdepth.models.layer_sharing import HELP, LAYER_SHARING, check_sharing, share_side
+from fairseq_flexdepth.models.layer_sharing import HELP, LAYER_SHARING, check_sharing, share_by_default, share_side
 from fairseq_flexdepth.models.refused_options import DEPTH_OPTIONS, add_refused, refuse
 
 _REFUSED = {
@@ -39,10 +42,27 @@ class SharedSpeechToTextModel(S2TTransformerModel):
     def build_model(cls, args: Any, task: Any) -> "SharedSpeechToTextModel":
         check_sharing(args)
         model = super().build_model(args, task)
-        disable_encoder_fast_path(model.encoder.transformer_layers)
-        share_side(model.encoder.transformer_layers, args, "encoder")
         share_side(model.decoder.layers, args, "decoder", args.decoder_layerdrop)
         return model
+
+    @classmethod
+    def build_encoder(cls, args: Any) -> Any:
+        """As fairseq's, which would load ``--load-pretrained-encoder-from`` before the layers are shared.
+
+        Raises:
+            ValueError: that file does not exist.
+        """
+        pretrained = getattr(args, "load_pretrained_encoder_from", None)
+        untrained = copy(args)
+        untrained.load_pretrained_encoder_from = None
+        encoder = super().build_encoder(untrained)
+        disable_encoder_fast_path(encoder.transformer_layers)
+        share_side(encoder.transformer_layers, args, "encoder")
+        if pretrained is None:
+            return encoder
+        if not os.path.isfile(pretrained):
+            raise ValueError(f"--load-pretrained-encoder-from {pretrained}: no such file")
+        return load_pretrained_component_from_model(encoder, pretrained)
 
     def upgrade_state_dict_named(self, state_dict: Dict[str, Any], name: str) -> None:
         """Also accept a checkpoint of the other stack."""
@@ -57,12 +77,8 @@ def cycle_shared_s2t_transformer(args: Namespace) -> None:
     refuse(args, _REFUSED)
     args.encoder_layers = getattr(args, "encoder_layers", 16)
     args.decoder_layers = getattr(args, "decoder_layers", 8)
-    args.layer_sharing = getattr(args, "layer_sharing", "cycle_rev")
-    if args.layer_sharing != "none":
-        args.unique_encoder_layers = getattr(args, "unique_encoder_layers", 8)
-        args.unique_decoder_layers = getattr(args, "unique_decoder_layers", 4)
+    share_by_default(args, "cycle_rev", encoder=8, decoder=4)
     s2t_transformer_m(args)
-    check_sharing(args)
 
 
 register_architecture("cycle_shared_s2t_transformer", "cycle_shared_s2t_transformer")(cycle_shared_s2t_transformer)

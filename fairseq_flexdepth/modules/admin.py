@@ -65,7 +65,7 @@ class ScaledResiduals(nn.Module):
         self._pending = list(sublayers)
 
     def residual_connection(self, x: Tensor, residual: Tensor) -> Tensor:
-        """f(x) + ω∘x, where fairseq hands over f(x) as *x*."""
+        """f(x) + ω∘x, length × batch × channels, where fairseq hands over f(x) as *x* and x as *residual*."""
         scale = getattr(self, f"{self._pending.pop(0)}_{SCALE_SUFFIX}")
         if self.profile is not None:
             self.profile.observe(scale, x, residual)

@@ -5,7 +5,7 @@ the same. fairseq's attention keys its cache by object, so that one object at tw
 """
 
 from functools import partial
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, Tuple
 
 from torch import nn
 
@@ -23,6 +23,9 @@ def share_parameters(layers: nn.ModuleList, assignment: Assignment) -> None:
     Args:
         layers: a fairseq stack of equal layers.
         assignment: the unique layer of every position.
+
+    Loading raises:
+        ValueError: the state gives positions that share a layer different weights.
     """
     copies = {
         index: first - 1 for index, first in enumerate(first_positions(assignment)) if index != first - 1
@@ -54,9 +57,13 @@ def _drop_copies(
 
 
 def _restore_copies(copies: Dict[int, int], state_dict: Dict[str, Any], prefix: str, *_: Any) -> None:
-    keys: List[str] = list(state_dict)
     for index, source in copies.items():
         start = f"{prefix}{source}."
-        for key in keys:
-            if key.startswith(start) and not key.endswith(SCALE_SUFFIX):
-                state_dict[f"{prefix}{index}.{key[len(start):]}"] = state_dict[key]
+        for key in [key for key in state_dict if key.startswith(start) and not key.endswith(SCALE_SUFFIX)]:
+            copy = f"{prefix}{index}.{key[len(start):]}"
+            if copy in state_dict and not state_dict[copy].equal(state_dict[key]):
+                raise ValueError(
+                    f"--layer-sharing: layers {source + 1} and {index + 1} share their parameters in this model, but "
+                    f"the checkpoint has two different {copy}"
+                )
+            state_dict[copy] = state_dict[key]

@@ -185,13 +185,22 @@ def test_a_language_model(options, embeddings, capsys):
     assert counts["decoder"] == _stacks(2, 0, 16, 24)["encoder"]
 
 
-def test_a_speech_model(capsys):
+def write_config(folder, bins):
+    (folder / "speech.yaml").write_text(f"input_feat_per_channel: {bins}\nvocab_filename: spm.txt\n")
+    return folder / "speech.yaml"
+
+
+def test_a_speech_model(capsys, tmp_path):
     layers = ("--encoder-layers", 4, "--unique-encoder-layers", 2, "--decoder-layers", 2, "--unique-decoder-layers", 1)
-    counts = _counts(
-        capsys, "--vocab-size", 100, "--task", "speech_to_text", "--arch", "cycle_shared_s2t_transformer", *layers,
+    arguments = (
+        "--vocab-size", 100, "--task", "speech_to_text", "--arch", "cycle_shared_s2t_transformer", *layers,
         "--encoder-embed-dim", 16, "--encoder-ffn-embed-dim", 24, "--encoder-attention-heads", 2,
         "--decoder-attention-heads", 2, "--conv-channels", 8, "--share-decoder-input-output-embed",
     )  # fmt: skip
+    counts = _counts(capsys, *arguments)
+    assert counts == _counts(capsys, *arguments, "--config-yaml", write_config(tmp_path, 80))
+    narrow = _counts(capsys, *arguments, "--config-yaml", write_config(tmp_path, 40))
+    assert counts["encoder"] - narrow["encoder"] == 40 * 8 * 5
     subsampler = (80 * 8 * 5 + 8) + (4 * 32 * 5 + 32)  # two convolutions of width 5, each halved by a gate
     final_norm = 2 * 16
     assert counts["embeddings"] == 100 * 16
@@ -260,6 +269,14 @@ def test_another_user_dir(tmp_path):
         (
             ["--arch", "transformer", "--task", "language_modeling"],
             "--task language_modeling: expected a language model's --arch, given transformer",
+        ),
+        (
+            ["--arch", "cycle_shared_s2t_transformer"],
+            "--task translation: expected --task speech_to_text for --arch cycle_shared_s2t_transformer",
+        ),
+        (
+            ["--arch", "cycle_shared_s2t_transformer", "--task", "speech_to_text", "--config-yaml", "none.yaml"],
+            "--config-yaml none.yaml: no such file; give its path",
         ),
         (
             ["--arch", "tts_transformer", "--task", "text_to_speech"],

@@ -1,16 +1,20 @@
-"""One tied-multi model learns to reverse its input, and decodes it at every depth."""
+"""One tied-multi model, of layers of its own or of a shared one, learns to reverse its input at every depth."""
 
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.integration import cli
 
 
-def test_every_depth_learns_to_reverse(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arch", ["tied_multi_transformer_tiny", "recurrent_stacked_transformer_tiny"])
+def test_every_depth_learns_to_reverse(tmp_path: Path, arch: str) -> None:
     cli.write_reversal_corpus(tmp_path / "text", {"train": 5000, "valid": 100, "test": 200})
     cli.binarise(tmp_path / "text", tmp_path / "bin")
     cli.train(
-        tmp_path / "bin", tmp_path / "model", "--encoder-layers", 2, "--decoder-layers", 2, "--dropout", 0,
+        tmp_path / "bin", tmp_path / "model", "--arch", arch, "--encoder-layers", 2, "--decoder-layers", 2,
+        "--dropout", 0,
         "--encoder-embed-dim", 64, "--encoder-ffn-embed-dim", 64, "--decoder-embed-dim", 64,
         "--decoder-ffn-embed-dim", 64, "--encoder-attention-heads", 4, "--decoder-attention-heads", 4,
         "--lr-scheduler", "polynomial_decay", "--warmup-updates", 50, "--total-num-update", 400,

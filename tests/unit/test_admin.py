@@ -6,6 +6,7 @@ from typing import Any, Dict, List
 
 import pytest
 import torch
+from fairseq.optim.fp16_optimizer import FP16Optimizer
 
 from fairseq_flexdepth.modules.admin import SCALE_SUFFIX, ResidualProfile, refresh_fp32_copies
 from tests import tiny
@@ -224,16 +225,15 @@ def test_the_optimizers_single_precision_copies_follow(flat):
 
 
 def test_fairseqs_fp16_optimizer_keeps_the_scales_that_profiling_set():
-    from fairseq.optim.fp16_optimizer import FP16Optimizer
-
-    model = admin_model()
+    model = admin_model().bfloat16()
     parameters = list(model.parameters())
     copies = FP16Optimizer.build_fp32_params(None, parameters, flatten=False)
-    optimizer = SimpleNamespace(fp16_params=parameters, fp32_params=copies)
     model.profile_residuals(NET_INPUT)
-    refresh_fp32_copies(optimizer)
+    changed = [not torch.equal(parameter.float(), copy) for parameter, copy in zip(parameters, copies)]
+    assert sum(changed) == len(scales(model)) - 2  # the first of each stack stays 1
+    refresh_fp32_copies(SimpleNamespace(fp16_params=parameters, fp32_params=copies))
     for (name, parameter), copy in zip(model.named_parameters(), copies):
-        assert torch.equal(parameter, copy), name
+        assert torch.equal(parameter.float(), copy), name
 
 
 def test_an_optimizer_without_copies_is_left_alone():

@@ -7,7 +7,7 @@ from typing import Any, Dict
 import pytest
 import torch
 from fairseq import models
-from fairseq.models import ARCH_CONFIG_REGISTRY
+from fairseq.models import ARCH_CONFIG_REGISTRY, MODEL_DATACLASS_REGISTRY
 from fairseq.models.transformer_lm import TransformerLanguageModel, transformer_lm_baevski_wiki103
 
 from fairseq_flexdepth.depth.sharing import STRATEGIES
@@ -34,9 +34,9 @@ TINY = {
 strategies = pytest.mark.parametrize("strategy", STRATEGIES)
 
 
-def shared(strategy: str, seed: int = 1, unique: int = 2, **changes: Any) -> Any:
+def shared(strategy: str, seed: int = 1, **changes: Any) -> Any:
     torch.manual_seed(seed)
-    options = {**TINY, "unique_decoder_layers": unique, **changes}
+    options = {**TINY, **({} if strategy == "none" else {"unique_decoder_layers": 2}), **changes}
     args = Namespace(arch="cycle_shared_transformer_lm", layer_sharing=strategy, **options)
     ARCH_CONFIG_REGISTRY[args.arch](args)
     return models.build_model(args, TASK)
@@ -94,9 +94,25 @@ def test_the_state_dict_holds_each_unique_layer_once_and_loads_back(strategy):
 
 
 def test_nothing_shared_is_fairseqs_model():
-    model = shared("none", unique=None)
+    model = shared("none")
     twin = stock(model)
     assert list(model.state_dict()) == list(twin.state_dict())
+
+
+def test_different_layers_are_not_squeezed_into_one():
+    with pytest.raises(ValueError, match="layers 1 and 3 share their .* has two different decoder.layers.2.self_attn"):
+        shared("cycle").load_state_dict(shared("none").state_dict())
+    shared("cycle").load_state_dict(stock(shared("cycle", seed=2)).state_dict())  # equal ones are
+
+
+def test_options_from_yaml_get_the_presets_values():
+    config = MODEL_DATACLASS_REGISTRY["cycle_shared_transformer_lm"]()
+    preset = Namespace()
+    ARCH_CONFIG_REGISTRY["cycle_shared_transformer_lm"](preset)
+    for name, value in vars(preset).items():
+        if name not in ("add_bos_token", "base_shuffle"):  # the task's; a truth value in place of a number
+            assert getattr(config, name, value) == value, name
+    assert (config.decoder_layers, config.unique_decoder_layers, config.adaptive_input) == (12, 6, True)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +125,7 @@ def test_nothing_shared_is_fairseqs_model():
         ({"encoder_depths": "all"}, "--encoder-depths all: a language model runs at its full depth"),
         ({"subnetworks": "left"}, "--subnetworks left: a language model runs at its full depth"),
         ({"residual_init": "admin"}, "--residual-init admin: a language model is Pre-LN"),
-        ({"unique": 3}, "--unique-decoder-layers 3: must divide 4, the number of layers: expected one of 1,2,4"),
+        ({"unique_decoder_layers": 3}, "--unique-decoder-layers 3: must divide 4, .*: expected one of 1,2,4"),
         ({"ddp_backend": "fully_sharded"}, "--ddp-backend fully_sharded: cannot shard the tied layers"),
         ({"decoder_layers_to_keep": "0,1"}, "--decoder-layers-to-keep 0,1: cannot prune layers that share"),
     ],

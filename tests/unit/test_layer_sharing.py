@@ -19,13 +19,9 @@ norms = pytest.mark.parametrize("norm", tiny.NORMS.values(), ids=tiny.NORMS.keys
 inits = pytest.mark.parametrize("residual_init", ["none", "admin"])
 
 
-def shared(strategy: str, unique_encoder_layers: int = 3, unique_decoder_layers: int = 2, **changes: Any) -> Any:
-    return tiny.flexible_model(
-        layer_sharing=strategy,
-        unique_encoder_layers=unique_encoder_layers,
-        unique_decoder_layers=unique_decoder_layers,
-        **{**DEEP, **changes},
-    )
+def shared(strategy: str, **changes: Any) -> Any:
+    unique = {} if strategy == "none" else {"unique_encoder_layers": 3, "unique_decoder_layers": 2}
+    return tiny.flexible_model(layer_sharing=strategy, **{**DEEP, **unique, **changes})
 
 
 def all_names(model: Any) -> Dict[str, torch.nn.Parameter]:
@@ -70,7 +66,7 @@ def test_every_part_of_a_layer_is_shared_with_its_own_kind(strategy):
 
 
 def test_attentions_keep_their_own_caches_and_biases():
-    layers = shared("cycle", 1, 1).decoder.layers
+    layers = shared("cycle", unique_encoder_layers=1, unique_decoder_layers=1).decoder.layers
     keys = {attention._incremental_state_id for layer in layers for attention in (layer.self_attn, layer.encoder_attn)}
     assert len(keys) == 8
     assert layers[1].encoder_attn.q_proj.bias is layers[0].encoder_attn.q_proj.bias
@@ -150,8 +146,7 @@ def test_a_checkpoint_that_lacks_a_layer_is_refused():
 
 @pytest.mark.parametrize("strategy", ["none", "cycle", "sequence"])
 def test_a_checkpoint_of_another_sharing_is_refused(strategy):
-    unique = {"unique_encoder_layers": None, "unique_decoder_layers": None} if strategy == "none" else {}
-    model = shared(strategy, **unique)
+    model = shared(strategy)
     other = shared("sequence" if strategy == "cycle" else "cycle")
     message = {
         "none": "^--encoder-layers 6: the checkpoint has 3 encoder layers$",
@@ -189,19 +184,33 @@ def test_parameters_of_left_out_positions_get_zero_gradients_unless_another_posi
         ({"unique_decoder_layers": 8}, "--unique-decoder-layers 8: must divide 4, .*expected one of 1,2,4"),
         ({"unique_decoder_layers": None}, "--unique-decoder-layers: required with --layer-sharing cycle"),
         (
-            {"strategy": "none", "unique_decoder_layers": None},
+            {"strategy": "none", "unique_encoder_layers": 3},
             "--unique-encoder-layers 3: needs --layer-sharing, one of sequence, cycle, cycle_rev",
         ),
         (
             {"ddp_backend": "fully_sharded"},
             "--ddp-backend fully_sharded: cannot shard the tied layers of --layer-sharing cycle; use .* legacy_ddp",
         ),
+        ({"encoder_layers": 0}, "--unique-encoder-layers 3: cannot be shared by 0 layers; expected 1 layer or more"),
         ({"encoder_layers_to_keep": "0,1,2"}, "--encoder-layers-to-keep 0,1,2: cannot prune layers that share"),
     ],
 )
 def test_mistakes(changes, message):
     with pytest.raises(ValueError, match=message):
         shared(**{"strategy": "cycle", **changes})
+
+
+@pytest.mark.parametrize(
+    ("processes", "backend", "refused"),
+    [(2, "pytorch_ddp", True), (2, "c10d", True), (2, "legacy_ddp", False), (1, "pytorch_ddp", False)],
+)
+def test_torchs_ddp_with_activation_checkpointing(monkeypatch, processes, backend, refused):
+    monkeypatch.setattr("fairseq_flexdepth.models.layer_sharing.get_data_parallel_world_size", lambda: processes)
+    if not refused:
+        shared("cycle", checkpoint_activations=True, ddp_backend=backend)
+        return
+    with pytest.raises(ValueError, match=f"--checkpoint-activations: with .*--ddp-backend {backend} would see"):
+        shared("cycle", checkpoint_activations=True, ddp_backend=backend)
 
 
 def test_layerdrop_says_what_happens_to_a_dropped_position(caplog):

@@ -94,7 +94,7 @@ SIZES = {
     "_wmt_en_de_big": transformer.transformer_wmt_en_de_big,
 }
 SHARING = {
-    "tied_multi_transformer": {},
+    "tied_multi_transformer": {"layer_sharing": "none"},
     "recurrent_stacked_transformer": {
         "layer_sharing": "cycle",
         "unique_encoder_layers": 1,
@@ -123,7 +123,8 @@ def test_presets_have_fairseqs_sizes_and_their_own_sharing(family, size):
     assert models.ARCH_MODEL_REGISTRY[family + size] is FlexDepthTransformer
     assert filled(preset) == {**filled(SIZES[size]), **SHARING[family]}
     given = {"encoder_layers": 4, "decoder_layers": 2, "layer_sharing": "none"}
-    assert filled(preset, **given) == filled(SIZES[size], **given)
+    unique = {name: None for name in SHARING[family] if name.startswith("unique")}
+    assert filled(preset, **given) == {**filled(SIZES[size], **given), **unique}
     given = {"layer_sharing": "sequence", "unique_encoder_layers": 2, "unique_decoder_layers": 3}
     assert {**filled(preset, **given), **given} == filled(preset, **given)
 

@@ -1,6 +1,7 @@
 """The speech model with shared layers, against fairseq's own with the same weights."""
 
 from argparse import Namespace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Dict
 
@@ -106,6 +107,31 @@ def test_a_checkpoint_of_the_other_stack_loads():
     other.load_state_dict(state, strict=True)
     for name, parameter in model.named_parameters():
         assert torch.equal(parameter, tiny.parameter_called(other, name))
+
+
+def saved(model: Any, path: Path) -> str:
+    """A checkpoint file of *model*, as far as loading its encoder reads it."""
+    history = {"criterion_name": "", "optimizer_name": "", "lr_scheduler_state": {}, "num_updates": 1}
+    checkpoint = {"model": model.state_dict(), "cfg": None, "optimizer_history": [history], "extra_state": {}}
+    torch.save(checkpoint, str(path))
+    return str(path)
+
+
+def test_a_pretrained_encoder(tmp_path):
+    trained = shared("cycle", seed=2)
+    model = shared("cycle", load_pretrained_encoder_from=saved(trained, tmp_path / "asr.pt"))
+    for name, parameter in trained.encoder.named_parameters():
+        assert torch.equal(parameter, tiny.parameter_called(model.encoder, name)), name
+    assert not torch.equal(trained.decoder.layers[0].fc1.weight, model.decoder.layers[0].fc1.weight)
+    assert model.encoder.transformer_layers[0].fc1.weight is model.encoder.transformer_layers[2].fc1.weight
+
+
+def test_a_pretrained_encoder_that_does_not_fit(tmp_path):
+    unshared = saved(shared("none"), tmp_path / "asr.pt")
+    with pytest.raises(ValueError, match="--layer-sharing: layers 1 and 3 share their parameters in this model, but"):
+        shared("cycle", load_pretrained_encoder_from=unshared)
+    with pytest.raises(ValueError, match="--load-pretrained-encoder-from none.pt: no such file"):
+        shared("cycle", load_pretrained_encoder_from="none.pt")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,11 @@
 """Checkpoints: of fairseq's ``transformer``, of the other stack, and ones that do not fit."""
 
+from argparse import Namespace
+
 import pytest
 import torch
+from fairseq import models
+from omegaconf import DictConfig
 
 from fairseq_flexdepth.compat import FAST_PATH_NAMES
 from tests import tiny
@@ -96,3 +100,12 @@ def test_a_model_loads_whatever_depth_is_chosen():
     model.set_depth()
     other.set_depth()
     assert torch.equal(logits(other), logits(model))
+
+
+@pytest.mark.parametrize("name", ["tied_multi_transformer_tiny", "recurrent_stacked_transformer_tiny"])
+def test_options_saved_before_ours_existed_and_options_from_yaml(name):
+    saved = tiny.options()  # fairseq's alone
+    for config in (Namespace(**vars(saved), arch=name), DictConfig({"_name": name, **vars(saved)})):
+        model = models.build_model(config, tiny.task())
+        assert len(model.encoder.layers) == 3
+        assert model.depth_space.deepest == (3, 2)
