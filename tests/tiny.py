@@ -65,18 +65,34 @@ def flexible_model(seed: int = 1, for_task: Optional[Any] = None, **changes: Any
 
 def stock_model(like: FlexDepthTransformer, encoder_layers: int, decoder_layers: int, **changes: Any) -> Any:
     """fairseq's own ``transformer`` of the given depth, with the weights of the first layers of *like*."""
+    return stock_subnetwork(like, range(1, encoder_layers + 1), range(1, decoder_layers + 1), **changes)
+
+
+def stock_subnetwork(
+    like: FlexDepthTransformer, encoder_positions: Sequence[int], decoder_positions: Sequence[int], **changes: Any
+) -> Any:
+    """fairseq's own ``transformer`` that consists of these layers of *like*."""
     joined = task(len(like.encoder.dictionary), len(like.decoder.dictionary))
     args = options(**changes)
     if args.share_all_embeddings:
         joined = task(len(like.encoder.dictionary), joined=True)
-    args.encoder_layers, args.decoder_layers = encoder_layers, decoder_layers
+    args.encoder_layers, args.decoder_layers = len(encoder_positions), len(decoder_positions)
     model = TransformerModel.build_model(args, joined)
-    wanted = model.state_dict()
-    given = like.state_dict()
-    model.load_state_dict({key: given[key] for key in wanted}, strict=True)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(parameter_called(like, name_in_whole(name, encoder_positions, decoder_positions)))
     for layer in model.encoder.layers:  # 0.12.2's inference path differs in the last digits
         layer.can_use_fastpath = False
     return model
+
+
+def name_in_whole(name: str, encoder_positions: Sequence[int], decoder_positions: Sequence[int]) -> str:
+    """What a parameter of a sub-network is called in the model that the sub-network is part of."""
+    side, layers, index, *rest = (name + "...").split(".")
+    if layers != "layers":
+        return name
+    positions = encoder_positions if side == "encoder" else decoder_positions
+    return ".".join([side, layers, str(positions[int(index)] - 1), *rest]).rstrip(".")
 
 
 def sample(

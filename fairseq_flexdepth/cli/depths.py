@@ -8,6 +8,7 @@ from typing import Dict, List, Optional, Tuple
 from fairseq_flexdepth.depth.space import parse_depths
 from fairseq_flexdepth.depth.subnetworks import (
     STRATEGIES,
+    WRAPPING,
     assign_subnetworks,
     average_layer_distance,
     task_balance,
@@ -39,7 +40,7 @@ def describe(layers: int, strategy: str, depths: Tuple[int, ...]) -> Dict[str, o
         # A standard deviation with divisor layers - 1 says nothing about one layer.
         "task_balance": task_balance(subnetworks, layers, divisor="sample") if layers > 1 else None,
         "task_balance_eq5": task_balance(subnetworks, layers, divisor="population"),
-        "average_layer_distance": average_layer_distance(subnetworks),
+        "average_layer_distance": average_layer_distance(subnetworks, layers if strategy in WRAPPING else None),
     }
 
 

@@ -1,3 +1,6 @@
 """Training objectives; fairseq does not import this folder of a user directory by itself."""
 
-from fairseq_flexdepth.criterions import tied_multi_cross_entropy  # noqa: F401  (registers it)
+from fairseq_flexdepth.criterions import (  # noqa: F401  (registers them)
+    multi_task_depth_cross_entropy,
+    tied_multi_cross_entropy,
+)

@@ -36,6 +36,10 @@ class TiedMultiCrossEntropyConfig(FairseqDataclass):
     sample_decoder_depths: int = field(
         default=0, metadata={"help": "train this many decoder depths, drawn afresh at each update (0: all)"}
     )
+    accumulate_depths: bool = field(
+        default=False,
+        metadata={"help": "train one sub-network after another: the same gradients in less memory"},
+    )
     sentence_avg: bool = II("optimization.sentence_avg")
     seed: int = II("common.seed")
 
@@ -47,6 +51,8 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
     In validation, and wherever one pair was chosen by :meth:`set_depth`, no depths are drawn. Validation logs every
     pair's negative log-likelihood as ``nll_e<n>d<m>``, in bits a token, like ``nll_loss``.
     """
+
+    name = "tied_multi_cross_entropy"
 
     def __init__(self, task: Any, cfg: TiedMultiCrossEntropyConfig) -> None:
         super().__init__(task)
@@ -70,6 +76,7 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
             label_smoothing=self.cfg.label_smoothing,
             depths=depths,
             pair_weights=weights,
+            accumulate=self.cfg.accumulate_depths,
         )
         loss, nll_losses = losses["loss"], losses["pair_nll_losses"]
         sentences = sample["target"].size(0)
@@ -89,13 +96,18 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
         """Find out whether the options fit *model*, before any data is read.
 
         Raises:
-            ValueError: *model* has no depths; ``--depth-weights`` or the sampling options do not fit its depths.
+            ValueError: *model* has no depths; the options do not fit its depths or contradict its own.
         """
         space = getattr(model, "depth_space", None)
         if space is None:
             raise ValueError(
-                "--criterion tied_multi_cross_entropy: expected a model of many depths, such as --arch "
+                f"--criterion {self.name}: expected a model of many depths, such as --arch "
                 f"tied_multi_transformer, given {type(model).__name__}"
+            )
+        if self.cfg.accumulate_depths and model.cfg.checkpoint_activations:
+            raise ValueError(
+                "--accumulate-depths: propagates back within the forward pass, which --checkpoint-activations cannot; "
+                "leave one of them out"
             )
         drawn = self._draw(space, update=0)
         if self.cfg.depth_weights is not None:

@@ -1,28 +1,29 @@
-"""Applying ``--enc-layers`` and ``--dec-layers`` to models."""
+"""Applying ``--enc-layers``, ``--dec-layers`` and ``--subnetworks`` to models."""
 
 from typing import Any, Iterable, List, Optional, Sequence
 
 from fairseq_flexdepth.depth.space import DepthPair, DepthSpace
 
 
-def choose_depth(model: Any, encoder_depth: Optional[int], decoder_depth: Optional[int]) -> None:
-    """Set the depth of *model*; with both depths left out any model will do.
+def choose_depth(
+    model: Any, encoder_depth: Optional[int], decoder_depth: Optional[int], subnetworks: Optional[str] = None
+) -> None:
+    """Set the depth of *model*, and which layers run at a depth; with all left out any model will do.
 
     Raises:
         ValueError: the model supports no depths, or not these.
     """
-    if encoder_depth is None and decoder_depth is None:
+    asked = {"--enc-layers": encoder_depth, "--dec-layers": decoder_depth, "--subnetworks": subnetworks}
+    given = [f"{option} {value}" for option, value in asked.items() if value is not None]
+    if not given:
         return
     if not hasattr(model, "set_depth"):
-        given = [
-            f"{option} {depth}"
-            for option, depth in (("--enc-layers", encoder_depth), ("--dec-layers", decoder_depth))
-            if depth is not None
-        ]
         raise ValueError(
             f"{' '.join(given)}: the checkpoint's {type(model).__name__} always runs all its layers; "
             "train with --arch tied_multi_transformer to choose the depth, or leave the option out"
         )
+    if subnetworks is not None:
+        model.use_subnetworks(subnetworks)
     model.set_depth(encoder_depth, decoder_depth)
 
 

@@ -1,7 +1,10 @@
 """The depth space: which (encoder depth, decoder depth) pairs a model is trained for and can decode at."""
 
+import logging
 import random
 from typing import List, NamedTuple, Optional, Sequence, Tuple
+
+logger = logging.getLogger(__name__)
 
 DepthPair = Tuple[int, int]
 
@@ -21,7 +24,10 @@ def parse_depths(text: str, layers: int, option: str) -> Tuple[int, ...]:
     if text == "all":
         return every
     if text == "divisors":
-        return tuple(depth for depth in every if layers % depth == 0)
+        divisors = tuple(depth for depth in every if layers % depth == 0)
+        if layers > 2 and len(divisors) == 2:
+            logger.warning(f"{option} divisors: {layers} layers are a prime number, with the depths 1,{layers} alone")
+        return divisors
     try:
         depths = sorted({int(part) for part in text.split(",")})
     except ValueError:

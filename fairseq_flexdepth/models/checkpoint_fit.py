@@ -9,11 +9,13 @@ def check_fits(model: Any, state_dict: Dict[str, Any]) -> None:
     """Compare a checkpoint with *model*, whose options may have been given anew.
 
     Raises:
-        ValueError: the dictionaries, the numbers of unique layers, or the residuals are not the same.
+        ValueError: the dictionaries, the widths, the numbers of unique layers, or the residuals are not the same.
     """
     expected = model.state_dict()
     for side, language in (("encoder", "source"), ("decoder", "target")):
         _check_dictionary(expected, state_dict, side, language)
+        _check_width(expected, state_dict, f"{side}.embed_tokens.weight", f"--{side}-embed-dim", axis=1)
+        _check_width(expected, state_dict, f"{side}.layers.0.fc1.weight", f"--{side}-ffn-embed-dim", axis=0)
         _check_layers(model.cfg, expected, state_dict, side)
     scaled = any(key.endswith(SCALE_SUFFIX) for key in state_dict)
     if scaled != any(key.endswith(SCALE_SUFFIX) for key in expected):
@@ -27,6 +29,13 @@ def _check_dictionary(expected: Dict[str, Any], state_dict: Dict[str, Any], side
         raise ValueError(
             f"{language} dictionary of {len(expected[key])} entries: the checkpoint was trained with "
             f"{len(state_dict[key])}; give the data directory whose dictionaries it was trained with"
+        )
+
+
+def _check_width(expected: Dict[str, Any], state_dict: Dict[str, Any], key: str, option: str, axis: int) -> None:
+    if key in state_dict and state_dict[key].size(axis) != expected[key].size(axis):
+        raise ValueError(
+            f"{option} {expected[key].size(axis)}: the checkpoint was trained with {state_dict[key].size(axis)}"
         )
 
 

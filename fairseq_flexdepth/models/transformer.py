@@ -12,14 +12,14 @@ from fairseq_flexdepth.compat import register_model
 from fairseq_flexdepth.depth.plan import DepthPlan, build_plan
 from fairseq_flexdepth.depth.space import DepthPair, DepthSpace, parse_depths
 from fairseq_flexdepth.depth.subnetworks import assign_subnetworks
+from fairseq_flexdepth.models.accumulated_losses import accumulated_losses
 from fairseq_flexdepth.models.checkpoint_fit import check_fits
 from fairseq_flexdepth.models.config import FlexDepthTransformerConfig, nested_config
+from fairseq_flexdepth.models.depth_losses import DepthBatch, stacked_losses
 from fairseq_flexdepth.models.layer_sharing import check_sharing
 from fairseq_flexdepth.models.transformer_decoder import FlexDepthDecoder
 from fairseq_flexdepth.models.transformer_encoder import FlexDepthEncoder
 from fairseq_flexdepth.modules.admin import broadcast_from_first, profiled
-from fairseq_flexdepth.modules.linear_cross_entropy import linear_cross_entropy
-from fairseq_flexdepth.modules.zero_gradient import with_zero_gradients
 
 
 @register_model("tied_multi_transformer", dataclass=FlexDepthTransformerConfig)
@@ -37,12 +37,11 @@ class FlexDepthTransformer(TransformerModelBase):
             parse_depths(cfg.encoder_depths, layers[0], "--encoder-depths"),
             parse_depths(cfg.decoder_depths, layers[1], "--decoder-depths"),
         )
-        self.encoder_subnetworks = assign_subnetworks(cfg.subnetworks, layers[0], self.depth_space.encoder)
-        self.decoder_subnetworks = assign_subnetworks(cfg.subnetworks, layers[1], self.depth_space.decoder)
         self.chosen_depth: Optional[DepthPair] = None
         self.num_updates = 0
+        self.loss_scale = 1.0  # of the update before, with --accumulate-depths
         self.residuals_profiled = cfg.residual_init == "none"
-        self.set_depth()
+        self.use_subnetworks(cfg.subnetworks)
 
     @classmethod
     def add_args(cls, parser: Any) -> None:
@@ -68,6 +67,17 @@ class FlexDepthTransformer(TransformerModelBase):
     @classmethod
     def build_decoder(cls, cfg: TransformerConfig, tgt_dict: Any, embed_tokens: nn.Embedding) -> FlexDepthDecoder:
         return FlexDepthDecoder(cfg, tgt_dict, embed_tokens, no_encoder_attn=cfg.no_cross_attention)
+
+    def use_subnetworks(self, strategy: str) -> None:
+        """Let *strategy* say which layers every depth runs from now on; no single pair is chosen.
+
+        Raises:
+            ValueError: the strategy is unknown.
+        """
+        layers = len(self.encoder.layers), len(self.decoder.layers)
+        self.encoder_subnetworks = assign_subnetworks(strategy, layers[0], self.depth_space.encoder)
+        self.decoder_subnetworks = assign_subnetworks(strategy, layers[1], self.depth_space.decoder)
+        self.set_depth()
 
     def set_depth(self, encoder_depth: Optional[int] = None, decoder_depth: Optional[int] = None) -> DepthPair:
         """Run this depth pair alone from now on; a depth left out is the deepest, both left out undo the choice.
@@ -97,6 +107,7 @@ class FlexDepthTransformer(TransformerModelBase):
         label_smoothing: float = 0.0,
         depths: Optional[DepthSpace] = None,
         pair_weights: Optional[Sequence[float]] = None,
+        accumulate: bool = False,
     ) -> Any:
         """Without *target*, as fairseq's ``transformer``. With it, the losses of all pairs of *depths*.
 
@@ -105,6 +116,7 @@ class FlexDepthTransformer(TransformerModelBase):
             label_smoothing: ε of fairseq's label-smoothed cross-entropy.
             depths: the pairs to compute; the whole depth space by default.
             pair_weights: the weight of each of ``depths.pairs`` in the loss; equal ones, of sum 1, by default.
+            accumulate: in training, run one sub-network after another, which takes less memory.
 
         Returns:
             With *target* a dict: ``loss``, the weighted sum of the pairs' losses; ``pair_losses`` and
@@ -123,54 +135,18 @@ class FlexDepthTransformer(TransformerModelBase):
         depths = depths or self.depth_space
         if pair_weights is None:
             pair_weights = [1.0 / len(depths.pairs)] * len(depths.pairs)
-        encoder_plan, decoder_plan = self._plans(depths)
-        encoder_out = self.encoder.forward_exits(encoder_plan, src_tokens, src_lengths)
-        features = self.decoder.forward_exits(decoder_plan, prev_output_tokens, encoder_out)
-        losses = self._pair_losses(features, target, label_smoothing, depths, pair_weights)
-        left_out = self.encoder.layers.outside(encoder_plan) + self.decoder.layers.outside(decoder_plan)
-        losses["loss"] = with_zero_gradients(losses["loss"], left_out)
-        return losses
+        batch = DepthBatch(
+            src_tokens, src_lengths, prev_output_tokens, target, label_smoothing, depths, pair_weights
+        )
+        training = self.training and torch.is_grad_enabled()
+        return accumulated_losses(self, batch) if accumulate and training else stacked_losses(self, batch)
 
-    def _plans(self, depths: DepthSpace) -> Tuple[DepthPlan, DepthPlan]:
+    def plans(self, depths: DepthSpace) -> Tuple[DepthPlan, DepthPlan]:
+        """The encoder's and the decoder's plan for *depths*."""
         return (
             _plan(tuple(self.encoder_subnetworks[n] for n in depths.encoder)),
             _plan(tuple(self.decoder_subnetworks[m] for m in depths.decoder)),
         )
-
-    def _pair_losses(
-        self,
-        features: Tensor,
-        target: Tensor,
-        label_smoothing: float,
-        depths: DepthSpace,
-        pair_weights: Sequence[float],
-    ) -> Dict[str, Tensor]:
-        """Project the features of all pairs, (decoder depth, encoder depth, batch) × length × channels.
-
-        Rows are taken in the order in which the decoder holds them, (length, pair, batch), to spare a copy.
-        """
-        batch, length = target.shape
-        by_decoder = (len(depths.decoder), len(depths.encoder))
-        weights = features.new_tensor(pair_weights, dtype=torch.float32).view(by_decoder[::-1]).t().reshape(1, -1, 1)
-        targets = target.t().unsqueeze(1).expand(length, len(pair_weights), batch).reshape(-1)
-        row_weights = weights.expand(length, -1, batch).reshape(-1)
-        rows = features.transpose(0, 1).reshape(-1, features.size(-1))
-        tokens = targets.ne(self.decoder.padding_idx).nonzero().view(-1)
-        if tokens.numel() < targets.numel():
-            rows, targets, row_weights = rows[tokens], targets[tokens], row_weights[tokens]
-        result = linear_cross_entropy(
-            rows, self.decoder.output_projection.weight, targets, row_weights, label_smoothing
-        )
-
-        def per_pair(row_values: Tensor) -> Tensor:
-            by_position = row_values.new_zeros(length * len(pair_weights) * batch).index_copy_(0, tokens, row_values)
-            return by_position.view(length, *by_decoder, batch).sum(dim=(0, 3)).t().reshape(-1)
-
-        return {
-            "loss": result.loss,
-            "pair_losses": per_pair(result.row_losses),
-            "pair_nll_losses": per_pair(result.row_nll_losses),
-        }
 
     def profile_residuals(self, net_input: Dict[str, Tensor]) -> None:
         """Set Admin's residual scales from one batch, on all processes as on the first.

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Optional, Sequence
 
 from fairseq import utils
+from fairseq.dataclass import ChoiceEnum
 from fairseq.tasks.translation import TranslationConfig, TranslationTask
 
 from fairseq_flexdepth.compat import register_task, replace_task
 from fairseq_flexdepth.decoding.depth import choose_depth, describe_depth
+from fairseq_flexdepth.depth.subnetworks import STRATEGIES
 from fairseq_flexdepth.modules.admin import refresh_fp32_copies
 
 logger = logging.getLogger(__name__)
@@ -25,6 +27,9 @@ class FlexDepthTranslationConfig(TranslationConfig):
     )
     dec_layers: Optional[int] = field(
         default=None, metadata={"help": "decode with this many decoder layers (default: the deepest trained)"}
+    )
+    subnetworks: Optional[ChoiceEnum(STRATEGIES)] = field(  # type: ignore[valid-type]
+        default=None, metadata={"help": "which layers a depth runs (default: as trained); left: as LayerDrop prunes"}
     )
 
 
@@ -61,13 +66,13 @@ class FlexDepthTranslationTask(TranslationTask):
         super().load_dataset(split, epoch, combine, **kwargs)
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
-        """Build the model and set its depth.
+        """Build the model and set its depth; in training ``--subnetworks`` is the model's own.
 
         Raises:
             ValueError: a depth is asked for that the model does not support.
         """
         model = super().build_model(cfg, from_checkpoint)
-        choose_depth(model, self.cfg.enc_layers, self.cfg.dec_layers)
+        choose_depth(model, self.cfg.enc_layers, self.cfg.dec_layers, self.cfg.subnetworks)
         self.latest_model = model
         return model
 

@@ -6,11 +6,15 @@ import pytest
 
 from tests.integration import cli
 
+ACCUMULATED = (
+    "--criterion", "multi_task_depth_cross_entropy", "--subnetworks", "optimal", "--accumulate-depths",
+    "--sample-encoder-depths", 2, "--sample-decoder-depths", 1,
+)  # fmt: skip
 SAMPLING = ("--sample-encoder-depths", 2, "--sample-decoder-depths", 1)
 EXACT = ("--dropout", 0, "--optimizer", "sgd", "--lr", 0.1)  # Adam would blow rounding differences up
 
 
-@pytest.mark.parametrize("sampling", [(), SAMPLING], ids=["all depths", "sampled depths"])
+@pytest.mark.parametrize("sampling", [(), SAMPLING, ACCUMULATED], ids=["all depths", "sampled", "accumulated"])
 def test_two_ranks_equal_one_process(data: Path, tmp_path: Path, sampling: tuple) -> None:
     one, two, start = tmp_path / "one", tmp_path / "two", tmp_path / "start"
     cli.train(data, one, *EXACT, *sampling, "--update-freq", 2, "--max-update", 4)
@@ -20,7 +24,7 @@ def test_two_ranks_equal_one_process(data: Path, tmp_path: Path, sampling: tuple
     assert cli.largest_difference(start, two) > 1e-3
 
 
-@pytest.mark.parametrize("sampling", [(), SAMPLING], ids=["all depths", "sampled depths"])
+@pytest.mark.parametrize("sampling", [(), SAMPLING, ACCUMULATED], ids=["all depths", "sampled", "accumulated"])
 def test_a_resumed_run_equals_the_uninterrupted_one(data: Path, tmp_path: Path, sampling: tuple) -> None:
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
     cli.train(data, whole, *sampling, "--max-update", 13)

@@ -108,3 +108,32 @@ def test_unknown_strategy(capsys):
     with pytest.raises(SystemExit, match="^2$"):
         main(["depths", "--layers", "6", "--strategy", "tail"])
     assert "error: argument --strategy: invalid choice: 'tail' (choose from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("strategy", "balance", "distance"),
+    [
+        ("head", 1.78, 1.0),
+        ("seq", 0.49, 1.0),
+        ("left", 1.50, 2.0),
+        ("middle_left", 0.78, 2.0),
+        ("optimal", 0.49, 2.05),
+    ],
+)
+def test_table_3_of_flexible_depth(capsys, strategy, balance, distance):
+    result = _json(capsys, "--layers", "12", "--strategy", strategy)
+    assert result["task_balance"] == pytest.approx(balance, abs=0.005)
+    assert result["task_balance_eq5"] == pytest.approx(result["task_balance"] * (11 / 12) ** 0.5)
+    assert result["average_layer_distance"] == pytest.approx(distance, abs=0.0051)
+    assert main(["depths", "--layers", "12", "--strategy", strategy]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2].split()[:2] == ["TB", f"{balance:.2f}"]
+    assert lines[-1].split()[0] == "ALD"
+
+
+def test_the_picture_of_optimal(capsys):
+    assert main(["depths", "--layers", "6", "--strategy", "optimal"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[:5]]
+    assert rows[0] == ["layer", *"123456"]
+    runs = {int(row[1]): [position for position, mark in enumerate(row[2:], 1) if mark in "■#"] for row in rows[1:]}
+    assert runs == {1: [4], 2: [2, 6], 3: [1, 3, 5], 6: [1, 2, 3, 4, 5, 6]}

@@ -49,6 +49,22 @@ def test_a_model_without_depths_is_refused(asked, named, stock):
         choose_depth(stock, *asked)
 
 
+def test_another_strategy_may_say_which_layers_run(model):
+    choose_depth(model, 2, 1, "left")
+    assert (model.encoder.layers.active, model.decoder.layers.active) == ((1, 2), (1,))
+    choose_depth(model, 1, 1, "optimal")
+    assert (model.encoder.layers.active, model.decoder.layers.active) == ((3,), (1,))
+    choose_depth(model, None, None, "head")
+    assert current_depth(model) == (3, 2)
+    with pytest.raises(ValueError, match="^--subnetworks tail: expected one of head, seq, left, middle_left, optimal$"):
+        choose_depth(model, None, None, "tail")
+
+
+def test_a_model_without_depths_has_no_strategies(stock):
+    with pytest.raises(ValueError, match="^--subnetworks left: the checkpoint's TransformerModel always runs all"):
+        choose_depth(stock, None, None, "left")
+
+
 def test_a_model_without_depths_will_do_when_none_is_asked_for(stock):
     choose_depth(stock, None, None)
     assert describe_depth([stock]) is None

@@ -141,3 +141,10 @@ def test_more_decoder_depths_than_there_are_cannot_be_drawn(count):
     message = rf"^--sample-decoder-depths {count}: expected 0 \(all\) to 2, the number of depths in the space$"
     with pytest.raises(ValueError, match=message):
         SPACE.sample(0, count, 1, 1)
+
+
+@pytest.mark.parametrize(("layers", "warned"), [(1, False), (2, False), (3, True), (4, False), (7, True), (12, False)])
+def test_a_prime_number_of_layers_gets_a_warning(layers, warned, caplog):
+    parse_depths("divisors", layers, "--encoder-depths")
+    message = f"--encoder-depths divisors: {layers} layers are a prime number, with the depths 1,{layers} alone"
+    assert [record.message for record in caplog.records] == ([message] if warned else [])

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from argparse import Namespace
 from pathlib import Path
+from typing import Any, Dict
 
 import pytest
 from fairseq import models
@@ -93,7 +94,7 @@ SIZES = {
     "_wmt_en_de": transformer.transformer_wmt_en_de,
     "_wmt_en_de_big": transformer.transformer_wmt_en_de_big,
 }
-SHARING = {
+SHARING: Dict[str, Dict[str, Any]] = {
     "tied_multi_transformer": {"layer_sharing": "none"},
     "recurrent_stacked_transformer": {
         "layer_sharing": "cycle",

@@ -6,6 +6,7 @@ import pytest
 
 from fairseq_flexdepth.depth.subnetworks import (
     STRATEGIES,
+    WRAPPING,
     assign_subnetworks,
     average_layer_distance,
     task_balance,
@@ -14,23 +15,27 @@ from fairseq_flexdepth.depth.subnetworks import (
 LAYERS, DIVISORS = 12, (1, 2, 3, 4, 6, 12)
 
 
-def _one_a_chunk(place):
-    # one layer of every chunk of LAYERS / depth layers
-    chunks = {depth: LAYERS // depth for depth in DIVISORS}
-    return {depth: tuple(range(1 + place(chunk), LAYERS + 1, chunk)) for depth, chunk in chunks.items()}
-
-
 TABLE_3 = {
-    "Head": (assign_subnetworks("head", LAYERS, DIVISORS), 1.78, 1.0),
-    "Left": (_one_a_chunk(lambda chunk: 0), 1.50, 2.0),
-    "MiddleLeft": (_one_a_chunk(lambda chunk: math.ceil(chunk / 2) - 1), 0.78, 2.0),
+    "head": (1.78, 1.0),
+    "seq": (0.49, 1.0),
+    "left": (1.50, 2.0),
+    "middle_left": (0.78, 2.0),
+    "optimal": (0.49, 2.05),
 }
 
 
-@pytest.mark.parametrize(("subnetworks", "balance", "distance"), TABLE_3.values(), ids=TABLE_3.keys())
-def test_measures_equal_table_3_of_the_paper(subnetworks, balance, distance):
-    assert task_balance(subnetworks, LAYERS) == pytest.approx(balance, abs=0.005)
-    assert average_layer_distance(subnetworks) == pytest.approx(distance, abs=0.005)
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_measures_equal_table_3_of_the_paper(strategy):
+    subnetworks = assign_subnetworks(strategy, LAYERS, DIVISORS)
+    wraps_at = LAYERS if strategy in WRAPPING else None
+    assert round(task_balance(subnetworks, LAYERS), 2) == TABLE_3[strategy][0]
+    assert round(average_layer_distance(subnetworks, wraps_at) + 1e-9, 2) == TABLE_3[strategy][1]
+
+
+def test_the_distance_of_seq_without_its_wrap_round():
+    # 28 - 6 neighbours, of which 4 and 11 are 7 apart
+    subnetworks = assign_subnetworks("seq", LAYERS, DIVISORS)
+    assert average_layer_distance(subnetworks) == pytest.approx((21 + 7) / 22)
 
 
 def test_the_divisor_of_equation_5():
@@ -50,6 +55,52 @@ def test_head_takes_the_first_layers():
     subnetworks = assign_subnetworks("head", 6, [4, 1, 2])
     assert subnetworks == expected
     assert list(subnetworks) == [1, 2, 4]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "expected"),
+    [
+        ("seq", "1; 2 3; 4 5 6; 7 8 9 10; 1 2 3 4 11 12"),
+        ("left", "1; 1 7; 1 5 9; 1 4 7 10; 1 3 5 7 9 11"),
+        ("middle_left", "6; 3 9; 2 6 10; 2 5 8 11; 1 3 5 7 9 11"),
+        ("optimal", "7; 4 10; 2 6 10; 2 6 8 12; 1 3 5 7 9 11"),
+    ],
+)
+def test_twelve_layers_by_hand(strategy, expected):
+    subnetworks = assign_subnetworks(strategy, LAYERS, DIVISORS)
+    written = [tuple(map(int, positions.split())) for positions in expected.split(";")]
+    assert list(subnetworks.values()) == [*written, tuple(range(1, 13))]
+
+
+def test_depths_that_do_not_divide_the_layers():
+    # chunks of 5 layers over 3: layer 1, layers 2 and 3, layers 4 and 5
+    assert assign_subnetworks("left", 5, [3]) == {3: (1, 2, 4)}
+    assert assign_subnetworks("middle_left", 7, [2]) == {2: (2, 5)}
+    # 2 has to wait: both layers of its first chunk serve 3 already
+    assert assign_subnetworks("optimal", 5, [3, 2]) == {2: (1, 4), 3: (1, 2, 4)}
+    assert assign_subnetworks("seq", 5, [2, 4]) == {2: (1, 2), 4: (1, 3, 4, 5)}
+
+
+@pytest.mark.parametrize("strategy", ["left", "middle_left", "optimal"])
+def test_one_layer_of_every_chunk(strategy):
+    for layers in range(1, 25):
+        for depth, positions in assign_subnetworks(strategy, layers, range(1, layers + 1)).items():
+            for part, position in enumerate(positions):
+                assert part * layers // depth < position <= (part + 1) * layers // depth
+
+
+def test_optimal_uses_no_layer_again_while_the_others_suffice():
+    for layers in range(2, 25):
+        depths = [depth for depth in range(1, layers) if layers % depth == 0]
+        used = {}
+        for positions in assign_subnetworks("optimal", layers, [*depths, layers]).values():
+            for position in positions:
+                used[position] = used.get(position, 0) + 1
+        assert len(used) == layers
+        assert max(used.values()) - min(used.values()) <= 2
+        assert task_balance(assign_subnetworks("optimal", layers, [*depths, layers]), layers) <= task_balance(
+            assign_subnetworks("left", layers, [*depths, layers]), layers
+        )
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from fairseq.tasks.fairseq_task import FairseqTask
 
+from fairseq_flexdepth.depth.subnetworks import STRATEGIES
 from tests import tiny
 
 PAD = 1
@@ -89,6 +90,27 @@ def test_beam_search_equals_that_of_a_model_of_that_depth(changes, beam, pair):
     stock = tiny.stock_model(model, *pair, **changes)
     model.set_depth(*pair)
     assert_same_hypotheses(tiny.generate([model], BATCH, beam), tiny.generate([stock], BATCH, beam))
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@norms
+def test_each_of_24_depths_decodes_as_a_model_of_just_its_layers(changes, strategy):
+    deep: Dict[str, Any] = {"encoder_layers": 12, "decoder_layers": 6, "encoder_depths": "divisors", "decoder_depths": "divisors"}
+    model = sharp_model(subnetworks=strategy, **deep, **changes)
+    assert len(model.depth_space.pairs) == 24
+    for n, m in model.depth_space.pairs:
+        stock = tiny.stock_subnetwork(model, model.encoder_subnetworks[n], model.decoder_subnetworks[m], **changes)
+        assert len(stock.encoder.layers) + len(stock.decoder.layers) == n + m
+        model.set_depth(n, m)
+        assert_same_hypotheses(tiny.generate([model], BATCH, 2), tiny.generate([stock], BATCH, 2))
+
+
+def test_another_strategy_can_be_forced():
+    model = sharp_model(encoder_layers=6, decoder_layers=4)
+    model.use_subnetworks("left")
+    model.set_depth(2, 2)
+    stock = tiny.stock_subnetwork(model, (1, 4), (1, 3))
+    assert_same_hypotheses(tiny.generate([model], BATCH, 2), tiny.generate([stock], BATCH, 2))
 
 
 @every_pair

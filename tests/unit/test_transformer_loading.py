@@ -83,9 +83,12 @@ def test_a_dictionary_that_does_not_fit_is_named(sizes, message):
         ({"encoder_layers": 2}, "^--encoder-layers 2: the checkpoint has 3 encoder layers$"),
         ({"encoder_layers": 12}, "^--encoder-layers 12: the checkpoint has 3 encoder layers$"),
         ({"decoder_layers": 3}, "^--decoder-layers 3: the checkpoint has 2 decoder layers$"),
+        ({"encoder_embed_dim": 8}, "^--encoder-embed-dim 8: the checkpoint was trained with 12$"),
+        ({"encoder_ffn_embed_dim": 20}, "^--encoder-ffn-embed-dim 20: the checkpoint was trained with 14$"),
+        ({"decoder_ffn_embed_dim": 20}, "^--decoder-ffn-embed-dim 20: the checkpoint was trained with 14$"),
     ],
 )
-def test_another_number_of_layers_is_named(changes, message):
+def test_another_size_is_named(changes, message):
     state = tiny.flexible_model().state_dict()
     with pytest.raises(ValueError, match=message):
         tiny.flexible_model(**changes).load_state_dict(state)

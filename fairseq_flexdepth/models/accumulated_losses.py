@@ -1,0 +1,91 @@
+"""The same losses and gradients as the stacked run, one sub-network at a time (flexible_depth, Algorithm 1).
+
+Each encoder sub-network runs once; its decoder sub-networks follow one after another on its output. Each is propagated
+back at once, and the gradients are collected at that output before the encoder sub-network's own turn: never more than
+the activations of one encoder and one decoder sub-network are held.
+"""
+
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import torch
+from torch import Tensor, nn
+
+from fairseq_flexdepth.depth.space import DepthSpace
+from fairseq_flexdepth.models.depth_losses import DepthBatch, pair_losses
+
+
+def accumulated_losses(model: Any, batch: DepthBatch) -> Dict[str, Tensor]:
+    """See :func:`~fairseq_flexdepth.models.depth_losses.stacked_losses`; for training alone.
+
+    The gradients are formed in the forward pass. In half precision they are formed at the loss scale of the update
+    before (``model.loss_scale``), so that small ones do not vanish.
+    """
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    loss, losses, nll_losses = _GradientsInForward.apply(model, batch, *parameters)
+    return {"loss": loss, "pair_losses": losses, "pair_nll_losses": nll_losses}
+
+
+class _GradientsInForward(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, model: Any, batch: DepthBatch, *parameters: nn.Parameter) -> Tuple[Tensor, Tensor, Tensor]:
+        ctx.model, ctx.parameters = model, parameters
+        ctx.sums = _GradientSums(parameters, model.loss_scale)
+        with torch.enable_grad():
+            pairs = _run(model, batch, ctx.sums)
+        loss = torch.stack([pair["loss"].detach() for pair in pairs]).sum()
+        losses, nll_losses = (torch.cat([pair[key] for pair in pairs]) for key in ("pair_losses", "pair_nll_losses"))
+        ctx.mark_non_differentiable(losses, nll_losses)
+        return loss, losses, nll_losses
+
+    @staticmethod
+    def backward(ctx: Any, grad_loss: Tensor, *_: Tensor) -> Tuple[Optional[Tensor], ...]:
+        ctx.model.loss_scale = grad_loss.item()
+        gradients = (
+            torch.zeros_like(parameter) if total is None else total.mul_(grad_loss).to(parameter.dtype)
+            for parameter, total in zip(ctx.parameters, ctx.sums.totals)
+        )
+        return (None, None, *gradients)
+
+
+class _GradientSums:
+    """The gradients collected so far, in single precision and of the unscaled loss; ``None`` where none arrived."""
+
+    def __init__(self, parameters: Sequence[nn.Parameter], scale: float) -> None:
+        self.parameters = parameters
+        self.scale = scale
+        self.totals: List[Optional[Tensor]] = [None] * len(parameters)
+
+    def propagate(self, output: Tensor, gradient: Tensor, inputs: Sequence[Tensor] = ()) -> Tuple[Tensor, ...]:
+        """Collect what *gradient* at *output*, scaled, means for the parameters; return what it means for *inputs*."""
+        found = torch.autograd.grad([output], [*inputs, *self.parameters], [gradient], allow_unused=True)
+        for index, part in enumerate(found[len(inputs) :]):
+            if part is not None:
+                part = part.float() / self.scale
+                total = self.totals[index]
+                self.totals[index] = part if total is None else total.add_(part)
+        return found[: len(inputs)]
+
+
+def _run(model: Any, batch: DepthBatch, sums: _GradientSums) -> List[Dict[str, Tensor]]:
+    """The losses of every pair, in the order of ``batch.depths.pairs``."""
+    weights = dict(zip(batch.depths.pairs, batch.pair_weights))
+    results = []
+    for n in batch.depths.encoder:
+        encoder_plan, _ = model.plans(DepthSpace((n,), batch.depths.decoder[:1]))
+        encoder_out = model.encoder.forward_exits(encoder_plan, batch.src_tokens, batch.src_lengths)
+        states = encoder_out["encoder_out"][0]
+        cut = states.detach().requires_grad_()
+        collected = torch.zeros_like(states)
+        for m in batch.depths.decoder:
+            pair = batch._replace(depths=DepthSpace((n,), (m,)), pair_weights=[weights[n, m]])
+            _, decoder_plan = model.plans(pair.depths)
+            features = model.decoder.forward_exits(
+                decoder_plan, batch.prev_output_tokens, {**encoder_out, "encoder_out": [cut]}
+            )
+            losses = pair_losses(features, model.decoder, pair)
+            scale = torch.full_like(losses["loss"], sums.scale)
+            collected += sums.propagate(losses["loss"], scale, [cut])[0]
+            results.append({key: value.detach() for key, value in losses.items()})
+        if states.requires_grad:
+            sums.propagate(states, collected)
+    return results

@@ -1,0 +1,66 @@
+"""The losses of many depth pairs from one run of the depth plan."""
+
+from typing import Any, Dict, NamedTuple, Sequence
+
+import torch
+from torch import Tensor
+
+from fairseq_flexdepth.depth.space import DepthSpace
+from fairseq_flexdepth.modules.linear_cross_entropy import linear_cross_entropy
+from fairseq_flexdepth.modules.zero_gradient import with_zero_gradients
+
+
+class DepthBatch(NamedTuple):
+    """A batch to train on, the pairs to train, and how."""
+
+    src_tokens: Tensor  # batch × source length
+    src_lengths: Tensor  # batch
+    prev_output_tokens: Tensor  # batch × target length
+    target: Tensor  # batch × target length
+    label_smoothing: float  # ε of fairseq's label-smoothed cross-entropy
+    depths: DepthSpace
+    pair_weights: Sequence[float]  # of each of depths.pairs in the loss
+
+
+def stacked_losses(model: Any, batch: DepthBatch) -> Dict[str, Tensor]:
+    """Every layer run once, the encoder's outputs stacked on the batch axis and the decoder run on the stack.
+
+    Returns:
+        ``loss``, the weighted sum of the pairs' losses; ``pair_losses`` and ``pair_nll_losses``, one a pair, without
+        gradient. All are sums over target tokens, in nats.
+    """
+    encoder_plan, decoder_plan = model.plans(batch.depths)
+    encoder_out = model.encoder.forward_exits(encoder_plan, batch.src_tokens, batch.src_lengths)
+    features = model.decoder.forward_exits(decoder_plan, batch.prev_output_tokens, encoder_out)
+    losses = pair_losses(features, model.decoder, batch)
+    left_out = model.encoder.layers.outside(encoder_plan) + model.decoder.layers.outside(decoder_plan)
+    losses["loss"] = with_zero_gradients(losses["loss"], left_out)
+    return losses
+
+
+def pair_losses(features: Tensor, decoder: Any, batch: DepthBatch) -> Dict[str, Tensor]:
+    """Project the *features* of all pairs, (decoder depth, encoder depth, batch) × length × channels.
+
+    Rows are taken in the order in which the decoder holds them, (length, pair, batch), to spare a copy.
+    """
+    depths, pair_weights = batch.depths, batch.pair_weights
+    size, length = batch.target.shape
+    by_decoder = (len(depths.decoder), len(depths.encoder))
+    weights = features.new_tensor(pair_weights, dtype=torch.float32).view(by_decoder[::-1]).t().reshape(1, -1, 1)
+    targets = batch.target.t().unsqueeze(1).expand(length, len(pair_weights), size).reshape(-1)
+    row_weights = weights.expand(length, -1, size).reshape(-1)
+    rows = features.transpose(0, 1).reshape(-1, features.size(-1))
+    tokens = targets.ne(decoder.padding_idx).nonzero().view(-1)
+    if tokens.numel() < targets.numel():
+        rows, targets, row_weights = rows[tokens], targets[tokens], row_weights[tokens]
+    result = linear_cross_entropy(rows, decoder.output_projection.weight, targets, row_weights, batch.label_smoothing)
+
+    def per_pair(row_values: Tensor) -> Tensor:
+        by_position = row_values.new_zeros(length * len(pair_weights) * size).index_copy_(0, tokens, row_values)
+        return by_position.view(length, *by_decoder, size).sum(dim=(0, 3)).t().reshape(-1)
+
+    return {
+        "loss": result.loss,
+        "pair_losses": per_pair(result.row_losses),
+        "pair_nll_losses": per_pair(result.row_nll_losses),
+    }
