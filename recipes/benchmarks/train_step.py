@@ -9,13 +9,10 @@ products that it consists of. See recipes/benchmarks/README.md.
 import argparse
 import json
 import sys
-from statistics import median
 from typing import Any, Callable, Dict, List, Tuple
 
 import torch
 from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
-from fairseq.modules import FairseqDropout
-from fairseq.optim.adam import Adam
 from torch import Tensor
 
 from fairseq_flexdepth.criterions.tied_multi_cross_entropy import (
@@ -25,6 +22,7 @@ from fairseq_flexdepth.criterions.tied_multi_cross_entropy import (
 from fairseq_flexdepth.modules import linear_cross_entropy as projection
 from recipes.benchmarks import build, common
 from recipes.benchmarks.double_loop import double_loop_loss
+from recipes.benchmarks.update import measure_update, timed
 
 EPSILON = 0.1
 STEPS = {"vanilla": "fairseq `transformer`", "double_loop": "double loop over pairs", "ours": "fairseq_flexdepth"}
@@ -55,38 +53,20 @@ def model_and_loss(kind: str, sample: Dict[str, Any], args: argparse.Namespace) 
     return model, lambda: criterion(model, sample)[0] / sample["ntokens"]
 
 
-def measure_update(kind: str, args: argparse.Namespace) -> Dict[str, Any]:
-    """Forward, backward and Adam, and beforehand the loss and gradient norm without dropout."""
+def measure_step(kind: str, args: argparse.Namespace) -> Dict[str, Any]:
     sample = build.batch(args)
-    before = common.memory(args.device)
-    model, loss_of = model_and_loss(kind, sample, args)
-    dropouts = [module for module in model.modules() if isinstance(module, FairseqDropout)]
-    for dropout in dropouts:
-        dropout.p = 0.0
-    loss = loss_of()
-    loss.backward()
-    norm = torch.stack([parameter.grad.norm() for parameter in model.parameters()]).norm()
-    result = {"loss": loss.item(), "gradient_norm": norm.item()}
-    del loss  # and with it the graph
 
-    for dropout in dropouts:
-        dropout.p = args.dropout
-    optimizer = Adam(model.parameters(), lr=1e-4)
+    def make() -> Tuple[Any, Callable[[], float]]:
+        model, loss_of = model_and_loss(kind, sample, args)
 
-    def update() -> None:
-        optimizer.zero_grad()
-        loss_of().backward()
-        optimizer.step()
+        def gradients() -> float:
+            loss = loss_of()
+            loss.backward()
+            return loss.item()
 
-    result.update(timed(kind, update, args))
-    peak = common.memory(args.device, peak=True)
-    return {**result, "peak_mib": (peak - before) / common.MIB, "raw_peak_mib": peak / common.MIB}
+        return model, gradients
 
-
-def timed(kind: str, function: Callable[[], Any], args: argparse.Namespace) -> Dict[str, Any]:
-    timer = common.Timer(args.device)
-    seconds = timer.quiet_seconds(function, args.warm_up, args.repeats, kind)
-    return {"seconds": median(seconds), "all_seconds": seconds, "other_load": timer.other_load}
+    return measure_update(kind, make, args)
 
 
 def projection_rows(args: argparse.Namespace) -> int:
@@ -187,7 +167,7 @@ def main() -> None:
     args = parse()
     torch.set_num_threads(args.threads)
     if args.measure:
-        measure = measure_update if args.measure in STEPS else measure_projection
+        measure = measure_step if args.measure in STEPS else measure_projection
         print(json.dumps(measure(args.measure, args)))
         return
     measured = {

@@ -95,7 +95,7 @@ def test_drawn_tasks(strategy: str, accumulate: bool, update: int) -> None:
 @strategies
 @accumulated
 def test_sub_networks_of_shared_layers(strategy: str, accumulate: bool) -> None:
-    sharing = {"layer_sharing": "cycle_rev", "unique_encoder_layers": 3, "unique_decoder_layers": 2}
+    sharing: Dict[str, Any] = {"layer_sharing": "cycle_rev", "unique_encoder_layers": 3, "unique_decoder_layers": 2}
     model = tiny.flexible_model(subnetworks=strategy, **DEEP, **sharing)
     expected = algorithm_1(model, strategy, model.depth_space.pairs)
     loss, _, _ = criterion(accumulate_depths=accumulate)(model, SAMPLE)
@@ -104,7 +104,7 @@ def test_sub_networks_of_shared_layers(strategy: str, accumulate: bool) -> None:
 
 @accumulated
 def test_one_side_alone(accumulate: bool) -> None:
-    model = tiny.flexible_model(subnetworks="optimal", **{**DEEP, "decoder_depths": "4"})
+    model = tiny.flexible_model(subnetworks="optimal", **dict(DEEP, decoder_depths="4"))
     assert model.depth_space.pairs == [(1, 4), (2, 4), (3, 4), (6, 4)]
     expected = algorithm_1(model, "optimal", model.depth_space.pairs)
     loss, _, _ = criterion(accumulate_depths=accumulate)(model, SAMPLE)

@@ -95,8 +95,8 @@ def test_beam_search_equals_that_of_a_model_of_that_depth(changes, beam, pair):
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @norms
 def test_each_of_24_depths_decodes_as_a_model_of_just_its_layers(changes, strategy):
-    deep: Dict[str, Any] = {"encoder_layers": 12, "decoder_layers": 6, "encoder_depths": "divisors", "decoder_depths": "divisors"}
-    model = sharp_model(subnetworks=strategy, **deep, **changes)
+    depths = {"encoder_depths": "divisors", "decoder_depths": "divisors"}
+    model = sharp_model(subnetworks=strategy, encoder_layers=12, decoder_layers=6, **depths, **changes)
     assert len(model.depth_space.pairs) == 24
     for n, m in model.depth_space.pairs:
         stock = tiny.stock_subnetwork(model, model.encoder_subnetworks[n], model.decoder_subnetworks[m], **changes)

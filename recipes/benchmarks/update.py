@@ -1,0 +1,52 @@
+"""Measuring one training update in this process: time, peak memory, and the loss and gradients without dropout."""
+
+import argparse
+from statistics import median
+from typing import Any, Callable, Dict, Tuple
+
+import torch
+from fairseq.modules import FairseqDropout
+from fairseq.optim.adam import Adam
+
+from recipes.benchmarks import common
+
+# Forms the gradients of a batch, which it adds to the parameters', and returns the loss.
+FormGradients = Callable[[], float]
+
+
+def measure_update(
+    name: str, make: Callable[[], Tuple[Any, FormGradients]], args: argparse.Namespace
+) -> Dict[str, Any]:
+    """Forward, backward and Adam of the model that *make* builds, whose memory counts."""
+    before = common.memory(args.device)
+    model, gradients = make()
+    dropouts = [module for module in model.modules() if isinstance(module, FairseqDropout)]
+    for dropout in dropouts:
+        dropout.p = 0.0
+    loss = gradients()
+    norm = torch.stack([parameter.grad.norm() for parameter in model.parameters()]).norm()
+    for dropout in dropouts:
+        dropout.p = args.dropout
+    optimizer = Adam(model.parameters(), lr=1e-4)
+
+    def update() -> None:
+        optimizer.zero_grad()
+        gradients()
+        optimizer.step()
+
+    result = timed(name, update, args)
+    peak = common.memory(args.device, peak=True)
+    return {
+        "loss": loss,
+        "gradient_norm": norm.item(),
+        **result,
+        "peak_mib": (peak - before) / common.MIB,
+        "raw_peak_mib": peak / common.MIB,
+    }
+
+
+def timed(name: str, function: Callable[[], Any], args: argparse.Namespace) -> Dict[str, Any]:
+    """The median of undisturbed calls, and all of them."""
+    timer = common.Timer(args.device)
+    seconds = timer.quiet_seconds(function, args.warm_up, args.repeats, name)
+    return {"seconds": median(seconds), "all_seconds": seconds, "other_load": timer.other_load}
