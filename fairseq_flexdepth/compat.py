@@ -112,7 +112,7 @@ def register_architecture(model: str, name: str) -> Callable:
 
 def register_own_architecture(model: str, architecture: Callable) -> None:
     """Fill the preset that has the model's own name: fairseq registers one that leaves every option at its default."""
-    if models.ARCH_CONFIG_REGISTRY[model].__module__ == "fairseq.models":
+    if getattr(models.ARCH_CONFIG_REGISTRY[model], "__module__", None) == "fairseq.models":
         models.ARCH_CONFIG_REGISTRY[model] = architecture
 
 

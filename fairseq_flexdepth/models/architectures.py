@@ -11,6 +11,7 @@ from fairseq.models.transformer import (
     transformer_wmt_en_de,
     transformer_wmt_en_de_big,
 )
+from fairseq.utils import safe_getattr
 
 from fairseq_flexdepth.compat import register_architecture, register_own_architecture
 from fairseq_flexdepth.models import language_model, speech_to_text, transformer  # noqa: F401  (registers the models)
@@ -31,8 +32,8 @@ def recurrent_stacked(args: Namespace) -> None:
 
 def cycle_shared(args: Namespace) -> None:
     """CYCLE (REV) with M = 6 and N = 12 on both sides (layer_sharing §3.1)."""
-    args.encoder_layers = getattr(args, "encoder_layers", 12)
-    args.decoder_layers = getattr(args, "decoder_layers", 12)
+    args.encoder_layers = safe_getattr(args, "encoder_layers", 12)
+    args.decoder_layers = safe_getattr(args, "decoder_layers", 12)
     share_by_default(args, "cycle_rev", encoder=6, decoder=6)
 
 

@@ -11,6 +11,7 @@ from fairseq.models.transformer_lm import (
     TransformerLanguageModelConfig,
     transformer_lm_baevski_wiki103,
 )
+from fairseq.utils import safe_getattr
 from omegaconf import II
 
 from fairseq_flexdepth.compat import register_model, register_own_architecture
@@ -38,7 +39,7 @@ class SharedLanguageModelConfig(TransformerLanguageModelConfig):
 def cycle_shared_transformer_lm(args: Namespace) -> None:
     """CYCLE (REV) with M = 6 and N = 12, otherwise Baevski & Auli's configuration for WikiText-103."""
     refuse(args, _REFUSED)
-    args.decoder_layers = getattr(args, "decoder_layers", 12)
+    args.decoder_layers = safe_getattr(args, "decoder_layers", 12)
     share_by_default(args, "cycle_rev", decoder=6)
     transformer_lm_baevski_wiki103(args)
 

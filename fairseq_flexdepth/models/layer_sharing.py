@@ -5,6 +5,7 @@ from argparse import Namespace
 from typing import Any, Optional
 
 from fairseq.distributed.utils import get_data_parallel_world_size
+from fairseq.utils import safe_getattr
 from torch import nn
 
 from fairseq_flexdepth.depth.sharing import STRATEGIES, Assignment, assign_layers
@@ -65,10 +66,10 @@ def share_by_default(args: Namespace, strategy: str, **unique_layers: int) -> No
     Raises:
         ValueError: see :func:`check_sharing`; fairseq itself would answer before it builds a model.
     """
-    args.layer_sharing = getattr(args, "layer_sharing", strategy)
+    args.layer_sharing = safe_getattr(args, "layer_sharing", strategy)
     for side, unique in unique_layers.items():
         default = None if args.layer_sharing == "none" else unique
-        setattr(args, f"unique_{side}_layers", getattr(args, f"unique_{side}_layers", default))
+        setattr(args, f"unique_{side}_layers", safe_getattr(args, f"unique_{side}_layers", default))
     check_sharing(args)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Dict
 
 from fairseq.checkpoint_utils import load_pretrained_component_from_model
 from fairseq.models.speech_to_text.s2t_transformer import S2TTransformerModel, s2t_transformer_m
+from fairseq.utils import safe_getattr
 
 from fairseq_flexdepth.compat import (
     disable_encoder_fast_path,
@@ -75,8 +76,8 @@ class SharedSpeechToTextModel(S2TTransformerModel):
 def cycle_shared_s2t_transformer(args: Namespace) -> None:
     """CYCLE (REV), 16 encoder positions over 8 layers and 8 decoder positions over 4, in the sizes of T-Md."""
     refuse(args, _REFUSED)
-    args.encoder_layers = getattr(args, "encoder_layers", 16)
-    args.decoder_layers = getattr(args, "decoder_layers", 8)
+    args.encoder_layers = safe_getattr(args, "encoder_layers", 16)
+    args.decoder_layers = safe_getattr(args, "decoder_layers", 8)
     share_by_default(args, "cycle_rev", encoder=8, decoder=4)
     s2t_transformer_m(args)
 
