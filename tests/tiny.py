@@ -132,6 +132,16 @@ def generate(generating: Sequence[Any], batch: Dict[str, Any], beam: int, **chan
     return generator.generate(list(generating), batch)
 
 
+@torch.no_grad()
+def step_by_step(model: Any, previous: torch.Tensor, encoder_out: Any, state: Dict[str, Any]) -> torch.Tensor:
+    """The decoder's output for *previous*, a word at a time with its caches in *state*."""
+    steps = [
+        model.decoder(previous[:, : end + 1], encoder_out, incremental_state=state)[0]
+        for end in range(previous.size(1))
+    ]
+    return torch.cat(steps, dim=1)
+
+
 def parameter_called(model: Any, name: str) -> torch.nn.Parameter:
     """A parameter by any of its names: ``named_parameters`` lists a shared one under the first alone."""
     owner, _, leaf = name.rpartition(".")

@@ -13,15 +13,7 @@ data=$1 work=${2:-$here/work} updates=${UPDATES:-3000} device=${DEVICE---cpu}
 models=${MODELS:-tied-multi vanilla-3-3 vanilla-2-2 vanilla-1-1}
 plugin=$here/../../fairseq_flexdepth
 
-mkdir -p "$work/text"
-for language in de en; do
-    for split in train:train val:valid test_2016_flickr:test; do
-        source=$data/${split%%:*}.$language target=$work/text/${split##*:}.$language
-        if [ -e "$source" ]; then cp "$source" "$target"
-        elif [ -e "$source.gz" ]; then gzip -dc "$source.gz" >"$target"
-        else echo "missing: $source or $source.gz" >&2; exit 2; fi
-    done
-done
+bash "$here/../common/multi30k.sh" "$data" "$work/text"
 bash "$here/../common/prepare.sh" "$work/text" "$work" 4000
 
 train() { # train NAME LAYERS OPTIONS...: a model of LAYERS encoder and decoder layers, all else the same

@@ -8,10 +8,11 @@ the training one.
 
 import argparse
 import json
-import os
 import re
 from pathlib import Path
 from typing import Dict, List, Tuple
+
+from fairseq_flexdepth.cli.heatmap import save_figure
 
 # update -> negative log-likelihood in bits a token
 Curve = Dict[int, float]
@@ -62,10 +63,7 @@ def draw(curves: Dict[str, Tuple[Curve, Curve]], path: Path) -> None:
     axes.set_xlabel("updates")
     axes.set_ylabel("NLL, bits a token (dots: validation)")
     axes.legend()
-    figure.tight_layout()
-    partial = path.with_suffix(".part.png")
-    figure.savefig(str(partial), dpi=120)
-    os.replace(partial, path)
+    save_figure(figure, str(path))
 
 
 def main() -> None:

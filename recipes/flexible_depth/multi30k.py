@@ -1,13 +1,14 @@
 """The table and the picture of multi30k.sh: BLEU at every depth, of every system.
 
-    python recipes/flexible_depth/multi30k.py WORK_DIR
+    python -m recipes.flexible_depth.multi30k WORK_DIR
 """
 
 import argparse
 import json
-import os
 from pathlib import Path
 from typing import Dict, List, Tuple
+
+from fairseq_flexdepth.cli.heatmap import save_figure
 
 SYSTEMS = {"layerdrop": "LayerDrop", "mt-head": "MT, Head", "mt-optimal": "MT, Optimal"}
 Pair = Tuple[int, int]
@@ -51,10 +52,7 @@ def draw(baseline: Dict[Pair, float], systems: Dict[str, Dict[Pair, float]], pat
         panel.set_xlabel("encoder layers")
     panels[0].set_ylabel("BLEU")
     panels[-1].legend()
-    figure.tight_layout()
-    partial = path.with_suffix(".part.png")
-    figure.savefig(str(partial), dpi=120)
-    os.replace(partial, path)
+    save_figure(figure, str(path))
 
 
 def main() -> None:

@@ -12,6 +12,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [ $# -ge 1 ] || { sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 data=$1 work=${2:-$here/work/multi30k} device=${DEVICE---cpu}
+mkdir -p "$work"
+work=$(cd "$work" && pwd)
 pretrain=${PRETRAIN:-1000} finetune=${FINETUNE:-1000}
 plugin=$here/../../fairseq_flexdepth
 
@@ -66,18 +68,10 @@ system() { # system NAME: what each system has of its own
 
 if [ -n "${SYSTEM:-}" ]; then system "$SYSTEM"; exit; fi
 
-mkdir -p "$work/text"
-for language in de en; do
-    for split in train:train val:valid test_2016_flickr:test; do
-        source=$data/${split%%:*}.$language target=$work/text/${split##*:}.$language
-        if [ -e "$source" ]; then cp "$source" "$target"
-        elif [ -e "$source.gz" ]; then gzip -dc "$source.gz" >"$target"
-        else echo "missing: $source or $source.gz" >&2; exit 2; fi
-    done
-done
+bash "$here/../../examples/common/multi30k.sh" "$data" "$work/text"
 bash "$here/../../examples/common/prepare.sh" "$work/text" "$work" 4000
 
-SYSTEM=pretrained "$0" "$data" "$work"
+SYSTEM=pretrained bash "$0" "$data" "$work"
 printf '%s\n' mt-optimal mt-head layerdrop baseline-{6,3,2,1}-{3,1} |
-    xargs -P "${JOBS:-1}" -I '{}' env SYSTEM='{}' "$0" "$data" "$work"
-python "$here/multi30k.py" "$work"
+    xargs -P "${JOBS:-1}" -I '{}' env SYSTEM='{}' bash "$0" "$data" "$work"
+(cd "$here/../.." && python -m recipes.flexible_depth.multi30k "$work")

@@ -32,15 +32,6 @@ def encode(model):
     return model.encoder(BATCH["net_input"]["src_tokens"], BATCH["net_input"]["src_lengths"])
 
 
-@torch.no_grad()
-def step_by_step(model, previous, encoder_out, state):
-    steps = [
-        model.decoder(previous[:, : end + 1], encoder_out, incremental_state=state)[0]
-        for end in range(previous.size(1))
-    ]
-    return torch.cat(steps, dim=1)
-
-
 @norms
 @every_pair
 def test_step_by_step_equals_all_at_once(changes, pair):
@@ -50,7 +41,7 @@ def test_step_by_step_equals_all_at_once(changes, pair):
     state: Dict[str, Any] = {}
     with torch.no_grad():
         expected = model.decoder(previous, encode(model))[0]
-    stepped = step_by_step(model, previous, encode(model), state)
+    stepped = tiny.step_by_step(model, previous, encode(model), state)
     words = previous.ne(PAD)
     assert torch.allclose(stepped[words], expected[words], atol=1e-5)
     assert len(state) == 2 * pair[1]  # two attentions a layer, and none of a layer that does not run
@@ -64,7 +55,7 @@ def test_reordering_moves_the_caches_of_the_layers_that_run(pair):
     new_order = torch.tensor([2, 0, 0, 1])
     encoder_out = encode(model)
     state: Dict[str, Any] = {}
-    step_by_step(model, previous[:, :2], encoder_out, state)
+    tiny.step_by_step(model, previous[:, :2], encoder_out, state)
     model.decoder.reorder_incremental_state_scripting(state, new_order)
     reordered_out = model.encoder.reorder_encoder_out(encoder_out, new_order)
     with torch.no_grad():
