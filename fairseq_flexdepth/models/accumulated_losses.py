@@ -5,6 +5,7 @@ back at once, and the gradients are collected at that output before the encoder 
 the activations of one encoder and one decoder sub-network are held.
 """
 
+import math
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import torch
@@ -39,7 +40,9 @@ class _GradientsInForward(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad_loss: Tensor, *_: Tensor) -> Tuple[Optional[Tensor], ...]:
-        ctx.model.loss_scale = grad_loss.item()
+        scale = grad_loss.item()
+        if 0 < scale < math.inf:  # fairseq multiplies the loss of a batch that is not to count by 0
+            ctx.model.loss_scale = scale
         gradients = (
             torch.zeros_like(parameter) if total is None else total.mul_(grad_loss).to(parameter.dtype)
             for parameter, total in zip(ctx.parameters, ctx.sums.totals)

@@ -150,6 +150,17 @@ def test_gradients_are_formed_at_the_last_loss_scale() -> None:
             assert torch.allclose(parameter.grad, scale * gradient, rtol=1e-4, atol=1e-5)
 
 
+def test_a_batch_that_does_not_count_leaves_the_next_one_alone() -> None:
+    model = tiny.flexible_model(**DEEP)
+    for factor in (2.0, 0.0):
+        model.zero_grad()
+        (factor * losses_of(model, accumulate=True)["loss"]).backward()
+        assert model.loss_scale == 2
+    assert not any(parameter.grad.any() for parameter in model.parameters())
+    losses_of(model, accumulate=True)["loss"].backward()
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
 def test_half_precision_keeps_small_gradients() -> None:
     model = tiny.flexible_model(**DEEP).bfloat16()
     losses = losses_of(model, accumulate=True)
