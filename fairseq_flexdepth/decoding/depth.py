@@ -33,9 +33,9 @@ def describe_depth(models: Sequence[Any]) -> Optional[str]:
     for model in models:
         if hasattr(model, "set_depth"):
             n, m = current_depth(model)
-            described.append(
-                f"{n} of {len(model.encoder.layers)} encoder layers, {m} of {len(model.decoder.layers)} decoder layers"
-            )
+            layers = len(model.encoder.layers), len(model.decoder.layers)
+            strategy = "" if model.strategy == "head" else f" ({model.strategy})"
+            described.append(f"{n} of {layers[0]} encoder layers, {m} of {layers[1]} decoder layers{strategy}")
     return "; ".join(dict.fromkeys(described)) or None
 
 

@@ -5,8 +5,7 @@ back at once, and the gradients are collected at that output before the encoder 
 the activations of one encoder and one decoder sub-network are held.
 """
 
-import math
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +17,8 @@ from fairseq_flexdepth.models.depth_losses import DepthBatch, pair_losses
 def accumulated_losses(model: Any, batch: DepthBatch) -> Dict[str, Tensor]:
     """See :func:`~fairseq_flexdepth.models.depth_losses.stacked_losses`; for training alone.
 
-    The gradients are formed in the forward pass. In half precision they are formed at the loss scale of the update
-    before (``model.loss_scale``), so that small ones do not vanish.
+    The gradients are formed in the forward pass, at the loss scale of the optimizer (``model.loss_scale``), so that in
+    half precision small ones do not vanish.
     """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     loss, losses, nll_losses = _GradientsInForward.apply(model, batch, *parameters)
@@ -29,7 +28,6 @@ def accumulated_losses(model: Any, batch: DepthBatch) -> Dict[str, Tensor]:
 class _GradientsInForward(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, model: Any, batch: DepthBatch, *parameters: nn.Parameter) -> Tuple[Tensor, Tensor, Tensor]:
-        ctx.model, ctx.parameters = model, parameters
         ctx.sums = _GradientSums(parameters, model.loss_scale)
         with torch.enable_grad():
             pairs = _run(model, batch, ctx.sums)
@@ -40,33 +38,49 @@ class _GradientsInForward(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad_loss: Tensor, *_: Tensor) -> Tuple[Optional[Tensor], ...]:
-        scale = grad_loss.item()
-        if 0 < scale < math.inf:  # fairseq multiplies the loss of a batch that is not to count by 0
-            ctx.model.loss_scale = scale
-        gradients = (
-            torch.zeros_like(parameter) if total is None else total.mul_(grad_loss).to(parameter.dtype)
-            for parameter, total in zip(ctx.parameters, ctx.sums.totals)
-        )
-        return (None, None, *gradients)
+        if ctx.sums is None:
+            raise RuntimeError("the gradients of accumulated_losses were used up by an earlier backward pass")
+        sums, ctx.sums = ctx.sums, None
+        return (None, None, *sums.take(grad_loss))
 
 
 class _GradientSums:
-    """The gradients collected so far, in single precision and of the unscaled loss; ``None`` where none arrived."""
+    """The gradients collected so far, in single precision and of the unscaled loss; ``None`` where none arrived.
+
+    They are as large as the model: each is let go as soon as it is no longer needed.
+    """
 
     def __init__(self, parameters: Sequence[nn.Parameter], scale: float) -> None:
         self.parameters = parameters
         self.scale = scale
         self.totals: List[Optional[Tensor]] = [None] * len(parameters)
 
-    def propagate(self, output: Tensor, gradient: Tensor, inputs: Sequence[Tensor] = ()) -> Tuple[Tensor, ...]:
-        """Collect what *gradient* at *output*, scaled, means for the parameters; return what it means for *inputs*."""
-        found = torch.autograd.grad([output], [*inputs, *self.parameters], [gradient], allow_unused=True)
-        for index, part in enumerate(found[len(inputs) :]):
-            if part is not None:
-                part = part.float() / self.scale
-                total = self.totals[index]
-                self.totals[index] = part if total is None else total.add_(part)
-        return found[: len(inputs)]
+    def propagate(self, output: Tensor, gradient: Tensor) -> None:
+        """Collect what *gradient* at *output*, scaled, means for the parameters."""
+        found = list(torch.autograd.grad([output], self.parameters, [gradient], allow_unused=True))
+        self._add(found)
+
+    def propagate_to(self, cut: Tensor, output: Tensor, gradient: Tensor) -> Optional[Tensor]:
+        """The same, and what it means for *cut*: ``None`` where *output* does not depend on it."""
+        at_cut, *found = torch.autograd.grad([output], [cut, *self.parameters], [gradient], allow_unused=True)
+        self._add(found)
+        return at_cut
+
+    def _add(self, found: List[Optional[Tensor]]) -> None:
+        for index, part in enumerate(found):
+            found[index] = None
+            if part is None:
+                continue
+            part = part.float() if self.scale == 1 else part.float() / self.scale
+            total = self.totals[index]
+            # Parts of two parameters may be one tensor, which must not be added to in place.
+            self.totals[index] = part.clone() if total is None else total.add_(part)
+
+    def take(self, grad_loss: Tensor) -> Iterator[Tensor]:
+        """The gradients for a loss of this gradient, one after another; zero where none arrived."""
+        for index, parameter in enumerate(self.parameters):
+            total, self.totals[index] = self.totals[index], None
+            yield torch.zeros_like(parameter) if total is None else total.mul_(grad_loss).to(parameter.dtype)
 
 
 def _run(model: Any, batch: DepthBatch, sums: _GradientSums) -> List[Dict[str, Tensor]]:
@@ -87,7 +101,9 @@ def _run(model: Any, batch: DepthBatch, sums: _GradientSums) -> List[Dict[str, T
             )
             losses = pair_losses(features, model.decoder, pair)
             scale = torch.full_like(losses["loss"], sums.scale)
-            collected += sums.propagate(losses["loss"], scale, [cut])[0]
+            at_cut = sums.propagate_to(cut, losses["loss"], scale)
+            if at_cut is not None:  # LayerDrop may have dropped every layer that attends to it
+                collected += at_cut
             results.append({key: value.detach() for key, value in losses.items()})
         if states.requires_grad:
             sums.propagate(states, collected)

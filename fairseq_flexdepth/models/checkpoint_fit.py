@@ -9,13 +9,15 @@ def check_fits(model: Any, state_dict: Dict[str, Any]) -> None:
     """Compare a checkpoint with *model*, whose options may have been given anew.
 
     Raises:
-        ValueError: the dictionaries, the widths, the numbers of unique layers, or the residuals are not the same.
+        ValueError: the dictionaries, the widths, the place of the layer norms, the numbers of unique layers, or the
+            residuals are not the same.
     """
     expected = model.state_dict()
     for side, language in (("encoder", "source"), ("decoder", "target")):
         _check_dictionary(expected, state_dict, side, language)
         _check_width(expected, state_dict, f"{side}.embed_tokens.weight", f"--{side}-embed-dim", axis=1)
         _check_width(expected, state_dict, f"{side}.layers.0.fc1.weight", f"--{side}-ffn-embed-dim", axis=0)
+        _check_norm(model.cfg, expected, state_dict, side)
         _check_layers(model.cfg, expected, state_dict, side)
     scaled = any(key.endswith(SCALE_SUFFIX) for key in state_dict)
     if scaled != any(key.endswith(SCALE_SUFFIX) for key in expected):
@@ -37,6 +39,13 @@ def _check_width(expected: Dict[str, Any], state_dict: Dict[str, Any], key: str,
         raise ValueError(
             f"{option} {expected[key].size(axis)}: the checkpoint was trained with {state_dict[key].size(axis)}"
         )
+
+
+def _check_norm(cfg: Any, expected: Dict[str, Any], state_dict: Dict[str, Any], side: str) -> None:
+    key = f"{side}.layer_norm.weight"
+    if (key in state_dict) != (key in expected) and not cfg.no_decoder_final_norm:
+        trained = "with" if key in state_dict else "without"
+        raise ValueError(f"--{side}-normalize-before: the checkpoint was trained {trained} it")
 
 
 def _check_layers(cfg: Any, expected: Dict[str, Any], state_dict: Dict[str, Any], side: str) -> None:

@@ -39,7 +39,7 @@ class FlexDepthTransformer(TransformerModelBase):
         )
         self.chosen_depth: Optional[DepthPair] = None
         self.num_updates = 0
-        self.loss_scale = 1.0  # of the update before, with --accumulate-depths
+        self.loss_scale = 1.0
         self.residuals_profiled = cfg.residual_init == "none"
         self.use_subnetworks(cfg.subnetworks)
 
@@ -74,6 +74,7 @@ class FlexDepthTransformer(TransformerModelBase):
         Raises:
             ValueError: the strategy is unknown.
         """
+        self.strategy = strategy
         layers = len(self.encoder.layers), len(self.decoder.layers)
         self.encoder_subnetworks = assign_subnetworks(strategy, layers[0], self.depth_space.encoder)
         self.decoder_subnetworks = assign_subnetworks(strategy, layers[1], self.depth_space.decoder)
@@ -173,6 +174,10 @@ class FlexDepthTransformer(TransformerModelBase):
         """Remember the update number, from which depths are drawn."""
         super().set_num_updates(num_updates)
         self.num_updates = num_updates
+
+    def set_loss_scale(self, scale: float) -> None:
+        """Say by which factor the next loss will be multiplied; ``--accumulate-depths`` forms its gradients so."""
+        self.loss_scale = scale
 
     def load_state_dict(self, state_dict: Dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """As fairseq's.

@@ -6,7 +6,7 @@ j < k below it in the stack and x₀ the stack's input. The first ω of a stack 
 """
 
 from contextlib import contextmanager
-from typing import Any, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Iterable, Iterator, List, Optional
 
 import torch
 from fairseq.distributed import utils as distributed_utils
@@ -125,22 +125,3 @@ def broadcast_from_first(values: Tensor) -> Tensor:
     if distributed_utils.get_data_parallel_world_size() > 1:
         distributed_utils.broadcast(values, src=0, group=distributed_utils.get_data_parallel_group())
     return values
-
-
-def refresh_fp32_copies(optimizer: Any) -> None:
-    """Copy the model's parameters to the single-precision ones that fairseq's fp16 optimizer keeps, if it does.
-
-    They are made before the first batch; whatever sets a parameter later has to set its copy too.
-    """
-    copies = getattr(optimizer, "fp32_params", None)
-    if copies is None:
-        return
-    if isinstance(copies, dict):  # flat: one tensor a device
-        pairs: List[Tuple[Tensor, Tensor]] = []
-        for device, flat in copies.items():
-            own = [parameter for parameter in optimizer.fp16_params if parameter.device.index == device]
-            pairs += zip(own, flat.data.split([parameter.numel() for parameter in own]))
-    else:
-        pairs = list(zip(optimizer.fp16_params, copies))
-    for parameter, copy in pairs:
-        copy.data.copy_(parameter.data.view_as(copy))

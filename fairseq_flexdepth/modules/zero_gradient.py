@@ -10,7 +10,7 @@ class _ZeroGradient(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, loss: Tensor, *parameters: Tensor) -> Tensor:
         ctx.parameters = parameters
-        return loss.view_as(loss)
+        return loss.clone()  # no view: fairseq multiplies the loss of a dummy batch by 0 in place
 
     @staticmethod
     def backward(ctx: Any, grad_loss: Tensor) -> Tuple[Tensor, ...]:

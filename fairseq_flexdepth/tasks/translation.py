@@ -13,7 +13,7 @@ from fairseq.tasks.translation import TranslationConfig, TranslationTask
 from fairseq_flexdepth.compat import register_task, replace_task
 from fairseq_flexdepth.decoding.depth import choose_depth, describe_depth
 from fairseq_flexdepth.depth.subnetworks import STRATEGIES
-from fairseq_flexdepth.modules.admin import refresh_fp32_copies
+from fairseq_flexdepth.modules.mixed_precision import loss_scale, refresh_fp32_copies
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,9 @@ class FlexDepthTranslationTask(TranslationTask):
         return criterion
 
     def train_step(self, sample: Any, model: Any, criterion: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
-        """As fairseq's; the first batch of a training sets Admin's residual scales before."""
+        """As fairseq's; the model learns the loss scale, and from the first batch Admin's residual scales."""
+        if hasattr(model, "set_loss_scale"):
+            model.set_loss_scale(loss_scale(optimizer))
         if not getattr(model, "residuals_profiled", True):
             model.profile_residuals(sample["net_input"])
             refresh_fp32_copies(optimizer)

@@ -7,10 +7,11 @@
 # DATA_DIR holds Multi30k's raw task 1 files (train.de, train.en, val.*, test_2016_flickr.*), plain or gzipped.
 # Everything is written to WORK_DIR (default: work/multi30k, beside this script). A run that was interrupted goes on
 # where it stopped. In the environment: PRETRAIN and FINETUNE, the updates of MT's two phases, of which the others get
-# the sum; JOBS, how many trainings run at a time; DEVICE (--cpu, or empty for a GPU).
+# the sum; LAYERDROP_BATCHES, how many batches LayerDrop takes an update (in the paper as many as there are tasks); JOBS,
+# how many trainings run at a time; DEVICE (--cpu, or empty for a GPU).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-[ $# -ge 1 ] || { sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+[ $# -ge 1 ] || { sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 data=$1 work=${2:-$here/work/multi30k} device=${DEVICE---cpu}
 mkdir -p "$work"
 work=$(cd "$work" && pwd)
@@ -55,7 +56,7 @@ system() { # system NAME: what each system has of its own
         pretrained) train "$1" "$pretrain" 2e-3 --arch transformer_tiny "${full[@]}" "${plain[@]}"; return ;;
         layerdrop)
             train "$1" "$whole" 2e-3 "${ours[@]}" "${plain[@]}" --subnetworks left \
-                --encoder-layerdrop 0.2 --decoder-layerdrop 0.2 ;;
+                --encoder-layerdrop 0.2 --decoder-layerdrop 0.2 --update-freq "${LAYERDROP_BATCHES:-1}" ;;
         mt-*) train "$1" "$finetune" 1e-3 "${ours[@]}" "${multi[@]}" --subnetworks "${1#mt-}" "${start[@]}" ;;
         baseline-*-*)
             local depth=${1#baseline-}

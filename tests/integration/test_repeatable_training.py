@@ -11,15 +11,16 @@ ACCUMULATED = (
     "--sample-encoder-depths", 2, "--sample-decoder-depths", 1,
 )  # fmt: skip
 SAMPLING = ("--sample-encoder-depths", 2, "--sample-decoder-depths", 1)
+UNEVEN = ("--max-tokens", 4000, "--batch-size", 40)  # 5 batches: two ranks run out at different times
 EXACT = ("--dropout", 0, "--optimizer", "sgd", "--lr", 0.1)  # Adam would blow rounding differences up
 
 
 @pytest.mark.parametrize("sampling", [(), SAMPLING, ACCUMULATED], ids=["all depths", "sampled", "accumulated"])
 def test_two_ranks_equal_one_process(data: Path, tmp_path: Path, sampling: tuple) -> None:
     one, two, start = tmp_path / "one", tmp_path / "two", tmp_path / "start"
-    cli.train(data, one, *EXACT, *sampling, "--update-freq", 2, "--max-update", 4)
-    cli.train_on_two_ranks(data, two, *EXACT, *sampling, "--max-update", 4)
-    cli.train(data, start, *EXACT, "--update-freq", 2, "--max-update", 1)
+    cli.train(data, one, *EXACT, *UNEVEN, *sampling, "--update-freq", 2, "--max-update", 4)
+    cli.train_on_two_ranks(data, two, *EXACT, *UNEVEN, *sampling, "--max-update", 4)
+    cli.train(data, start, *EXACT, *UNEVEN, "--update-freq", 2, "--max-update", 1)
     assert cli.largest_difference(one, two) < 1e-5
     assert cli.largest_difference(start, two) > 1e-3
 

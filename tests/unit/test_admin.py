@@ -1,14 +1,12 @@
 """Admin's residual scales: their formula, their profiling pass, and that nothing else changes."""
 
 import math
-from types import SimpleNamespace
 from typing import Any, Dict, List
 
 import pytest
 import torch
-from fairseq.optim.fp16_optimizer import FP16Optimizer
 
-from fairseq_flexdepth.modules.admin import SCALE_SUFFIX, ResidualProfile, refresh_fp32_copies
+from fairseq_flexdepth.modules.admin import SCALE_SUFFIX, ResidualProfile
 from tests import tiny
 
 BATCH = tiny.sample([6, 2, 4], [3, 7, 5])
@@ -204,34 +202,3 @@ def test_a_task_that_does_not_profile_is_refused():
 def test_sharding_is_refused():
     with pytest.raises(ValueError, match="--ddp-backend fully_sharded: cannot shard before --residual-init admin has"):
         admin_model(ddp_backend="fully_sharded")
-
-
-@pytest.mark.parametrize("flat", [True, False])
-def test_the_optimizers_single_precision_copies_follow(flat):
-    halves = [torch.nn.Parameter(torch.randn(3, 2).half()), torch.nn.Parameter(torch.ones(4).half())]
-    if flat:  # as fairseq keeps them: one vector a device
-        copies: Any = {None: torch.nn.Parameter(torch.zeros(10))}
-    else:
-        copies = [torch.nn.Parameter(torch.zeros(3, 2)), torch.nn.Parameter(torch.zeros(4))]
-    optimizer = SimpleNamespace(fp16_params=halves, fp32_params=copies)
-    with torch.no_grad():
-        halves[1].fill_(2.5)
-    refresh_fp32_copies(optimizer)
-    merged = copies[None] if flat else torch.cat([copy.view(-1) for copy in copies])
-    assert torch.equal(merged, torch.cat([half.view(-1) for half in halves]).float())
-
-
-def test_fairseqs_fp16_optimizer_keeps_the_scales_that_profiling_set():
-    model = admin_model().bfloat16()
-    parameters = list(model.parameters())
-    copies = FP16Optimizer.build_fp32_params(None, parameters, flatten=False)
-    model.profile_residuals(NET_INPUT)
-    changed = [not torch.equal(parameter.float(), copy) for parameter, copy in zip(parameters, copies)]
-    assert sum(changed) == len(scales(model)) - 2  # the first of each stack stays 1
-    refresh_fp32_copies(SimpleNamespace(fp16_params=parameters, fp32_params=copies))
-    for (name, parameter), copy in zip(model.named_parameters(), copies):
-        assert torch.equal(parameter.float(), copy), name
-
-
-def test_an_optimizer_without_copies_is_left_alone():
-    refresh_fp32_copies(SimpleNamespace(params=[]))

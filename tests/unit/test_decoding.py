@@ -54,6 +54,7 @@ def test_another_strategy_may_say_which_layers_run(model):
     assert (model.encoder.layers.active, model.decoder.layers.active) == ((1, 2), (1,))
     choose_depth(model, 1, 1, "optimal")
     assert (model.encoder.layers.active, model.decoder.layers.active) == ((3,), (1,))
+    assert describe_depth([model]) == "1 of 3 encoder layers, 1 of 2 decoder layers (optimal)"
     choose_depth(model, None, None, "head")
     assert current_depth(model) == (3, 2)
     with pytest.raises(ValueError, match="^--subnetworks tail: expected one of head, seq, left, middle_left, optimal$"):

@@ -83,6 +83,8 @@ def test_a_dictionary_that_does_not_fit_is_named(sizes, message):
         ({"encoder_layers": 2}, "^--encoder-layers 2: the checkpoint has 3 encoder layers$"),
         ({"encoder_layers": 12}, "^--encoder-layers 12: the checkpoint has 3 encoder layers$"),
         ({"decoder_layers": 3}, "^--decoder-layers 3: the checkpoint has 2 decoder layers$"),
+        ({"encoder_normalize_before": True}, "^--encoder-normalize-before: the checkpoint was trained without it$"),
+        ({"decoder_normalize_before": True}, "^--decoder-normalize-before: the checkpoint was trained without it$"),
         ({"encoder_embed_dim": 8}, "^--encoder-embed-dim 8: the checkpoint was trained with 12$"),
         ({"encoder_ffn_embed_dim": 20}, "^--encoder-ffn-embed-dim 20: the checkpoint was trained with 14$"),
         ({"decoder_ffn_embed_dim": 20}, "^--decoder-ffn-embed-dim 20: the checkpoint was trained with 14$"),

@@ -34,6 +34,15 @@ def test_a_gradient_that_is_there_is_kept():
     assert torch.equal(left_out.grad, torch.tensor([[7.0]]))
 
 
+def test_the_loss_may_be_changed_in_place():
+    used, left_out, _ = parameters()
+    loss = with_zero_gradients(used.sum(), [left_out])
+    loss *= 0  # fairseq's dummy batch
+    loss.backward()
+    assert torch.equal(used.grad, torch.zeros(2))
+    assert torch.equal(left_out.grad, torch.zeros(1, 1))
+
+
 def test_adam_treats_them_like_any_gradient_of_zero():
     used, left_out, _ = parameters()
     optimizer = torch.optim.Adam([used, left_out], lr=0.1)
