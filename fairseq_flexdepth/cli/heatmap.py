@@ -41,13 +41,6 @@ def draw_heatmap(rows: List[Dict[str, Any]], path: str) -> None:
     axes.set_ylabel("encoder layers")
     axes.set_title("BLEU and speed at every depth", fontsize=10)
     figure.colorbar(image, ax=axes, label="BLEU")
-    save_figure(figure, path)
-
-
-def save_figure(figure: Any, path: str) -> None:
-    """Write a matplotlib figure as a PNG file, whole or not at all, and close it."""
-    from matplotlib import pyplot
-
     figure.tight_layout()
     partial = f"{path}.part"
     figure.savefig(partial, dpi=150, format="png")

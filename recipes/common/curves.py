@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Dict, List, Tuple
 
-from fairseq_flexdepth.cli.heatmap import save_figure
+from recipes.common.figure import pyplot, save_figure
 
 # update -> negative log-likelihood in bits a token
 Curve = Dict[int, float]
@@ -51,19 +51,14 @@ def table(curves: Dict[str, Tuple[Curve, Curve]]) -> str:
 
 def draw(curves: Dict[str, Tuple[Curve, Curve]], path: Path) -> None:
     """Training as lines, validation as dots."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(6, 4))
+    figure, axes = pyplot().subplots(figsize=(6, 4))
     for name, (training, validation) in curves.items():
         (line,) = axes.plot(list(training), list(training.values()), label=name)
         axes.plot(list(validation), list(validation.values()), "o", color=line.get_color())
     axes.set_xlabel("updates")
     axes.set_ylabel("NLL, bits a token (dots: validation)")
     axes.legend()
-    save_figure(figure, str(path))
+    save_figure(figure, path)
 
 
 def main() -> None:

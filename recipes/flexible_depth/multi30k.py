@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Dict, List, Tuple
 
-from fairseq_flexdepth.cli.heatmap import save_figure
+from recipes.common.figure import pyplot, save_figure
 
 SYSTEMS = {"layerdrop": "LayerDrop", "mt-head": "MT, Head", "mt-optimal": "MT, Optimal"}
 Pair = Tuple[int, int]
@@ -37,13 +37,8 @@ def table(baseline: Dict[Pair, float], systems: Dict[str, Dict[Pair, float]]) ->
 
 def draw(baseline: Dict[Pair, float], systems: Dict[str, Dict[Pair, float]], path: Path) -> None:
     """BLEU against encoder depth, a panel a decoder depth."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     decoder_depths = sorted({m for _, m in baseline})
-    figure, panels = pyplot.subplots(1, len(decoder_depths), figsize=(9, 3.6), sharey=True)
+    figure, panels = pyplot().subplots(1, len(decoder_depths), figsize=(9, 3.6), sharey=True)
     for panel, m in zip(panels, decoder_depths):
         for name, bleu in {"Baseline": baseline, **systems}.items():
             encoder_depths = sorted(n for n, depth in baseline if depth == m)
@@ -52,7 +47,7 @@ def draw(baseline: Dict[Pair, float], systems: Dict[str, Dict[Pair, float]], pat
         panel.set_xlabel("encoder layers")
     panels[0].set_ylabel("BLEU")
     panels[-1].legend()
-    save_figure(figure, str(path))
+    save_figure(figure, path)
 
 
 def main() -> None:
