@@ -27,7 +27,7 @@ def check_fits(model: Any, state_dict: Dict[str, Any]) -> None:
 
 def _check_dictionary(expected: Dict[str, Any], state_dict: Dict[str, Any], side: str, language: str) -> None:
     key = f"{side}.embed_tokens.weight"
-    if key in state_dict and len(state_dict[key]) != len(expected[key]):
+    if key in state_dict and key in expected and len(state_dict[key]) != len(expected[key]):
         raise ValueError(
             f"{language} dictionary of {len(expected[key])} entries: the checkpoint was trained with "
             f"{len(state_dict[key])}; give the data directory whose dictionaries it was trained with"
@@ -35,7 +35,7 @@ def _check_dictionary(expected: Dict[str, Any], state_dict: Dict[str, Any], side
 
 
 def _check_width(expected: Dict[str, Any], state_dict: Dict[str, Any], key: str, option: str, axis: int) -> None:
-    if key in state_dict and state_dict[key].size(axis) != expected[key].size(axis):
+    if key in state_dict and key in expected and state_dict[key].size(axis) != expected[key].size(axis):
         raise ValueError(
             f"{option} {expected[key].size(axis)}: the checkpoint was trained with {state_dict[key].size(axis)}"
         )
