@@ -2,7 +2,7 @@
 
 import argparse
 from argparse import Namespace
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 import torch
 from fairseq import models
@@ -11,20 +11,25 @@ from fairseq.models.transformer import base_architecture
 from fairseq.tasks.translation import TranslationTask
 
 import fairseq_flexdepth
+from fairseq_flexdepth.cli.fairseq_options import build_training_model, quiet
 
 PAD, EOS, FIRST_WORD = 1, 2, 4
 
 
-def add_size_options(parser: argparse.ArgumentParser) -> None:
+def add_batch_options(parser: argparse.ArgumentParser, vocabulary: int) -> None:
     parser.add_argument("--sentences", type=int, default=32)
     parser.add_argument("--length", type=int, default=24, help="source and target tokens a sentence")
-    parser.add_argument("--vocabulary", type=int, default=32_000)
+    parser.add_argument("--vocabulary", type=int, default=vocabulary)
+    parser.add_argument("--seed", type=int, default=1)
+
+
+def add_size_options(parser: argparse.ArgumentParser) -> None:
+    add_batch_options(parser, vocabulary=32_000)
     parser.add_argument("--layers", type=int, default=6, help="encoder layers, and decoder layers")
     parser.add_argument("--embed-dim", type=int, default=512)
     parser.add_argument("--ffn-dim", type=int, default=2048)
     parser.add_argument("--heads", type=int, default=8)
     parser.add_argument("--dropout", type=float, default=0.1, help="fairseq's default: 0.1")
-    parser.add_argument("--seed", type=int, default=1)
 
 
 def translation_task(vocabulary: int) -> Any:
@@ -52,6 +57,13 @@ def build_model(task: Any, arch: str, args: Namespace, encoder_layers: int, deco
     base_architecture(options)
     torch.manual_seed(args.seed)
     return models.build_model(options, task).to(args.device)
+
+
+def training_model(options: List[str], args: Namespace) -> Any:
+    """The model of a ``fairseq-train`` command line, in training mode."""
+    torch.manual_seed(args.seed)
+    with quiet():
+        return build_training_model(options, args.vocabulary, args.vocabulary).to(args.device).train()
 
 
 def batch(args: Namespace) -> Dict[str, Any]:

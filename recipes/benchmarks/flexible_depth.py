@@ -15,11 +15,10 @@ import torch
 from fairseq.criterions.label_smoothed_cross_entropy import label_smoothed_nll_loss
 from torch import nn
 
-from fairseq_flexdepth.cli.fairseq_options import build_training_model, quiet
 from fairseq_flexdepth.depth.space import DepthSpace, parse_depths
 from fairseq_flexdepth.depth.subnetworks import assign_subnetworks
 from recipes.benchmarks import build, common
-from recipes.benchmarks.update import measure_update
+from recipes.benchmarks.update import add_repeat_options, measure_update
 
 EPSILON = 0.1
 ENCODER_LAYERS, DECODER_LAYERS = 12, 6
@@ -36,20 +35,15 @@ WAYS = {
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     common.add_common_options(parser)
-    parser.add_argument("--sentences", type=int, default=32)
-    parser.add_argument("--length", type=int, default=24, help="source and target tokens a sentence")
-    parser.add_argument("--vocabulary", type=int, default=10_000)
+    build.add_batch_options(parser, vocabulary=10_000)
     parser.add_argument("--embed-dim", type=int, default=512)
     parser.add_argument("--ffn-dim", type=int, default=1024)
     parser.add_argument("--dropout", type=float, default=0.1)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=5, help="timed updates, of which the median counts")
-    parser.add_argument("--warm-up", type=int, default=1, help="updates before them")
+    add_repeat_options(parser)
     return parser.parse_args()
 
 
 def model_of(arch: str, options: List[str], args: argparse.Namespace) -> Any:
-    torch.manual_seed(args.seed)
     sizes = {
         "--encoder-layers": ENCODER_LAYERS,
         "--decoder-layers": DECODER_LAYERS,
@@ -60,8 +54,7 @@ def model_of(arch: str, options: List[str], args: argparse.Namespace) -> Any:
     given = [str(part) for size in sizes.items() for part in size]
     pre_norm = ["--encoder-normalize-before", "--decoder-normalize-before"]
     command = ["--arch", f"{arch}_iwslt_de_en", "--share-decoder-input-output-embed", *given, *pre_norm, *options]
-    with quiet():
-        return build_training_model(command, args.vocabulary, args.vocabulary).to(args.device).train()
+    return build.training_model(command, args)
 
 
 def algorithm_1(args: argparse.Namespace) -> Tuple[Any, Callable[[], float]]:

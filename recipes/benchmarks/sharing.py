@@ -11,14 +11,14 @@ import io
 import json
 import sys
 from statistics import median
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, Tuple
 
 import torch
 from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
 from fairseq.optim.adam import Adam
 
-from fairseq_flexdepth.cli.fairseq_options import build_training_model, quiet
 from recipes.benchmarks import build, common
+from recipes.benchmarks.update import add_repeat_options, timed
 from recipes.layer_sharing.systems import System, systems
 
 SYSTEMS = {system.name: system for system in systems("table1")}
@@ -30,19 +30,9 @@ SHARED_EMBEDDINGS = ["--share-all-embeddings"]
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     common.add_common_options(parser)
-    parser.add_argument("--sentences", type=int, default=32)
-    parser.add_argument("--length", type=int, default=24, help="source and target tokens a sentence")
-    parser.add_argument("--vocabulary", type=int, default=32_768)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=5, help="timed updates, of which the median counts")
-    parser.add_argument("--warm-up", type=int, default=1, help="updates before them")
+    build.add_batch_options(parser, vocabulary=32_768)
+    add_repeat_options(parser)
     return parser.parse_args()
-
-
-def model_of(options: List[str], args: argparse.Namespace) -> Any:
-    torch.manual_seed(args.seed)
-    with quiet():
-        return build_training_model(options, args.vocabulary, args.vocabulary).to(args.device).train()
 
 
 def update_of(model: Any, args: argparse.Namespace) -> Tuple[Callable[[], None], Callable[[], None]]:
@@ -61,26 +51,20 @@ def update_of(model: Any, args: argparse.Namespace) -> Tuple[Callable[[], None],
 
 def measure_system(system: System, args: argparse.Namespace) -> Dict[str, Any]:
     """Seconds an update, and target tokens a second."""
-    gradients, step = update_of(model_of(system.options, args), args)
+    gradients, step = update_of(build.training_model(system.options, args), args)
 
     def update() -> None:
         gradients()
         step()
 
-    timer = common.Timer(args.device)
-    seconds = timer.quiet_seconds(update, args.warm_up, args.repeats, system.name)
-    return {
-        "seconds": median(seconds),
-        "all_seconds": seconds,
-        "other_load": timer.other_load,
-        "tokens_per_second": args.sentences * args.length / median(seconds),
-    }
+    result = timed(system.name, update, args)
+    return {**result, "tokens_per_second": args.sentences * args.length / result["seconds"]}
 
 
 def measure_turns(args: argparse.Namespace) -> Dict[str, Any]:
     """CYCLE and an unshared model of as many layers, updated in turns."""
     parts = {
-        name: update_of(model_of([*options, *SHARED_EMBEDDINGS], args), args)
+        name: update_of(build.training_model([*options, *SHARED_EMBEDDINGS], args), args)
         for name, options in (("cycle", CYCLE), ("unshared", UNSHARED))
     }
     timers = {name: (common.Timer(args.device), common.Timer(args.device)) for name in parts}
@@ -104,7 +88,7 @@ def measure_files(args: argparse.Namespace) -> Dict[str, int]:
     sizes = {}
     for arch in ("tied_multi_transformer", "recurrent_stacked_transformer"):
         file = io.BytesIO()
-        torch.save(model_of(["--arch", arch, *SHARED_EMBEDDINGS], args).state_dict(), file)
+        torch.save(build.training_model(["--arch", arch, *SHARED_EMBEDDINGS], args).state_dict(), file)
         sizes[arch] = file.tell()
     return sizes
 

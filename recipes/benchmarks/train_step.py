@@ -22,7 +22,7 @@ from fairseq_flexdepth.criterions.tied_multi_cross_entropy import (
 from fairseq_flexdepth.modules import linear_cross_entropy as projection
 from recipes.benchmarks import build, common
 from recipes.benchmarks.double_loop import double_loop_loss
-from recipes.benchmarks.update import measure_update, timed
+from recipes.benchmarks.update import add_repeat_options, measure_update, timed
 
 EPSILON = 0.1
 STEPS = {"vanilla": "fairseq `transformer`", "double_loop": "double loop over pairs", "ours": "fairseq_flexdepth"}
@@ -33,8 +33,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     common.add_common_options(parser)
     build.add_size_options(parser)
-    parser.add_argument("--repeats", type=int, default=5, help="timed updates, of which the median counts")
-    parser.add_argument("--warm-up", type=int, default=1, help="updates before them")
+    add_repeat_options(parser)
     return parser.parse_args()
 
 

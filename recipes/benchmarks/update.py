@@ -14,6 +14,11 @@ from recipes.benchmarks import common
 FormGradients = Callable[[], float]
 
 
+def add_repeat_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--repeats", type=int, default=5, help="timed updates, of which the median counts")
+    parser.add_argument("--warm-up", type=int, default=1, help="updates before them")
+
+
 def measure_update(
     name: str, make: Callable[[], Tuple[Any, FormGradients]], args: argparse.Namespace
 ) -> Dict[str, Any]:
