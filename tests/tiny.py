@@ -11,6 +11,7 @@ from fairseq.models.transformer import TransformerModel, base_architecture
 from fairseq.sequence_generator import SequenceGenerator
 
 import fairseq_flexdepth  # noqa: F401  (registers our architectures)
+from fairseq_flexdepth.compat import FAST_PATH_NAMES
 from fairseq_flexdepth.models.transformer import FlexDepthTransformer
 
 NORMS: Dict[str, Dict[str, Any]] = {
@@ -154,6 +155,14 @@ def give_weights(source: Any, model: Any) -> Any:
         for name, parameter in model.named_parameters():
             parameter.copy_(parameter_called(source, name))
     return model
+
+
+def as_of_the_other_stack(state: Dict[str, Any], layers: str, count: int) -> Dict[str, Any]:
+    """A checkpoint's *state* as the other fairseq writes it, with or without 0.12.2's copies in encoder *layers*."""
+    names = [f"{layers}.{index}.{name}" for index in range(count) for name in FAST_PATH_NAMES]
+    if names[0] in state:  # we are 0.12.2
+        return {key: value for key, value in state.items() if key not in names}
+    return {**state, **{name: torch.zeros(1) for name in names}}
 
 
 def untied_copy(model: FlexDepthTransformer, **changes: Any) -> FlexDepthTransformer:

@@ -7,7 +7,6 @@ import torch
 from fairseq import models
 from omegaconf import DictConfig
 
-from fairseq_flexdepth.compat import FAST_PATH_NAMES
 from tests import tiny
 
 BATCH = tiny.sample([6, 2, 4], [3, 7, 5])
@@ -38,12 +37,7 @@ def test_fairseqs_transformer_may_take_its_fast_path_with_our_weights():
 
 def test_a_checkpoint_of_the_other_stack_loads():
     model, other = tiny.flexible_model(), tiny.flexible_model(seed=2)
-    state = model.state_dict()
-    names = [f"encoder.layers.{index}.{name}" for index in range(3) for name in FAST_PATH_NAMES]
-    if names[0] in state:  # we are 0.12.2: take fairseq-fixed's
-        state = {key: value for key, value in state.items() if key not in names}
-    else:
-        state.update({name: torch.zeros(1) for name in names})
+    state = tiny.as_of_the_other_stack(model.state_dict(), "encoder.layers", 3)
     other.load_state_dict(state, strict=True)
     assert torch.equal(logits(other), logits(model))
 
