@@ -92,6 +92,11 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
             logging_output.update({pair_key(pair): nll for pair, nll in zip(depths.pairs, nll_losses)})
         return loss, sample_size, logging_output
 
+    @property
+    def needs_loss_scale(self) -> bool:
+        """Whether the model forms its gradients before the optimizer scales the loss."""
+        return self.cfg.accumulate_depths
+
     def check_model(self, model: Any) -> None:
         """Find out whether the options fit *model*, before any data is read.
 

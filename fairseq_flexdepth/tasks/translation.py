@@ -88,8 +88,8 @@ class FlexDepthTranslationTask(TranslationTask):
         return criterion
 
     def train_step(self, sample: Any, model: Any, criterion: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
-        """As fairseq's; the model learns the loss scale, and from the first batch Admin's residual scales."""
-        if hasattr(model, "set_loss_scale"):
+        """As fairseq's; the model learns the loss scale if it needs it, and from the first batch Admin's scales."""
+        if getattr(criterion, "needs_loss_scale", False):
             model.set_loss_scale(loss_scale(optimizer))
         if not getattr(model, "residuals_profiled", True):
             model.profile_residuals(sample["net_input"])

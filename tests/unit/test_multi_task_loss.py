@@ -217,6 +217,11 @@ def test_validation_and_evaluation_do_not_accumulate() -> None:
         assert not losses_of(model.train(), True)["loss"].requires_grad
 
 
+@accumulated
+def test_the_criterion_says_whether_it_needs_the_loss_scale(accumulate: bool) -> None:
+    assert criterion(accumulate_depths=accumulate).needs_loss_scale == accumulate
+
+
 def test_activation_checkpointing_is_refused() -> None:
     message = "--accumulate-depths: propagates back within the forward pass, which --checkpoint-activations cannot"
     with pytest.raises(ValueError, match=message):

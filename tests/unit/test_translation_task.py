@@ -3,6 +3,7 @@
 import logging
 import sys
 from argparse import Namespace
+from types import SimpleNamespace
 
 import pytest
 from fairseq import options, tasks
@@ -136,3 +137,13 @@ def test_a_depth_that_is_no_number_is_refused(monkeypatch, capsys):
     error = capsys.readouterr().err.splitlines()[-1]
     assert "argument --dec-layers: invalid" in error
     assert "'two'" in error
+
+
+@pytest.mark.parametrize(("accumulates", "scale"), [(True, 64.0), (False, 1.0)])
+def test_a_model_that_forms_its_gradients_early_learns_the_loss_scale(monkeypatch, accumulates, scale):
+    monkeypatch.setattr(TranslationTask, "train_step", lambda *arguments, **options: None)
+    task = translation()
+    model = build(task)
+    optimizer = SimpleNamespace(scaler=SimpleNamespace(loss_scale=64.0))
+    task.train_step({}, model, SimpleNamespace(needs_loss_scale=accumulates), optimizer, update_num=0)
+    assert model.loss_scale == scale
