@@ -7,6 +7,8 @@ from typing import Any, Dict, List, Optional, Sequence
 import torch
 from fairseq import models
 from fairseq.data import Dictionary
+from fairseq.models.lstm import LSTMModel
+from fairseq.models.lstm import base_architecture as lstm_architecture
 from fairseq.models.transformer import TransformerModel, base_architecture
 from fairseq.sequence_generator import SequenceGenerator
 
@@ -62,6 +64,24 @@ def flexible_model(seed: int = 1, for_task: Optional[Any] = None, **changes: Any
     args = options(**changes)
     args.arch = "tied_multi_transformer"
     return models.build_model(args, for_task or task())
+
+
+def plain_model(seed: int = 1, source_size: int = 17, target_size: int = 21, **changes: Any) -> TransformerModel:
+    """fairseq's own ``transformer``."""
+    torch.manual_seed(seed)
+    model = TransformerModel.build_model(options(**changes), task(source_size, target_size))
+    for layer in model.encoder.layers:  # 0.12.2's inference path differs in the last digits
+        layer.can_use_fastpath = False
+    return model
+
+
+def lstm_model(seed: int = 1, **changes: Any) -> LSTMModel:
+    """fairseq's own ``lstm``, without dropout."""
+    torch.manual_seed(seed)
+    sizes = {"encoder_embed_dim": 10, "decoder_embed_dim": 10, "decoder_out_embed_dim": 10, "dropout": 0.0}
+    args = Namespace(criterion="", max_source_positions=64, max_target_positions=64, **{**sizes, **changes})
+    lstm_architecture(args)
+    return LSTMModel.build_model(args, task())
 
 
 def stock_model(like: FlexDepthTransformer, encoder_layers: int, decoder_layers: int, **changes: Any) -> Any:
@@ -168,6 +188,19 @@ def as_of_the_other_stack(state: Dict[str, Any], layers: str, count: int) -> Dic
 def untied_copy(model: FlexDepthTransformer, **changes: Any) -> FlexDepthTransformer:
     """A model that shares nothing, each of whose layers has the weights that *model* uses at its position."""
     return give_weights(model, flexible_model(seed=9, **changes))
+
+
+def gradients(model: torch.nn.Module) -> Dict[str, torch.Tensor]:
+    """Every trained parameter's gradient; zeros where it has none."""
+    trained = {name: p for name, p in model.named_parameters() if name.split(".")[-1] not in FAST_PATH_NAMES}
+    return {name: torch.zeros_like(p) if p.grad is None else p.grad for name, p in trained.items()}
+
+
+def assert_gradients(model: torch.nn.Module, expected: Dict[str, torch.Tensor]) -> None:
+    """Every gradient of *model* is the *expected* one but for rounding."""
+    for name, gradient in gradients(model).items():
+        scale = expected[name].abs().max().clamp(min=0.05)  # a key bias's true gradient is 0: only rounding is left
+        assert torch.allclose(gradient / scale, expected[name] / scale, atol=2e-5), name
 
 
 def assert_gradients_are_sums(shared: Any, untied: Any) -> None:

@@ -1,6 +1,9 @@
 """Training objectives; fairseq does not import this folder of a user directory by itself."""
 
 from fairseq_flexdepth.criterions import (  # noqa: F401  (registers them)
+    ckd,
     multi_task_depth_cross_entropy,
+    pkd,
     tied_multi_cross_entropy,
+    word_kd,
 )

@@ -68,6 +68,17 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
         self, model: Any, sample: Dict[str, Any], reduce: bool = True
     ) -> Tuple[Tensor, int, Dict[str, Any]]:
         """The loss, the sample size it is to be divided by, and what to log."""
+        losses, logging_output = self.depth_losses(model, sample)
+        return self.finished(losses["loss"], sample, logging_output)
+
+    def depth_losses(
+        self, model: Any, sample: Dict[str, Any], **more: Any
+    ) -> Tuple[Dict[str, Any], Dict[str, Any]]:
+        """The losses of all pairs; *more* goes to the model.
+
+        Returns:
+            What the model returns, and what to log: sums over target tokens.
+        """
         depths, weights_by_pair = self._depths_and_weights(model)
         weights = [weights_by_pair[pair] for pair in depths.pairs]
         losses = model(
@@ -77,19 +88,30 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
             depths=depths,
             pair_weights=weights,
             accumulate=self.cfg.accumulate_depths,
+            **more,
         )
-        loss, nll_losses = losses["loss"], losses["pair_nll_losses"]
+        nll_losses = losses["pair_nll_losses"]
+        pair_weights = nll_losses.new_tensor(weights)
+        logged = {"nll_loss": (nll_losses * pair_weights).sum()}
+        if "pair_soft_losses" in losses:
+            logged["kd_loss"] = (losses["pair_soft_losses"] * pair_weights).sum()
+        if not model.training:
+            logged.update({pair_key(pair): nll for pair, nll in zip(depths.pairs, nll_losses)})
+        return losses, logged
+
+    def finished(
+        self, loss: Tensor, sample: Dict[str, Any], logged: Dict[str, Any]
+    ) -> Tuple[Tensor, int, Dict[str, Any]]:
+        """What fairseq expects of :meth:`forward`."""
         sentences = sample["target"].size(0)
         sample_size = sentences if self.cfg.sentence_avg else sample["ntokens"]
         logging_output = {
             "loss": loss.data,
-            "nll_loss": (nll_losses * nll_losses.new_tensor(weights)).sum(),
             "ntokens": sample["ntokens"],
             "nsentences": sentences,
             "sample_size": sample_size,
+            **logged,
         }
-        if not model.training:
-            logging_output.update({pair_key(pair): nll for pair, nll in zip(depths.pairs, nll_losses)})
         return loss, sample_size, logging_output
 
     @property

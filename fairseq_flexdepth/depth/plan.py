@@ -27,6 +27,14 @@ class DepthPlan(NamedTuple):
         """The layer positions that the plan uses, ascending."""
         return sorted({run.position for run in self.runs})
 
+    def path(self, run: int) -> List[int]:
+        """The runs that lead to *run*, which comes last."""
+        path = []
+        while run != INPUT:
+            path.append(run)
+            run = self.runs[run].parent
+        return path[::-1]
+
 
 def build_plan(subnetworks: Sequence[Sequence[int]]) -> DepthPlan:
     """Merge sub-networks, each a sequence of layer positions in running order, into one plan.

@@ -21,20 +21,22 @@ def accumulated_losses(model: Any, batch: DepthBatch) -> Dict[str, Tensor]:
     half precision small ones do not vanish.
     """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    loss, losses, nll_losses = _GradientsInForward.apply(model, batch, *parameters)
-    return {"loss": loss, "pair_losses": losses, "pair_nll_losses": nll_losses}
+    return dict(zip(_LOSSES, _GradientsInForward.apply(model, batch, *parameters)))
+
+
+_LOSSES = ("loss", "pair_losses", "pair_nll_losses", "pair_soft_losses")  # the last only with a teacher
 
 
 class _GradientsInForward(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, model: Any, batch: DepthBatch, *parameters: nn.Parameter) -> Tuple[Tensor, Tensor, Tensor]:
+    def forward(ctx: Any, model: Any, batch: DepthBatch, *parameters: nn.Parameter) -> Tuple[Tensor, ...]:
         ctx.sums = _GradientSums(parameters, model.loss_scale)
         with torch.enable_grad():
             pairs = _run(model, batch, ctx.sums)
         loss = torch.stack([pair["loss"].detach() for pair in pairs]).sum()
-        losses, nll_losses = (torch.cat([pair[key] for pair in pairs]) for key in ("pair_losses", "pair_nll_losses"))
-        ctx.mark_non_differentiable(losses, nll_losses)
-        return loss, losses, nll_losses
+        of_pairs = [torch.cat([pair[key] for pair in pairs]) for key in _LOSSES[1:] if key in pairs[0]]
+        ctx.mark_non_differentiable(*of_pairs)
+        return (loss, *of_pairs)
 
     @staticmethod
     def backward(ctx: Any, grad_loss: Tensor, *_: Tensor) -> Tuple[Optional[Tensor], ...]:

@@ -1,13 +1,23 @@
 """The losses of many depth pairs from one run of the depth plan."""
 
-from typing import Any, Dict, NamedTuple, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 import torch
 from torch import Tensor
 
 from fairseq_flexdepth.depth.space import DepthSpace
+from fairseq_flexdepth.modules.distilled_cross_entropy import Mixture, distilled_linear_cross_entropy
+from fairseq_flexdepth.modules.layer_trace import LayerTrace
 from fairseq_flexdepth.modules.linear_cross_entropy import linear_cross_entropy
+from fairseq_flexdepth.modules.soft_targets import SoftTargets
 from fairseq_flexdepth.modules.zero_gradient import with_zero_gradients
+
+
+class WordDistillation(NamedTuple):
+    """What every pair learns from a teacher's distributions."""
+
+    teacher: SoftTargets  # of (batch · target length) tokens
+    mixture: Mixture
 
 
 class DepthBatch(NamedTuple):
@@ -20,19 +30,29 @@ class DepthBatch(NamedTuple):
     label_smoothing: float  # ε of fairseq's label-smoothed cross-entropy
     depths: DepthSpace
     pair_weights: Sequence[float]  # of each of depths.pairs in the loss
+    distillation: Optional[WordDistillation] = None
+    sentence_weights: Optional[Tensor] = None  # batch: the factor of each sentence in every loss; 1 by default
+    trace: bool = False  # also return what the layers gave out; for stacked_losses alone
 
 
-def stacked_losses(model: Any, batch: DepthBatch) -> Dict[str, Tensor]:
+def stacked_losses(model: Any, batch: DepthBatch) -> Dict[str, Any]:
     """Every layer run once, the encoder's outputs stacked on the batch axis and the decoder run on the stack.
 
     Returns:
         ``loss``, the weighted sum of the pairs' losses; ``pair_losses`` and ``pair_nll_losses``, one a pair, without
-        gradient. All are sums over target tokens, in nats.
+        gradient, and ``pair_soft_losses`` where there is a teacher. All are sums over target tokens, in nats.
+        ``encoder_trace`` and ``decoder_trace``, where asked for, are of the deepest pair's layers.
     """
     encoder_plan, decoder_plan = model.plans(batch.depths)
-    encoder_out = model.encoder.forward_exits(encoder_plan, batch.src_tokens, batch.src_lengths)
-    features = model.decoder.forward_exits(decoder_plan, batch.prev_output_tokens, encoder_out)
-    losses = pair_losses(features, model.decoder, batch)
+    below: List[LayerTrace] = []
+    above: List[LayerTrace] = []
+    encoder_out = model.encoder.forward_exits(encoder_plan, batch.src_tokens, batch.src_lengths, below)
+    features = model.decoder.forward_exits(decoder_plan, batch.prev_output_tokens, encoder_out, above)
+    losses: Dict[str, Any] = pair_losses(features, model.decoder, batch)
+    if batch.trace:
+        size = len(batch.target)  # the decoder's runs are of all encoder depths, the deepest last
+        deepest = [run._replace(inputs=run.inputs[:, -size:], output=run.output[:, -size:]) for run in above]
+        losses.update(encoder_trace=below, decoder_trace=deepest)
     left_out = model.encoder.layers.outside(encoder_plan) + model.decoder.layers.outside(decoder_plan)
     losses["loss"] = with_zero_gradients(losses["loss"], left_out)
     return losses
@@ -48,19 +68,27 @@ def pair_losses(features: Tensor, decoder: Any, batch: DepthBatch) -> Dict[str, 
     by_decoder = (len(depths.decoder), len(depths.encoder))
     weights = features.new_tensor(pair_weights, dtype=torch.float32).view(by_decoder[::-1]).t().reshape(1, -1, 1)
     targets = batch.target.t().unsqueeze(1).expand(length, len(pair_weights), size).reshape(-1)
-    row_weights = weights.expand(length, -1, size).reshape(-1)
+    sentences = weights.new_ones(size) if batch.sentence_weights is None else batch.sentence_weights.float()
+    row_weights = (weights * sentences).expand(length, -1, size).reshape(-1)
     rows = features.transpose(0, 1).reshape(-1, features.size(-1))
     tokens = targets.ne(decoder.padding_idx).nonzero().view(-1)
     if tokens.numel() < targets.numel():
         rows, targets, row_weights = rows[tokens], targets[tokens], row_weights[tokens]
-    result = linear_cross_entropy(rows, decoder.output_projection.weight, targets, row_weights, batch.label_smoothing)
+    weight = decoder.output_projection.weight
+    if batch.distillation is None:
+        result: Any = linear_cross_entropy(rows, weight, targets, row_weights, batch.label_smoothing)
+    else:
+        of_token = torch.arange(size * length, device=targets.device).view(size, length).t().unsqueeze(1)
+        of_row = of_token.expand(length, len(pair_weights), size).reshape(-1)[tokens]
+        result = distilled_linear_cross_entropy(
+            rows, weight, targets, row_weights, batch.distillation.teacher, of_row, batch.distillation.mixture
+        )
 
     def per_pair(row_values: Tensor) -> Tensor:
         by_position = row_values.new_zeros(length * len(pair_weights) * size).index_copy_(0, tokens, row_values)
-        return by_position.view(length, *by_decoder, size).sum(dim=(0, 3)).t().reshape(-1)
+        return (by_position.view(length, *by_decoder, size) * sentences).sum(dim=(0, 3)).t().reshape(-1)
 
     return {
         "loss": result.loss,
-        "pair_losses": per_pair(result.row_losses),
-        "pair_nll_losses": per_pair(result.row_nll_losses),
+        **{f"pair_{name[4:]}": per_pair(values) for name, values in result._asdict().items() if name != "loss"},
     }

@@ -15,7 +15,7 @@ from fairseq_flexdepth.depth.subnetworks import assign_subnetworks
 from fairseq_flexdepth.models.accumulated_losses import accumulated_losses
 from fairseq_flexdepth.models.checkpoint_fit import check_fits
 from fairseq_flexdepth.models.config import FlexDepthTransformerConfig, nested_config
-from fairseq_flexdepth.models.depth_losses import DepthBatch, stacked_losses
+from fairseq_flexdepth.models.depth_losses import DepthBatch, WordDistillation, stacked_losses
 from fairseq_flexdepth.models.layer_sharing import check_sharing
 from fairseq_flexdepth.models.transformer_decoder import FlexDepthDecoder
 from fairseq_flexdepth.models.transformer_encoder import FlexDepthEncoder
@@ -109,6 +109,9 @@ class FlexDepthTransformer(TransformerModelBase):
         depths: Optional[DepthSpace] = None,
         pair_weights: Optional[Sequence[float]] = None,
         accumulate: bool = False,
+        distillation: Optional[WordDistillation] = None,
+        sentence_weights: Optional[Tensor] = None,
+        trace: bool = False,
     ) -> Any:
         """Without *target*, as fairseq's ``transformer``. With it, the losses of all pairs of *depths*.
 
@@ -118,10 +121,14 @@ class FlexDepthTransformer(TransformerModelBase):
             depths: the pairs to compute; the whole depth space by default.
             pair_weights: the weight of each of ``depths.pairs`` in the loss; equal ones, of sum 1, by default.
             accumulate: in training, run one sub-network after another, which takes less memory.
+            distillation: let every pair also learn from a teacher; *label_smoothing* is then that of its mixture.
+            sentence_weights: batch, the factor of each sentence in every loss.
+            trace: also return what the layers of the deepest pair gave out; not with *accumulate*.
 
         Returns:
             With *target* a dict: ``loss``, the weighted sum of the pairs' losses; ``pair_losses`` and
-            ``pair_nll_losses``, one a pair, without gradient. All are sums over target tokens, in nats.
+            ``pair_nll_losses``, one a pair, without gradient, and ``pair_soft_losses`` where there is a teacher. All
+            are sums over target tokens, in nats. ``encoder_trace`` and ``decoder_trace`` where asked for.
         """
         if target is None:
             return super().forward(
@@ -136,9 +143,8 @@ class FlexDepthTransformer(TransformerModelBase):
         depths = depths or self.depth_space
         if pair_weights is None:
             pair_weights = [1.0 / len(depths.pairs)] * len(depths.pairs)
-        batch = DepthBatch(
-            src_tokens, src_lengths, prev_output_tokens, target, label_smoothing, depths, pair_weights
-        )
+        words = src_tokens, src_lengths, prev_output_tokens, target
+        batch = DepthBatch(*words, label_smoothing, depths, pair_weights, distillation, sentence_weights, trace)
         training = self.training and torch.is_grad_enabled()
         return accumulated_losses(self, batch) if accumulate and training else stacked_losses(self, batch)
 

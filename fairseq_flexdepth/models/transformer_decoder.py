@@ -9,6 +9,7 @@ from fairseq_flexdepth.depth.plan import DepthPlan
 from fairseq_flexdepth.models.layer_sharing import share_side
 from fairseq_flexdepth.modules.admin import AdminDecoderLayer, with_checkpointing
 from fairseq_flexdepth.modules.depth_layers import DepthLayers
+from fairseq_flexdepth.modules.layer_trace import LayerTrace
 
 
 class FlexDepthDecoder(TransformerDecoderBase):
@@ -30,9 +31,15 @@ class FlexDepthDecoder(TransformerDecoderBase):
         return with_checkpointing(AdminDecoderLayer(cfg, no_encoder_attn), cfg)
 
     def forward_exits(
-        self, plan: DepthPlan, prev_output_tokens: Tensor, encoder_out: Dict[str, List[Tensor]]
+        self,
+        plan: DepthPlan,
+        prev_output_tokens: Tensor,
+        encoder_out: Dict[str, List[Tensor]],
+        trace: Optional[List[LayerTrace]] = None,
     ) -> Tensor:
         """The features of all exits of *plan* on each of the encoder outputs stacked in *encoder_out*.
+
+        *trace* is as in ``run_plan``; its batch axis holds all the encoder outputs.
 
         Returns:
             (decoder exits · encoder exits · batch) × target length × channels, ready for the output projection.
@@ -48,7 +55,7 @@ class FlexDepthDecoder(TransformerDecoderBase):
                     inputs, enc, padding_mask, self_attn_mask=future, self_attn_padding_mask=padding, need_attn=False
                 )[0]
 
-            return self.layers.run_plan(plan, x.repeat(1, copies, 1), run_layer), None, None
+            return self.layers.run_plan(plan, x.repeat(1, copies, 1), run_layer, trace), None, None
 
         with self.layers.replaced_by(run):
             return self.extract_features(prev_output_tokens, encoder_out=encoder_out)[0]

@@ -10,6 +10,7 @@ from fairseq_flexdepth.depth.plan import DepthPlan
 from fairseq_flexdepth.models.layer_sharing import share_side
 from fairseq_flexdepth.modules.admin import AdminEncoderLayer, with_checkpointing
 from fairseq_flexdepth.modules.depth_layers import DepthLayers
+from fairseq_flexdepth.modules.layer_trace import LayerTrace
 
 
 class FlexDepthEncoder(TransformerEncoderBase):
@@ -29,8 +30,10 @@ class FlexDepthEncoder(TransformerEncoderBase):
             return super().build_encoder_layer(cfg)
         return with_checkpointing(AdminEncoderLayer(cfg, return_fc=self.return_fc), cfg)
 
-    def forward_exits(self, plan: DepthPlan, src_tokens: Tensor, src_lengths: Tensor) -> Dict[str, List[Tensor]]:
-        """The outputs of all exits of *plan*, in the form of fairseq's ``encoder_out``.
+    def forward_exits(
+        self, plan: DepthPlan, src_tokens: Tensor, src_lengths: Tensor, trace: Optional[List[LayerTrace]] = None
+    ) -> Dict[str, List[Tensor]]:
+        """The outputs of all exits of *plan*, in the form of fairseq's ``encoder_out``; *trace* as in ``run_plan``.
 
         ``encoder_out`` is source length × (exits · batch) × channels, after the final layer norm if there is one;
         ``encoder_padding_mask`` (exits · batch) × source length.
@@ -38,7 +41,7 @@ class FlexDepthEncoder(TransformerEncoderBase):
 
         def run(x: Tensor, encoder_padding_mask: Optional[Tensor]) -> Tensor:
             return self.layers.run_plan(
-                plan, x, lambda layer, inputs: layer(inputs, encoder_padding_mask=encoder_padding_mask)
+                plan, x, lambda layer, inputs: layer(inputs, encoder_padding_mask=encoder_padding_mask), trace
             )
 
         with self.layers.replaced_by(run):

@@ -13,6 +13,7 @@ from fairseq.modules import LayerDropModuleList
 from torch import Tensor, nn
 
 from fairseq_flexdepth.depth.plan import INPUT, DepthPlan
+from fairseq_flexdepth.modules.layer_trace import LayerTrace
 
 # A stand-in for a layer: called as fairseq calls a layer of the stack.
 StandIn = Callable[..., object]
@@ -50,23 +51,34 @@ class DepthLayers(LayerDropModuleList):
         finally:
             self._stand_in = None
 
-    def run_plan(self, plan: DepthPlan, x: Tensor, run_layer: Callable[[nn.Module, Tensor], Tensor]) -> Tensor:
+    def run_plan(
+        self,
+        plan: DepthPlan,
+        x: Tensor,
+        run_layer: Callable[[nn.Module, Tensor], Tensor],
+        trace: Optional[List[LayerTrace]] = None,
+    ) -> Tensor:
         """Run every layer of *plan* once and stack the outputs of its exits.
 
         Args:
             plan: what to run.
             x: the stack's input, length × batch × channels.
             run_layer: applies a layer to its input.
+            trace: gets the layers that the plan's last sub-network ran.
 
         Returns:
             The exits' outputs one after another on the batch axis: length × (exits · batch) × channels.
         """
         surviving = {id(layer) for layer in self._surviving()}
         outputs: List[Tensor] = []
-        for position, parent in plan.runs:
+        last = plan.path(plan.exits[-1]) if trace is not None else ()
+        for run, (position, parent) in enumerate(plan.runs):
             layer = self[position - 1]
             inputs = x if parent == INPUT else outputs[parent]
-            outputs.append(run_layer(layer, inputs) if id(layer) in surviving else inputs)
+            runs = id(layer) in surviving
+            outputs.append(run_layer(layer, inputs) if runs else inputs)
+            if trace is not None and runs and run in last:
+                trace.append(LayerTrace(position, layer, inputs, outputs[run]))
         return torch.cat([outputs[run] for run in plan.exits], dim=1)
 
     @contextmanager

@@ -1,0 +1,184 @@
+"""What the distillation criterions have in common: a teacher, and students of one depth or of many."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from fairseq.criterions.label_smoothed_cross_entropy import label_smoothed_nll_loss
+from fairseq.logging import metrics
+from fairseq.models import FairseqEncoderDecoderModel
+from fairseq.utils import item
+from torch import Tensor
+
+from fairseq_flexdepth.criterions.tied_multi_cross_entropy import (
+    TiedMultiCrossEntropyConfig,
+    TiedMultiCrossEntropyCriterion,
+)
+from fairseq_flexdepth.models.depth_losses import WordDistillation
+from fairseq_flexdepth.models.teacher import Lesson, load_teacher
+from fairseq_flexdepth.modules.distilled_cross_entropy import Mixture, distilled_cross_entropy
+from fairseq_flexdepth.modules.layer_trace import LayerTrace, traced
+from fairseq_flexdepth.modules.soft_targets import SoftTargets
+
+DEPTH_OPTIONS = ("depth_weights", "sample_encoder_depths", "sample_decoder_depths", "accumulate_depths")
+
+
+@dataclass
+class DistillationConfig(TiedMultiCrossEntropyConfig):
+    """Options of all distillation criterions; those of depths are for students that have depths."""
+
+    teacher_path: Optional[str] = field(
+        default=None,
+        metadata={"help": "the teacher's checkpoint; a.pt:b.pt for an ensemble, whose distributions are averaged"},
+    )
+    kd_temperature: float = field(
+        default=1.0,
+        metadata={"help": "softens the distributions of teacher and student; their loss is multiplied by its square"},
+    )
+    kd_topk: int = field(
+        default=0,
+        metadata={
+            "help": "learn from the teacher's k most probable words alone, scaled to sum 1 (0: all); what they leave "
+            "out is logged as kd_dropped, a share of the probability"
+        },
+    )
+
+
+class StudentLosses(NamedTuple):
+    """A student's losses, sums over target tokens in nats."""
+
+    loss: Tensor  # the mixture of cross-entropy and word-level distillation
+    logged: Dict[str, Any]
+    encoder_trace: List[LayerTrace]  # of the deepest pair, where asked for
+    decoder_trace: List[LayerTrace]
+
+
+class DistillationCriterion(TiedMultiCrossEntropyCriterion):
+    """Base of the distillation criterions: the student is any of fairseq's encoder-decoders.
+
+    Where nothing is learnt from the teacher's distributions, the loss of a student of one depth is fairseq's
+    ``label_smoothed_cross_entropy``, and of one of many depths our ``tied_multi_cross_entropy``, to the last bit.
+    """
+
+    cfg: DistillationConfig
+
+    def __init__(self, task: Any, cfg: DistillationConfig) -> None:
+        super().__init__(task, cfg)
+        if not cfg.kd_temperature > 0:
+            raise ValueError(f"--kd-temperature {cfg.kd_temperature}: expected a number above 0")
+        words = len(task.target_dictionary)
+        if not 0 <= cfg.kd_topk <= words:
+            raise ValueError(f"--kd-topk {cfg.kd_topk}: expected 0 (all) to {words}, the size of the dictionary")
+        if self.needs_teacher and cfg.teacher_path is None:
+            raise ValueError(f"--teacher-path: required with --criterion {self.name}")
+        self.teacher = load_teacher(str(cfg.teacher_path), task) if self.needs_teacher else None
+
+    @property
+    def mixture(self) -> Mixture:
+        """How much of what the student is trained towards."""
+        raise NotImplementedError
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether anything at all is learnt from the teacher."""
+        return self.mixture.soft > 0
+
+    def check_model(self, model: Any) -> None:
+        """Find out whether the options fit the student.
+
+        Raises:
+            ValueError: it is no encoder-decoder, or has no depths but the options need some, or its positions or its
+                output are none that a teacher could teach.
+        """
+        if not isinstance(model, FairseqEncoderDecoderModel):
+            raise ValueError(f"--criterion {self.name}: expected an encoder-decoder, given {type(model).__name__}")
+        if hasattr(model, "depth_space"):
+            super().check_model(model)
+        else:
+            for option in DEPTH_OPTIONS:
+                given = getattr(self.cfg, option)
+                if given:
+                    raise ValueError(
+                        f"--{option.replace('_', '-')} {given}: expected a student of many depths, such as --arch "
+                        f"tied_multi_transformer, given {type(model).__name__}"
+                    )
+        if getattr(model.decoder, "adaptive_softmax", None) is not None:
+            raise ValueError(f"--criterion {self.name}: needs the full softmax; leave out --adaptive-softmax-cutoff")
+        if self.teacher is not None:
+            for teacher in self.teacher.models:
+                _check_positions(model, teacher)
+
+    def lesson(self, model: Any, sample: Dict[str, Any], trace: bool = False) -> Optional[Lesson]:
+        """What the teacher says about the batch."""
+        return None if self.teacher is None else self.teacher(sample["net_input"], model, trace)
+
+    def student_losses(
+        self, model: Any, sample: Dict[str, Any], lesson: Optional[Lesson], trace: bool = False
+    ) -> StudentLosses:
+        """The mixture of cross-entropy and word-level distillation."""
+        mixture, teacher, logged = self.mixture, None, {}
+        if lesson is not None and mixture.soft > 0:
+            teacher = lesson.soft_targets(mixture.temperature, self.cfg.kd_topk)
+            if teacher.dropped is not None:
+                kept = sample["target"].ne(self.padding_idx).view(-1)
+                logged["kd_dropped"] = teacher.dropped[kept].sum()
+        of_student = self._of_many_depths if hasattr(model, "depth_space") else self._of_one_depth
+        losses = of_student(model, sample, teacher, trace)
+        loss = losses.loss if teacher is not None else losses.loss * mixture.hard
+        return losses._replace(loss=loss, logged={**logged, **losses.logged})
+
+    def _of_many_depths(
+        self, model: Any, sample: Dict[str, Any], teacher: Optional[SoftTargets], trace: bool
+    ) -> StudentLosses:
+        word_distillation = None if teacher is None else WordDistillation(teacher, self.mixture)
+        losses, logged = self.depth_losses(model, sample, distillation=word_distillation, trace=trace)
+        return StudentLosses(losses["loss"], logged, losses.get("encoder_trace", []), losses.get("decoder_trace", []))
+
+    def _of_one_depth(
+        self, model: Any, sample: Dict[str, Any], teacher: Optional[SoftTargets], trace: bool
+    ) -> StudentLosses:
+        below: List[LayerTrace] = []
+        above: List[LayerTrace] = []
+        if trace:
+            with traced(model.encoder.layers) as below, traced(model.decoder.layers) as above:
+                net_output = model(**sample["net_input"])
+        else:
+            net_output = model(**sample["net_input"])
+        target = model.get_targets(sample, net_output)
+        if teacher is None:
+            loss, logged = self._cross_entropy(model, net_output, target)
+        else:
+            logits = net_output[0].reshape(-1, net_output[0].size(-1))
+            kept = target.ne(self.padding_idx).view(-1)
+            result = distilled_cross_entropy(logits, target.view(-1), kept, teacher, self.mixture)
+            loss = result.loss
+            logged = {"nll_loss": result.row_nll_losses[kept].sum(), "kd_loss": result.row_soft_losses[kept].sum()}
+        return StudentLosses(loss, logged, below, above)
+
+    def _cross_entropy(self, model: Any, net_output: Any, target: Tensor) -> Tuple[Tensor, Dict[str, Any]]:
+        log_probabilities = model.get_normalized_probs(net_output, log_probs=True)
+        loss, nll_loss = label_smoothed_nll_loss(
+            log_probabilities.view(-1, log_probabilities.size(-1)),
+            target.view(-1),
+            self.cfg.label_smoothing,
+            ignore_index=self.padding_idx,
+        )
+        return loss, {"nll_loss": nll_loss.data}
+
+    @classmethod
+    def reduce_metrics(cls, logging_outputs: List[Dict[str, Any]]) -> None:
+        """Aggregate what data-parallel workers logged."""
+        super().reduce_metrics(logging_outputs)
+        tokens = sum(item(output.get("ntokens", 0)) for output in logging_outputs)
+        for key, unit in (("kd_loss", math.log(2)), ("layer_loss", 1.0), ("kd_dropped", 1.0)):
+            if logging_outputs and key in logging_outputs[0]:
+                total = sum(item(output[key]) for output in logging_outputs)
+                metrics.log_scalar(key, total / tokens / unit, tokens, round=4)
+
+
+def _check_positions(student: Any, teacher: Any) -> None:
+    for side, own, of_teacher in zip(("source", "target"), student.max_positions(), teacher.max_positions()):
+        if of_teacher < own:
+            raise ValueError(
+                f"--max-{side}-positions {own}: the teacher takes at most {of_teacher}; give the student no more"
+            )

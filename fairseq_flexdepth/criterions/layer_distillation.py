@@ -1,0 +1,179 @@
+"""What pkd and ckd have in common: student layers that learn from teacher layers, beside all the rest (ckd §3)."""
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+import torch
+from omegaconf import II
+from torch import Tensor, nn
+
+from fairseq_flexdepth.criterions.distillation import DistillationConfig, DistillationCriterion
+from fairseq_flexdepth.depth.layer_mapping import LayerMapping
+from fairseq_flexdepth.modules.distilled_cross_entropy import Mixture
+from fairseq_flexdepth.modules.layer_trace import LayerTrace
+from fairseq_flexdepth.modules.zero_gradient import with_zero_gradients
+
+
+@dataclass
+class LayerDistillationConfig(DistillationConfig):
+    """Options of ``--criterion pkd`` and ``--criterion ckd``."""
+
+    kd_eta: float = field(
+        default=0.1, metadata={"help": "weight of learning from the teacher's distributions"}
+    )
+    kd_lambda: float = field(
+        default=0.7,
+        metadata={"help": "weight of learning from the teacher's layers; the cross-entropy has 1 - eta - lambda"},
+    )
+    distill_decoder: bool = field(
+        default=False,
+        metadata={
+            "help": "let the decoder's layers learn, too; the paper found that it considerably lowers the quality"
+        },
+    )
+    no_save_optimizer_state: bool = II("checkpoint.no_save_optimizer_state")
+
+
+class LayerDistillationCriterion(DistillationCriterion):
+    """β · L + η · L_KD + λ · L_layer, where β = 1 − η − λ.
+
+    L and L_KD are means over the student's depth pairs; L_layer counts once, for the layers that the deepest pair runs
+    (of those drawn, where depths are sampled). What compares the layers is trained with the model, and saved with the
+    optimizer's state, to resume from.
+    """
+
+    cfg: LayerDistillationConfig
+
+    def __init__(self, task: Any, cfg: LayerDistillationConfig) -> None:
+        for option, weight in (("eta", cfg.kd_eta), ("lambda", cfg.kd_lambda)):
+            if not 0 <= weight <= 1:
+                raise ValueError(f"--kd-{option} {weight}: expected a number from 0 to 1")
+        if cfg.kd_eta + cfg.kd_lambda > 1:
+            raise ValueError(
+                f"--kd-eta {cfg.kd_eta} --kd-lambda {cfg.kd_lambda}: expected a sum of at most 1; the rest is the "
+                "weight of the cross-entropy"
+            )
+        if cfg.accumulate_depths:
+            raise ValueError(f"--accumulate-depths: cannot be combined with --criterion {self.name}; leave it out")
+        super().__init__(task, cfg)
+        self.source_padding = task.source_dictionary.pad()
+        self.fusions = nn.ModuleDict()
+        self.mappings: Dict[str, LayerMapping] = {}
+
+    @property
+    def mixture(self) -> Mixture:
+        hard = max(0.0, 1 - self.cfg.kd_eta - self.cfg.kd_lambda)
+        return Mixture(hard, self.cfg.kd_eta, self.cfg.label_smoothing, self.cfg.kd_temperature)
+
+    @property
+    def needs_teacher(self) -> bool:
+        return self.cfg.kd_eta + self.cfg.kd_lambda > 0
+
+    def map_layers(self, teacher: int, student: int) -> LayerMapping:
+        """Which of so many teacher layers each of so many student layers learns from."""
+        raise NotImplementedError
+
+    def build_fusion(self, student_width: int, teacher_width: int, layers: int) -> nn.Module:
+        """What compares a student layer with so many teacher layers."""
+        raise NotImplementedError
+
+    def check_model(self, model: Any) -> None:
+        """As the base class; then map the student's layers and build what compares them with the teacher's."""
+        super().check_model(model)
+        if self.teacher is None:
+            return
+        teacher = self.teacher.models[0]
+        self.mappings, self.fusions = {}, nn.ModuleDict()
+        for side in ("encoder", "decoder") if self.cfg.distill_decoder else ("encoder",):
+            positions, of_teacher = _positions(model, side, "student"), _positions(teacher, side, "teacher")
+            mapping = self.map_layers(len(of_teacher), len(positions))
+            self.mappings[side] = {positions[layer - 1]: others for layer, others in mapping.items()}
+            own_width, teacher_width = _width(model, side), _width(teacher, side)
+            for position, others in self.mappings[side].items():
+                self.fusions[f"{side}_{position}"] = self.build_fusion(own_width, teacher_width, len(others))
+        for layer in model.encoder.layers.children():
+            layer.can_use_fastpath = False  # 0.12.2's would swap axes in validation
+
+    def forward(
+        self, model: Any, sample: Dict[str, Any], reduce: bool = True
+    ) -> Tuple[Tensor, int, Dict[str, Any]]:
+        """The loss, the sample size it is to be divided by, and what to log."""
+        lesson = self.lesson(model, sample, trace=True)
+        losses = self.student_losses(model, sample, lesson, trace=lesson is not None)
+        if lesson is None:
+            return self.finished(losses.loss, sample, losses.logged)
+        layer_loss = self.layer_loss("encoder", losses.encoder_trace, lesson.encoder_trace, sample)
+        if self.cfg.distill_decoder:
+            layer_loss = layer_loss + self.layer_loss("decoder", losses.decoder_trace, lesson.decoder_trace, sample)
+        loss = losses.loss + self.cfg.kd_lambda * layer_loss
+        return self.finished(loss, sample, {**losses.logged, "layer_loss": layer_loss.data})
+
+    def layer_loss(
+        self, side: str, student: Sequence[LayerTrace], teacher: Sequence[LayerTrace], sample: Dict[str, Any]
+    ) -> Tensor:
+        """L_layer of one side, times target tokens, which fairseq divides by. Layers that did not run do not count.
+
+        Args:
+            side: ``encoder`` or ``decoder``.
+            student: the layers that it ran.
+            teacher: all its layers, in running order.
+            sample: the batch.
+        """
+        padding = self.padding(side, sample)
+        mapping, kept = self.mappings[side], ~padding.t()
+        runs = [run for run in student if run.position in mapping]
+        left_out = mapping.keys() - {run.position for run in runs}
+        total = kept.new_zeros((), dtype=torch.float32)
+        for run in runs:
+            layers = [teacher[layer - 1] for layer in mapping[run.position]]
+            total = total + self.compare(side, run, layers, padding, sample["ntokens"])
+        unused = [weight for position in left_out for weight in self.fusions[f"{side}_{position}"].parameters()]
+        return with_zero_gradients(total, unused)
+
+    def compare(
+        self, side: str, student: LayerTrace, teacher: Sequence[LayerTrace], padding: Tensor, target_tokens: int
+    ) -> Tensor:
+        """How far a layer of the student is from those of the teacher that it learns from."""
+        fusion = self.fusions[f"{side}_{student.position}"]
+        return fusion(student.output, [layer.output for layer in teacher], ~padding.t(), target_tokens)
+
+    def padding(self, side: str, sample: Dict[str, Any]) -> Tensor:
+        """Batch × length, true where that side's tokens are padding."""
+        if side == "encoder":
+            return sample["net_input"]["src_tokens"].eq(self.source_padding)
+        return sample["target"].eq(self.padding_idx)
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Dict[str, Any]:
+        """Nothing where no optimizer state is saved: without that state there is no resuming either."""
+        return {} if self.cfg.no_save_optimizer_state else super().state_dict(*args, **kwargs)
+
+    def load_state_dict(self, state_dict: Optional[Mapping[str, Any]], strict: bool = True) -> Any:
+        """Resume; a checkpoint of another criterion has nothing to load, and training starts with what there is.
+
+        Raises:
+            ValueError: the checkpoint's layers are mapped in another way.
+        """
+        if not state_dict:
+            return None
+        own = {name: value.shape for name, value in super().state_dict().items()}
+        if own != {name: value.shape for name, value in state_dict.items()}:
+            raise ValueError(
+                f"--criterion {self.name}: the checkpoint was trained with another mapping or fusion of layers, or "
+                "another teacher; give the same options to resume"
+            )
+        return super().load_state_dict(state_dict, strict)
+
+
+def _positions(model: Any, side: str, whose: str) -> List[int]:
+    """The layers of the stack that its deepest sub-network runs."""
+    stack = getattr(model, side)
+    if not hasattr(stack, "layers") or not hasattr(stack.layers[0], "self_attn"):
+        raise ValueError(f"--criterion: expected a Transformer as {whose}, given {type(model).__name__}")
+    if hasattr(model, "depth_space"):
+        depths, subnetworks = getattr(model.depth_space, side), getattr(model, f"{side}_subnetworks")
+        return list(subnetworks[depths[-1]])
+    return list(range(1, len(stack.layers) + 1))
+
+
+def _width(model: Any, side: str) -> int:
+    return getattr(model, side).layers[0].embed_dim

@@ -1,0 +1,62 @@
+"""Patient knowledge distillation: student layers learn from single teacher layers (ckd §2, §4.1)."""
+
+from dataclasses import dataclass, field
+from typing import Optional, Sequence
+
+from torch import Tensor, nn
+
+from fairseq_flexdepth.compat import register_criterion
+from fairseq_flexdepth.criterions.layer_distillation import LayerDistillationConfig, LayerDistillationCriterion
+from fairseq_flexdepth.depth.layer_mapping import LayerMapping, map_layers, skip_mapping
+from fairseq_flexdepth.modules.attention_map import attention_loss, attention_map
+from fairseq_flexdepth.modules.layer_fusion import TeacherFusion
+from fairseq_flexdepth.modules.layer_trace import LayerTrace
+
+
+@dataclass
+class PKDConfig(LayerDistillationConfig):
+    """Options of ``--criterion pkd``."""
+
+    ckd_mapping: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "which teacher layer each student layer learns from, such as 1:3,2:6 (default: that of equal "
+            "shares, the last of each)"
+        },
+    )
+    pkd_attention: bool = field(
+        default=False,
+        metadata={"help": "let the self-attention of the encoder's layers learn from that of the same layers, too"},
+    )
+
+
+@register_criterion("pkd", dataclass=PKDConfig)
+class PKDCriterion(LayerDistillationCriterion):
+    """See :class:`LayerDistillationCriterion`; a teacher layer of the student's width is taken as it is."""
+
+    name = "pkd"
+    cfg: PKDConfig
+
+    def map_layers(self, teacher: int, student: int) -> LayerMapping:
+        if self.cfg.ckd_mapping is None:
+            return skip_mapping(teacher, student)
+        mapping = map_layers(self.cfg.ckd_mapping, teacher, student)
+        if any(len(layers) > 1 for layers in mapping.values()):
+            raise ValueError(
+                f"--ckd-mapping {self.cfg.ckd_mapping}: --criterion pkd takes one teacher layer for each, such as "
+                "1:3,2:6; --criterion ckd combines several"
+            )
+        return mapping
+
+    def build_fusion(self, student_width: int, teacher_width: int, layers: int) -> nn.Module:
+        return TeacherFusion(student_width, teacher_width, layers, project_single=False)
+
+    def compare(
+        self, side: str, student: LayerTrace, teacher: Sequence[LayerTrace], padding: Tensor, target_tokens: int
+    ) -> Tensor:
+        """The layers' difference and, if asked for, that of their self-attention."""
+        difference = super().compare(side, student, teacher, padding, target_tokens)
+        if not self.cfg.pkd_attention or side == "decoder":
+            return difference
+        own, taught = (attention_map(run.layer, run.inputs, padding) for run in (student, teacher[0]))
+        return difference + target_tokens * attention_loss(own, taught, padding)

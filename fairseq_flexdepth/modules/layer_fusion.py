@@ -1,0 +1,62 @@
+"""How a student layer is compared with the teacher layers that it learns from (ckd Eq. 3; pkd)."""
+
+from typing import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class TeacherFusion(nn.Module):
+    """The squared difference from the teacher's layers, concatenated and projected to the student's width (Eq. 3).
+
+    One layer of the student's own width is taken as it is where *project_single* is false: PKD.
+
+    Args:
+        student_width: channels of the student.
+        teacher_width: channels of the teacher.
+        layers: the number of teacher layers.
+        project_single: project a single layer of the student's width, too.
+    """
+
+    def __init__(self, student_width: int, teacher_width: int, layers: int, project_single: bool = True) -> None:
+        super().__init__()
+        as_it_is = layers == 1 and student_width == teacher_width and not project_single
+        self.projection = None if as_it_is else _linear(layers * teacher_width, student_width)
+
+    def forward(self, student: Tensor, teacher: Sequence[Tensor], kept: Tensor, target_tokens: float) -> Tensor:
+        """The mean over the kept positions and all channels of (l_s − f_t)², times *target_tokens*.
+
+        Args:
+            student: length × batch × student channels.
+            teacher: of each layer, length × batch × teacher channels.
+            kept: length × batch, false for padding.
+            target_tokens: what fairseq will divide the loss by.
+        """
+        fused = torch.cat([layer[kept] for layer in teacher], dim=-1)
+        if self.projection is not None:
+            fused = self.projection(fused)
+        return functional.mse_loss(student[kept].float(), fused.float()) * target_tokens
+
+
+class StudentProjection(nn.Module):
+    """The released code's form: the student is projected up to the concatenated teacher layers, both are scaled to
+    length 1, and the squared differences are summed."""
+
+    def __init__(self, student_width: int, teacher_width: int, layers: int) -> None:
+        super().__init__()
+        self.projection = _linear(student_width, layers * teacher_width)
+
+    def forward(self, student: Tensor, teacher: Sequence[Tensor], kept: Tensor, target_tokens: float) -> Tensor:
+        """The sum over the kept positions and all channels; for the arguments see :class:`TeacherFusion`."""
+        fused = functional.normalize(torch.cat([layer[kept] for layer in teacher], dim=-1).float(), dim=-1)
+        projected = functional.normalize(self.projection(student[kept]).float(), dim=-1)
+        return functional.mse_loss(projected, fused, reduction="sum")
+
+
+def _linear(inputs: int, outputs: int) -> nn.Linear:
+    """Initialised as fairseq initialises the projections of its Transformer."""
+    linear = nn.Linear(inputs, outputs)
+    nn.init.xavier_uniform_(linear.weight)
+    nn.init.zeros_(linear.bias)
+    return linear

@@ -1,0 +1,85 @@
+"""Loading teachers, and refusing those that cannot teach."""
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from fairseq.data import Dictionary
+from fairseq.dataclass.configs import FairseqConfig
+from omegaconf import OmegaConf
+
+from fairseq_flexdepth.models.teacher import Teacher, load_teacher
+from tests import tiny
+
+SAMPLE = tiny.sample([6, 4, 2], [3, 7, 1])
+
+
+def save(model: Any, path: Path, name: str = "transformer", **task: Any) -> Path:
+    """A checkpoint with what loading a teacher reads."""
+    options = vars(tiny.options())
+    cfg = OmegaConf.to_container(OmegaConf.structured(FairseqConfig), enum_to_str=True)
+    cfg["model"] = {"_name": name, "min_params_to_wrap": 1, **options}
+    cfg["task"] = {"_name": "translation", "data": "nowhere", **task}
+    history = {"criterion_name": "", "lr_scheduler_state": {}, "num_updates": 1}
+    state = {"args": None, "cfg": cfg, "model": model.state_dict(), "optimizer_history": [history], "extra_state": {}}
+    torch.save(state, str(path))
+    return path
+
+
+def student_task(source: int = 17, target: int = 21) -> Any:
+    return Namespace(**vars(tiny.task(source, target)))
+
+
+def test_an_ensemble_says_what_its_models_say(tmp_path: Path) -> None:
+    models = [tiny.plain_model(seed) for seed in (1, 2)]
+    paths = [save(model, tmp_path / f"{seed}.pt") for seed, model in enumerate(models)]
+    teacher = load_teacher(":".join(map(str, paths)), student_task())
+    lesson = teacher(SAMPLE["net_input"], tiny.plain_model())
+    for model, logits in zip(models, lesson.logits):
+        assert torch.allclose(model.eval()(**SAMPLE["net_input"])[0], logits, atol=1e-6)
+        assert not logits.requires_grad
+    assert not any(parameter.requires_grad for model in teacher.models for parameter in model.parameters())
+
+
+def test_traces_are_of_the_first_teachers_layers() -> None:
+    models = [tiny.plain_model(seed) for seed in (1, 2)]
+    lesson = Teacher(models)(SAMPLE["net_input"], tiny.plain_model(), trace=True)
+    assert [run.position for run in lesson.encoder_trace] == [1, 2, 3]
+    assert [run.position for run in lesson.decoder_trace] == [1, 2]
+    words = SAMPLE["net_input"]
+    states = models[0].encoder(words["src_tokens"], words["src_lengths"], return_all_hiddens=True)["encoder_states"]
+    for run, before, after in zip(lesson.encoder_trace, states, states[1:]):
+        assert torch.allclose(run.inputs, before, atol=1e-6)
+        assert torch.allclose(run.output, after, atol=1e-6)
+    assert not any(layer._forward_hooks for layer in models[0].encoder.layers)
+
+
+def test_files_that_cannot_teach_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="--teacher-path nowhere.pt: no such file"):
+        load_teacher("nowhere.pt", student_task())
+    broken = tmp_path / "broken.pt"
+    broken.write_bytes(b"no checkpoint")
+    with pytest.raises(ValueError, match=f"--teacher-path {broken}: cannot be read as a fairseq checkpoint"):
+        load_teacher(str(broken), student_task())
+    language_model = save(tiny.plain_model(), tmp_path / "lm.pt", name="transformer_lm")
+    with pytest.raises(ValueError, match="expected an encoder-decoder, given a transformer_lm"):
+        load_teacher(str(language_model), student_task())
+
+
+def test_other_dictionaries_are_refused(tmp_path: Path) -> None:
+    path = save(tiny.plain_model(), tmp_path / "teacher.pt")
+    with pytest.raises(ValueError, match="has a source dictionary of 17 entries, DATA one of 19"):
+        load_teacher(str(path), student_task(source=19))
+    with pytest.raises(ValueError, match="has a target dictionary of 21 entries, DATA one of 22"):
+        load_teacher(str(path), student_task(target=22))
+    other = Dictionary()
+    for index in range(13):
+        other.add_symbol(f"other{index}")
+    other.save(str(tmp_path / "dict.de.txt"))
+    path = save(tiny.plain_model(), path, data=str(tmp_path), source_lang="de", target_lang="en")
+    with pytest.raises(ValueError, match=r"was trained with another source dictionary than DATA's, .*dict\.de\.txt"):
+        load_teacher(str(path), student_task())
+    tiny.dictionary(17).save(str(tmp_path / "dict.de.txt"))
+    assert len(load_teacher(str(path), student_task()).models) == 1
