@@ -120,8 +120,7 @@ class DistillationCriterion(TiedMultiCrossEntropyCriterion):
         if lesson is not None and mixture.soft > 0:
             teacher = lesson.soft_targets(mixture.temperature, self.cfg.kd_topk)
             if teacher.dropped is not None:
-                kept = sample["target"].ne(self.padding_idx).view(-1)
-                logged["kd_dropped"] = teacher.dropped[kept].sum()
+                logged["kd_dropped"] = (teacher.dropped * self._token_weights(sample)).sum()
         of_student = self._of_many_depths if hasattr(model, "depth_space") else self._of_one_depth
         losses = of_student(model, sample, teacher, trace)
         loss = losses.loss if teacher is not None else losses.loss * mixture.hard
@@ -144,32 +143,41 @@ class DistillationCriterion(TiedMultiCrossEntropyCriterion):
                 net_output = model(**sample["net_input"])
         else:
             net_output = model(**sample["net_input"])
-        target = model.get_targets(sample, net_output)
         if teacher is None:
-            loss, logged = self._cross_entropy(model, net_output, target)
+            loss, logged = self._cross_entropy(model, net_output, sample)
         else:
-            logits = net_output[0].reshape(-1, net_output[0].size(-1))
-            kept = target.ne(self.padding_idx).view(-1)
-            result = distilled_cross_entropy(logits, target.view(-1), kept, teacher, self.mixture)
-            loss = result.loss
-            logged = {"nll_loss": result.row_nll_losses[kept].sum(), "kd_loss": result.row_soft_losses[kept].sum()}
+            logits, weights = net_output[0].reshape(-1, net_output[0].size(-1)), self._token_weights(sample)
+            target = model.get_targets(sample, net_output).view(-1)
+            loss, _, nll_losses, soft_losses = distilled_cross_entropy(logits, target, weights, teacher, self.mixture)
+            logged = {"nll_loss": (nll_losses * weights).sum(), "kd_loss": (soft_losses * weights).sum()}
         return StudentLosses(loss, logged, below, above)
 
-    def _cross_entropy(self, model: Any, net_output: Any, target: Tensor) -> Tuple[Tensor, Dict[str, Any]]:
+    def _cross_entropy(
+        self, model: Any, net_output: Any, sample: Dict[str, Any]
+    ) -> Tuple[Tensor, Dict[str, Any]]:
         log_probabilities = model.get_normalized_probs(net_output, log_probs=True)
+        weighted = sample.get("sentence_weights") is not None
         loss, nll_loss = label_smoothed_nll_loss(
             log_probabilities.view(-1, log_probabilities.size(-1)),
-            target.view(-1),
+            model.get_targets(sample, net_output).view(-1),
             self.cfg.label_smoothing,
             ignore_index=self.padding_idx,
+            reduce=not weighted,
         )
+        if weighted:
+            loss, nll_loss = ((row.view(-1) * self._token_weights(sample)).sum() for row in (loss, nll_loss))
         return loss, {"nll_loss": nll_loss.data}
+
+    def _token_weights(self, sample: Dict[str, Any]) -> Tensor:
+        """(batch · target length): 0 for padding, or else the weight of the token's sentence."""
+        kept, weights = sample["target"].ne(self.padding_idx).float(), sample.get("sentence_weights")
+        return (kept if weights is None else kept * weights.float().unsqueeze(1)).view(-1)
 
     @classmethod
     def reduce_metrics(cls, logging_outputs: List[Dict[str, Any]]) -> None:
         """Aggregate what data-parallel workers logged."""
         super().reduce_metrics(logging_outputs)
-        tokens = sum(item(output.get("ntokens", 0)) for output in logging_outputs)
+        tokens = sum(item(output.get("weighted_tokens", output.get("ntokens", 0))) for output in logging_outputs)
         for key, unit in (("kd_loss", math.log(2)), ("layer_loss", 1.0), ("kd_dropped", 1.0)):
             if logging_outputs and key in logging_outputs[0]:
                 total = sum(item(output[key]) for output in logging_outputs)

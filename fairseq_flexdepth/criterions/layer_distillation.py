@@ -126,12 +126,12 @@ class LayerDistillationCriterion(DistillationCriterion):
         total = kept.new_zeros((), dtype=torch.float32)
         for run in runs:
             layers = [teacher[layer - 1] for layer in mapping[run.position]]
-            total = total + self.compare(side, run, layers, padding, sample["ntokens"])
+            total = total + self.compare(side, run, layers, padding, self.target_tokens(sample))
         unused = [weight for position in left_out for weight in self.fusions[f"{side}_{position}"].parameters()]
         return with_zero_gradients(total, unused)
 
     def compare(
-        self, side: str, student: LayerTrace, teacher: Sequence[LayerTrace], padding: Tensor, target_tokens: int
+        self, side: str, student: LayerTrace, teacher: Sequence[LayerTrace], padding: Tensor, target_tokens: Any
     ) -> Tensor:
         """How far a layer of the student is from those of the teacher that it learns from."""
         fusion = self.fusions[f"{side}_{student.position}"]

@@ -1,7 +1,7 @@
 """Patient knowledge distillation: student layers learn from single teacher layers (ckd §2, §4.1)."""
 
 from dataclasses import dataclass, field
-from typing import Optional, Sequence
+from typing import Any, Optional, Sequence
 
 from torch import Tensor, nn
 
@@ -52,7 +52,7 @@ class PKDCriterion(LayerDistillationCriterion):
         return TeacherFusion(student_width, teacher_width, layers, project_single=False)
 
     def compare(
-        self, side: str, student: LayerTrace, teacher: Sequence[LayerTrace], padding: Tensor, target_tokens: int
+        self, side: str, student: LayerTrace, teacher: Sequence[LayerTrace], padding: Tensor, target_tokens: Any
     ) -> Tensor:
         """The layers' difference and, if asked for, that of their self-attention."""
         difference = super().compare(side, student, teacher, padding, target_tokens)

@@ -53,6 +53,7 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
     """
 
     name = "tied_multi_cross_entropy"
+    weighs_sentences = True  # by the batch's sentence_weights, if it has any
 
     def __init__(self, task: Any, cfg: TiedMultiCrossEntropyConfig) -> None:
         super().__init__(task)
@@ -88,6 +89,7 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
             depths=depths,
             pair_weights=weights,
             accumulate=self.cfg.accumulate_depths,
+            sentence_weights=sample.get("sentence_weights"),
             **more,
         )
         nll_losses = losses["pair_nll_losses"]
@@ -103,8 +105,11 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
         self, loss: Tensor, sample: Dict[str, Any], logged: Dict[str, Any]
     ) -> Tuple[Tensor, int, Dict[str, Any]]:
         """What fairseq expects of :meth:`forward`."""
-        sentences = sample["target"].size(0)
-        sample_size = sentences if self.cfg.sentence_avg else sample["ntokens"]
+        sentences, weights = sample["target"].size(0), sample.get("sentence_weights")
+        if weights is not None:
+            logged["weighted_tokens"] = self.target_tokens(sample)
+        size_in_sentences = sentences if weights is None else weights.sum()
+        sample_size = size_in_sentences if self.cfg.sentence_avg else self.target_tokens(sample)
         logging_output = {
             "loss": loss.data,
             "ntokens": sample["ntokens"],
@@ -113,6 +118,13 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
             **logged,
         }
         return loss, sample_size, logging_output
+
+    def target_tokens(self, sample: Dict[str, Any]) -> Any:
+        """Their number, each counted with the weight of its sentence."""
+        weights = sample.get("sentence_weights")
+        if weights is None:
+            return sample["ntokens"]
+        return (sample["target"].ne(self.padding_idx).sum(dim=1) * weights.float()).sum()
 
     @property
     def needs_loss_scale(self) -> bool:
@@ -163,7 +175,7 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
         def total(key: str) -> float:
             return sum(utils.item(output.get(key, 0)) for output in logging_outputs)
 
-        tokens, sample_size = total("ntokens"), total("sample_size")
+        sample_size, tokens = total("sample_size"), total("weighted_tokens") or total("ntokens")
         metrics.log_scalar("loss", total("loss") / sample_size / math.log(2), sample_size, round=3)
         metrics.log_scalar("nll_loss", total("nll_loss") / tokens / math.log(2), tokens, round=3)
         metrics.log_derived("ppl", lambda meters: utils.get_perplexity(meters["nll_loss"].avg))

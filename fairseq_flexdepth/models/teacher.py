@@ -7,7 +7,7 @@ import torch
 from fairseq import models as fairseq_models
 from fairseq.checkpoint_utils import load_checkpoint_to_cpu
 from fairseq.data import Dictionary
-from fairseq.models import MODEL_REGISTRY, FairseqEncoderDecoderModel
+from fairseq.models import ARCH_MODEL_REGISTRY, MODEL_REGISTRY, FairseqEncoderDecoderModel
 from torch import Tensor, nn
 
 from fairseq_flexdepth.compat import disable_encoder_fast_path
@@ -82,7 +82,7 @@ def _load(path: str, task: Any) -> Any:
         cfg, weights = state["cfg"], state["model"]
     except Exception as error:  # whatever torch's reader or fairseq stumbles over first
         raise ValueError(f"{option}: cannot be read as a fairseq checkpoint: {error!r}") from error
-    model_class = MODEL_REGISTRY.get(cfg.model._name)
+    model_class = {**MODEL_REGISTRY, **ARCH_MODEL_REGISTRY}.get(cfg.model._name)
     if model_class is None or not issubclass(model_class, FairseqEncoderDecoderModel):
         raise ValueError(f"{option}: expected an encoder-decoder, given a {cfg.model._name}")
     _check_dictionaries(option, cfg.task, weights, task)

@@ -1,6 +1,6 @@
 """How a student layer is compared with the teacher layers that it learns from (ckd Eq. 3; pkd)."""
 
-from typing import Sequence
+from typing import Any, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ class TeacherFusion(nn.Module):
         as_it_is = layers == 1 and student_width == teacher_width and not project_single
         self.projection = None if as_it_is else _linear(layers * teacher_width, student_width)
 
-    def forward(self, student: Tensor, teacher: Sequence[Tensor], kept: Tensor, target_tokens: float) -> Tensor:
+    def forward(self, student: Tensor, teacher: Sequence[Tensor], kept: Tensor, target_tokens: Any) -> Tensor:
         """The mean over the kept positions and all channels of (l_s − f_t)², times *target_tokens*.
 
         Args:
@@ -47,7 +47,7 @@ class StudentProjection(nn.Module):
         super().__init__()
         self.projection = _linear(student_width, layers * teacher_width)
 
-    def forward(self, student: Tensor, teacher: Sequence[Tensor], kept: Tensor, target_tokens: float) -> Tensor:
+    def forward(self, student: Tensor, teacher: Sequence[Tensor], kept: Tensor, target_tokens: Any) -> Tensor:
         """The sum over the kept positions and all channels; for the arguments see :class:`TeacherFusion`."""
         fused = functional.normalize(torch.cat([layer[kept] for layer in teacher], dim=-1).float(), dim=-1)
         projected = functional.normalize(self.projection(student[kept]).float(), dim=-1)

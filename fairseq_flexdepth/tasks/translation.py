@@ -14,6 +14,7 @@ from fairseq_flexdepth.compat import register_task, replace_task
 from fairseq_flexdepth.decoding.depth import choose_depth, describe_depth
 from fairseq_flexdepth.depth.subnetworks import STRATEGIES
 from fairseq_flexdepth.modules.mixed_precision import loss_scale, refresh_fp32_copies
+from fairseq_flexdepth.tasks.sentence_weights import WeightedSentences, weights_file
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class FlexDepthTranslationTask(TranslationTask):
         return super().setup_task(cfg, **kwargs)
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs: Any) -> None:
-        """As fairseq's.
+        """As fairseq's; a split made by ``distill --select all`` has weights.
 
         Raises:
             ValueError: the split has no sentences.
@@ -64,6 +65,10 @@ class FlexDepthTranslationTask(TranslationTask):
                 if os.path.getsize(file) == 0:
                     raise ValueError(f"{file}: has no sentences; expected at least one")
         super().load_dataset(split, epoch, combine, **kwargs)
+        folders = utils.split_paths(self.cfg.data)
+        weights = weights_file(folders[(epoch - 1) % len(folders)], split, self.cfg.source_lang, self.cfg.target_lang)
+        if os.path.exists(weights):
+            self.datasets[split] = WeightedSentences(self.datasets[split], weights)
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
         """Build the model and set its depth; in training ``--subnetworks`` is the model's own.
@@ -89,6 +94,11 @@ class FlexDepthTranslationTask(TranslationTask):
 
     def train_step(self, sample: Any, model: Any, criterion: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         """As fairseq's; the model learns the loss scale if it needs it, and from the first batch Admin's scales."""
+        if "sentence_weights" in sample and not getattr(criterion, "weighs_sentences", False):
+            raise ValueError(
+                "DATA: its sentences have weights, which the criterion would ignore; use --criterion word_kd "
+                "--kd-alpha 0, which trains like label_smoothed_cross_entropy, or another criterion of this package"
+            )
         if getattr(criterion, "needs_loss_scale", False):
             model.set_loss_scale(loss_scale(optimizer))
         if not getattr(model, "residuals_profiled", True):

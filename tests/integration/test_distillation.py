@@ -1,0 +1,78 @@
+"""Students through the real command lines: resume, two ranks, and decoding without any teacher."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.integration import cli
+
+STUDENT = ("--arch", "transformer_tiny", "--encoder-layers", 2, "--decoder-layers", 1)
+CKD = ("--criterion", "ckd", "--ckd-mapping", "1:1+2,2:2+3")
+
+
+@pytest.fixture(scope="module")
+def teacher(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copy(str(checkpoint), str(tmp_path_factory.mktemp("teacher") / "teacher.pt")))
+
+
+def test_a_ckd_student_resumes_exactly_and_decodes_alone(data: Path, teacher: Path, tmp_path: Path) -> None:
+    options = (*STUDENT, *CKD, "--teacher-path", teacher)
+    cli.train(data, tmp_path / "whole", *options)
+    cli.train(data, tmp_path / "parts", *options, "--max-update", 3)
+    log = cli.train(data, tmp_path / "parts", *options)
+    assert cli.largest_difference(tmp_path / "whole", tmp_path / "parts") == 0
+    assert '"layer_loss": ' in log
+    assert '"kd_loss": ' in log
+    states = [torch.load(str(tmp_path / run / "checkpoint_last.pt"))["criterion"] for run in ("whole", "parts")]
+    assert list(states[0]) == [f"fusions.encoder_{n}.projection.{kind}" for n in (1, 2) for kind in ("weight", "bias")]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+    plain = cli.train(data, tmp_path / "plain", *STUDENT, "--criterion", "label_smoothed_cross_entropy")
+    assert "layer_loss" not in plain
+    cli.train(data, tmp_path / "whole", *options, "--max-update", 7, "--no-save-optimizer-state")
+    files = [cli.parameters(tmp_path / run) for run in ("whole", "plain")]
+    assert files[0].keys() == files[1].keys()
+    assert torch.load(str(tmp_path / "whole" / "checkpoint_last.pt"))["criterion"] == {}
+    teacher.rename(teacher.with_suffix(".gone"))
+    try:
+        assert len(cli.hypotheses(cli.generate(data, tmp_path / "whole" / "checkpoint_last.pt"))) == 20
+    finally:
+        teacher.with_suffix(".gone").rename(teacher)
+
+
+def test_two_ranks_are_one_process(data: Path, teacher: Path, tmp_path: Path) -> None:
+    """Also with depths drawn, so that a fusion is left out of some updates, and with an odd number of batches."""
+    options = (
+        *CKD, "--teacher-path", teacher, "--encoder-layers", 2, "--sample-encoder-depths", 1, "--dropout", 0,
+        "--optimizer", "sgd", "--lr", 0.1, "--max-tokens", 130, "--max-update", 5,
+    )  # fmt: skip
+    cli.train_on_two_ranks(data, tmp_path / "two", *options)
+    cli.train(data, tmp_path / "one", *options, "--update-freq", 2)
+    assert cli.largest_difference(tmp_path / "two", tmp_path / "one") < 1e-5
+    fusions = [torch.load(str(tmp_path / run / "checkpoint_last.pt"))["criterion"] for run in ("two", "one")]
+    assert max(float((fusions[0][name] - fusions[1][name]).abs().max()) for name in fusions[0]) < 1e-5
+
+
+def test_an_lstm_learns_from_an_ensemble(data: Path, teacher: Path, tmp_path: Path) -> None:
+    log = cli.run(
+        "fairseq-train", data, "--user-dir", cli.PLUGIN, "--save-dir", tmp_path, "--cpu", "--arch", "lstm",
+        "--encoder-layers", 1, "--decoder-layers", 1, "--encoder-embed-dim", 16, "--decoder-embed-dim", 16,
+        "--decoder-out-embed-dim", 16, "--criterion", "word_kd", "--teacher-path", f"{teacher}:{teacher}",
+        "--kd-topk", 5, "--optimizer", "adam", "--max-tokens", 200, "--max-update", 3, "--num-workers", 0,
+        "--no-save", "--log-format", "json", "--log-interval", 1,
+    )  # fmt: skip
+    assert '"kd_dropped": ' in log
+
+
+def test_a_teacher_that_does_not_fit_is_named(data: Path, teacher: Path, tmp_path: Path) -> None:
+    state = torch.load(str(teacher))
+    for name, value in state["model"].items():
+        if "embed_tokens" in name or "output_projection" in name:
+            state["model"][name] = value[:-1]
+    torch.save(state, str(tmp_path / "other.pt"))
+    log = cli.train(
+        data, tmp_path, *STUDENT, "--criterion", "word_kd", "--teacher-path", tmp_path / "other.pt", fails=True
+    )
+    assert f"ValueError: --teacher-path {tmp_path / 'other.pt'}: has a source dictionary of" in log
