@@ -105,5 +105,6 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps({**counts, "modules": [row.as_dict() for row in modules]}))
     else:
         print(table(modules, whole))
-        print(f"\n{args.output}: {whole.total:,} parameters before, {whole.nonzero:,} after ({whole.sparsity:.1%} zero)")
+        change = f"{whole.total:,} parameters before, {whole.nonzero:,} after ({whole.sparsity:.1%} zero)"
+        print(f"\n{args.output}: {change}")
     return 0
