@@ -76,13 +76,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def prune_checkpoint(checkpoint: Dict[str, Any], fraction: float) -> Dict[str, Any]:
-    """The checkpoint with this fraction of its weights zero, without the state of its training."""
+    """The checkpoint with this fraction of its weights zero, without the state of its training.
+
+    Its entry for an EMA is the pruned weights themselves, which the file holds once: retraining with ``--store-ema``
+    starts from them, where fairseq finds no EMA in a checkpoint it fails (``KeyError: 'model'``).
+    """
     from fairseq_flexdepth.modules.magnitude_pruning import prunable_weights, pruned_number, zero_smallest
 
     tie_equal(checkpoint["model"])
     weights = prunable_weights(checkpoint["model"])
     zero_smallest(weights, pruned_number(weights, fraction))
-    return without_training_state(checkpoint)
+    pruned = without_training_state(checkpoint)
+    pruned["extra_state"]["ema"] = pruned["model"]
+    return pruned
 
 
 def table(modules: List[ModuleCounts], whole: ModuleCounts) -> str:

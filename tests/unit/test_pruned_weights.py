@@ -19,7 +19,7 @@ from fairseq_flexdepth.tasks.translation import FlexDepthTranslationConfig, Flex
 from tests import tiny
 
 OPTIMIZERS: Dict[str, Dict[str, Any]] = {
-    "adam": {"tpu": False, "adam_betas": "(0.9, 0.98)", "adam_eps": 1e-8, "use_old_adam": True, "fp16_adam_stats": False},
+    "adam": {"adam_betas": "(0.9, 0.98)", "use_old_adam": True, "fp16_adam_stats": False, "tpu": False},
     "nag": {"momentum": 0.9},
     "sgd": {"momentum": 0.9},
 }
