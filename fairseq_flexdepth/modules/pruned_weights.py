@@ -55,8 +55,10 @@ class PrunedWeights:
 
     @torch.no_grad()
     def restore(self, optimizer: Any) -> None:
-        """Zero them again after an update, single-precision copies included: the momentum of a training that
-        pruned nothing, if *optimizer* resumes one, moves a weight without a gradient too."""
+        """Zero them again after an update, and the single-precision copies of *optimizer*.
+
+        Without a gradient they do not move, unless the optimizer resumes from before the pruning: its momentum does.
+        """
         for parameter, zeros in self.zeros.items():
             parameter.masked_fill_(zeros, 0)
         for parameter, copy in fp32_copies(optimizer):
