@@ -2,7 +2,7 @@
 
 import json
 from argparse import Namespace
-from typing import Any, Dict
+from typing import Any, Callable, Dict
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ def lstm(**changes: Any) -> Any:
     return LSTMModel.build_model(args, tiny.task())
 
 
-MODELS = {
+MODELS: Dict[str, Callable[[], Any]] = {
     "ours": lambda: tiny.flexible_model(residual_init="admin"),
     "shared": lambda: tiny.flexible_model(
         layer_sharing="cycle", encoder_layers=4, unique_encoder_layers=2, unique_decoder_layers=1
