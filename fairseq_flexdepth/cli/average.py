@@ -7,6 +7,14 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
+from fairseq_flexdepth.cli.checkpoint_files import (
+    check_output,
+    load_checkpoint,
+    save_checkpoint,
+    tie_equal,
+    without_training_state,
+)
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -64,19 +72,8 @@ def _more_is_better(paths: List[str]) -> bool:
     metrics = {os.path.basename(path).rpartition("_")[0] for path in paths}
     if len(metrics) > 1:
         raise ValueError(f"--num-best-checkpoints: expected scores of one metric, found {', '.join(sorted(metrics))}")
-    return bool(_load(paths[0])["cfg"]["checkpoint"]["maximize_best_checkpoint_metric"])
-
-
-def _load(path: str) -> Dict[str, Any]:
-    import torch
-
-    try:
-        checkpoint = torch.load(path, map_location="cpu")
-    except Exception as error:  # whatever torch's reader stumbles over first
-        raise ValueError(f"--inputs {path}: cannot be read as a checkpoint: {error!r}") from error
-    if not isinstance(checkpoint, dict) or "model" not in checkpoint:
-        raise ValueError(f"--inputs {path}: expected a fairseq checkpoint")
-    return checkpoint
+    best = load_checkpoint(paths[0], "--inputs")
+    return bool(best["cfg"]["checkpoint"]["maximize_best_checkpoint_metric"])
 
 
 def _check_alike(first: Dict[str, "Tensor"], other: Dict[str, "Tensor"], path: str) -> None:
@@ -86,7 +83,7 @@ def _check_alike(first: Dict[str, "Tensor"], other: Dict[str, "Tensor"], path: s
 
 
 def average_checkpoints(paths: List[str]) -> Dict[str, Any]:
-    """The first checkpoint with the mean of all checkpoints' parameters, without optimizer and EMA.
+    """The first checkpoint with the mean of all checkpoints' parameters, without the state of its training.
 
     Sums are formed in double precision; the result has each parameter's own type.
 
@@ -95,43 +92,23 @@ def average_checkpoints(paths: List[str]) -> Dict[str, Any]:
     """
     from tqdm import tqdm
 
-    result = _load(paths[0])
+    result = load_checkpoint(paths[0], "--inputs")
     model = result["model"]
     sums = {key: value.double() for key, value in model.items() if value.is_floating_point()}
     for path in tqdm(paths[1:], desc="averaging", leave=False):
-        other = _load(path)["model"]
+        other = load_checkpoint(path, "--inputs")["model"]
         _check_alike(model, other, path)
         for key, total in sums.items():
             total += other[key].double()
     for key, total in sums.items():
         model[key] = (total / len(paths)).to(model[key].dtype)
-    _tie_equal(model)
-    extra_state = {key: value for key, value in (result.get("extra_state") or {}).items() if not key.startswith("ema")}
-    return {**result, "extra_state": extra_state, "last_optimizer_state": None}
-
-
-def _tie_equal(model: Dict[str, "Tensor"]) -> None:
-    """Let equal matrices, such as tied embeddings, be one tensor, which a file holds once."""
-    seen: Dict[Any, List[Tensor]] = {}
-    for key, value in model.items():
-        if value.dim() > 1:
-            alike = seen.setdefault((value.shape, value.dtype), [])
-            model[key] = next((other for other in alike if other.equal(value)), value)
-            if model[key] is value:
-                alike.append(value)
+    tie_equal(model)
+    return without_training_state(result)
 
 
 def run(args: argparse.Namespace) -> int:
-    from fairseq.checkpoint_utils import torch_persistent_save
-
-    from fairseq_flexdepth.compat import allow_safe_checkpoints
-
-    if os.path.isdir(args.output):
-        raise ValueError(f"--output {args.output}: is a directory; expected a file")
-    allow_safe_checkpoints()
+    check_output(args.output)
     paths = _chosen(args)
-    checkpoint = average_checkpoints(paths)
-    os.makedirs(os.path.dirname(os.path.abspath(args.output)), exist_ok=True)
-    torch_persistent_save(checkpoint, args.output)
+    save_checkpoint(average_checkpoints(paths), args.output)
     print(f"{args.output}: the mean of {' '.join(paths)}")
     return 0

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from typing import TYPE_CHECKING, Dict, Iterator, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, NamedTuple, Optional, Tuple
 
 from fairseq_flexdepth.cli.fairseq_options import SPECIAL_SYMBOLS, build_training_model, quiet
 
@@ -40,23 +40,6 @@ class ParameterCounts(NamedTuple):
         }
 
 
-def _named_parameters(model: "nn.Module") -> Iterator[Tuple[str, "nn.Parameter", "nn.Module"]]:
-    """Every unique parameter: its full name, itself and the module that owns it."""
-    from fairseq.modules.transformer_layer import TransformerEncoderLayerBase
-
-    from fairseq_flexdepth.compat import FAST_PATH_NAMES
-
-    seen = set()
-    for prefix, module in model.named_modules():
-        for name, parameter in module._parameters.items():
-            if parameter is None or parameter in seen:
-                continue
-            if name in FAST_PATH_NAMES and isinstance(module, TransformerEncoderLayerBase):
-                continue  # fairseq 0.12.2's untrained copies for inference
-            seen.add(parameter)
-            yield f"{prefix}.{name}", parameter, module
-
-
 def count_parameters(model: "nn.Module") -> ParameterCounts:
     """Count a model's parameters.
 
@@ -65,8 +48,10 @@ def count_parameters(model: "nn.Module") -> ParameterCounts:
     """
     from torch import nn
 
+    from fairseq_flexdepth.modules.trained_parameters import trained_parameters
+
     counts = {"embeddings": 0, "encoder": 0, "decoder": 0}
-    for name, parameter, owner in _named_parameters(model):
+    for name, parameter, owner in trained_parameters(model):
         parts = name.split(".")
         if isinstance(owner, nn.Embedding) or not EMBEDDING_NAMES.isdisjoint(parts):
             side = "embeddings"

@@ -13,20 +13,29 @@ def loss_scale(optimizer: Any) -> float:
     return float(scaler.loss_scale if hasattr(scaler, "loss_scale") else scaler.get_scale())
 
 
+def fp32_copies(optimizer: Any) -> List[Tuple[Tensor, Tensor]]:
+    """The model's parameters, each with the single-precision copy that fairseq's fp16 optimizer keeps of it.
+
+    A copy has its parameter's shape, and writing to it writes to the optimizer's. An optimizer that steps on the
+    parameters themselves, as the memory-efficient one does, keeps none.
+    """
+    copies = getattr(optimizer, "fp32_params", None)
+    if copies is None:
+        return []
+    if not isinstance(copies, dict):
+        return [(parameter, copy.data) for parameter, copy in zip(optimizer.fp16_params, copies)]
+    pairs: List[Tuple[Tensor, Tensor]] = []
+    for device, flat in copies.items():  # one tensor a device
+        own = [parameter for parameter in optimizer.fp16_params if parameter.device.index == device]
+        parts = flat.data.split([parameter.numel() for parameter in own])
+        pairs += [(parameter, part.view_as(parameter)) for parameter, part in zip(own, parts)]
+    return pairs
+
+
 def refresh_fp32_copies(optimizer: Any) -> None:
     """Copy the model's parameters to the single-precision ones that fairseq's fp16 optimizer keeps, if it does.
 
     They are made before the first batch; whatever sets a parameter later has to set its copy too.
     """
-    copies = getattr(optimizer, "fp32_params", None)
-    if copies is None:
-        return
-    if isinstance(copies, dict):  # flat: one tensor a device
-        pairs: List[Tuple[Tensor, Tensor]] = []
-        for device, flat in copies.items():
-            own = [parameter for parameter in optimizer.fp16_params if parameter.device.index == device]
-            pairs += zip(own, flat.data.split([parameter.numel() for parameter in own]))
-    else:
-        pairs = list(zip(optimizer.fp16_params, copies))
-    for parameter, copy in pairs:
-        copy.data.copy_(parameter.data.view_as(copy))
+    for parameter, copy in fp32_copies(optimizer):
+        copy.copy_(parameter.data)

@@ -14,6 +14,7 @@ from fairseq_flexdepth.compat import register_task, replace_task
 from fairseq_flexdepth.decoding.depth import choose_depth, describe_depth
 from fairseq_flexdepth.depth.subnetworks import STRATEGIES
 from fairseq_flexdepth.modules.mixed_precision import loss_scale, refresh_fp32_copies
+from fairseq_flexdepth.modules.pruned_weights import PrunedWeights
 from fairseq_flexdepth.tasks.sentence_weights import WeightedSentences, weights_file
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,10 @@ class FlexDepthTranslationConfig(TranslationConfig):
     subnetworks: Optional[ChoiceEnum(STRATEGIES)] = field(  # type: ignore[valid-type]
         default=None, metadata={"help": "which layers a depth runs (default: as trained); left: as LayerDrop prunes"}
     )
+    keep_pruned: bool = field(
+        default=False,
+        metadata={"help": "train the other weights of a pruned checkpoint: what is zero when it is loaded stays zero"},
+    )
 
 
 @register_task("translation_flexdepth", dataclass=FlexDepthTranslationConfig)
@@ -40,6 +45,7 @@ class FlexDepthTranslationTask(TranslationTask):
 
     cfg: FlexDepthTranslationConfig
     latest_model: Any = None
+    pruned_weights: Optional[PrunedWeights] = None
     profiles_residuals = True
 
     @classmethod
@@ -74,8 +80,13 @@ class FlexDepthTranslationTask(TranslationTask):
         """Build the model and set its depth; in training ``--subnetworks`` is the model's own.
 
         Raises:
-            ValueError: a depth is asked for that the model does not support.
+            ValueError: a depth is asked for that the model does not support, or ``--keep-pruned`` of shards.
         """
+        if self.cfg.keep_pruned and getattr(cfg, "ddp_backend", None) == "fully_sharded":
+            raise ValueError(
+                "--keep-pruned: does not find the zeros of --ddp-backend fully_sharded's shards; "
+                "use --ddp-backend legacy_ddp"
+            )
         model = super().build_model(cfg, from_checkpoint)
         choose_depth(model, self.cfg.enc_layers, self.cfg.dec_layers, self.cfg.subnetworks)
         self.latest_model = model
@@ -104,7 +115,16 @@ class FlexDepthTranslationTask(TranslationTask):
         if not getattr(model, "residuals_profiled", True):
             model.profile_residuals(sample["net_input"])
             refresh_fp32_copies(optimizer)
-        return super().train_step(sample, model, criterion, optimizer, *args, **kwargs)
+        results = super().train_step(sample, model, criterion, optimizer, *args, **kwargs)
+        if self.pruned_weights is not None:
+            self.pruned_weights.mask_gradients()
+        return results
+
+    def optimizer_step(self, optimizer: Any, model: Any, update_num: int) -> None:
+        """As fairseq's; ``--keep-pruned`` holds its zeros."""
+        super().optimizer_step(optimizer, model, update_num)
+        if self.pruned_weights is not None:
+            self.pruned_weights.restore(optimizer)
 
     def build_generator(self, models: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
         """As fairseq's; the log says which depth decodes."""
@@ -114,10 +134,10 @@ class FlexDepthTranslationTask(TranslationTask):
         return super().build_generator(models, *args, **kwargs)
 
     def begin_epoch(self, epoch: int, model: Any) -> None:
-        """Refuse to train one depth by a decoding option.
+        """Refuse to train one depth by a decoding option; ``--keep-pruned`` looks for zeros in the loaded model.
 
         Raises:
-            ValueError: a decoding depth is set.
+            ValueError: a decoding depth is set, or nothing is zero.
         """
         super().begin_epoch(epoch, model)
         for option, depth in (("enc", self.cfg.enc_layers), ("dec", self.cfg.dec_layers)):
@@ -126,6 +146,9 @@ class FlexDepthTranslationTask(TranslationTask):
                     f"--{option}-layers {depth}: chooses a depth for decoding; leave it out in training, or train "
                     f"fewer depths with --{option}oder-depths {depth}"
                 )
+        if self.cfg.keep_pruned and self.pruned_weights is None:
+            self.pruned_weights = PrunedWeights(model)
+            logger.info("%s weights stay zero (--keep-pruned)", f"{self.pruned_weights.number():,}")
 
 
 replace_task("translation", FlexDepthTranslationTask, FlexDepthTranslationConfig)

@@ -19,9 +19,9 @@ from fairseq.optim.adam import Adam
 
 from recipes.benchmarks import build, common
 from recipes.benchmarks.update import add_repeat_options, timed
-from recipes.layer_sharing.systems import System, systems
+from recipes.common.systems import System, systems
 
-SYSTEMS = {system.name: system for system in systems("table1")}
+SYSTEMS = {system.name: system for system in systems("layer_sharing", "table1")}
 UNSHARED = ["--arch", "tied_multi_transformer", "--encoder-layers", "12", "--decoder-layers", "12"]
 CYCLE = ["--arch", "cycle_shared_transformer", "--layer-sharing", "cycle"]
 SHARED_EMBEDDINGS = ["--share-all-embeddings"]

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Dict, List, Union
+from typing import Any, Callable, Dict, List, Union
 
 import torch
 
@@ -86,19 +86,24 @@ def _free_port() -> int:
         return listener.getsockname()[1]
 
 
-def train_on_two_ranks(data: Path, folder: Path, *options: Any) -> None:
-    """``train`` in two processes."""
+def on_two_ranks(training: Callable[..., str]) -> None:
+    """Run *training*, which takes more options of fairseq-train, in two processes."""
     port = _free_port()
 
     def rank(number: int) -> str:
-        return train(
-            data, folder, *options, "--distributed-world-size", 2, "--distributed-rank", number,
+        return training(
+            "--distributed-world-size", 2, "--distributed-rank", number,
             "--distributed-init-method", f"tcp://localhost:{port}", "--distributed-no-spawn",
             "--distributed-backend", "gloo", "--ddp-backend", "legacy_ddp",
         )  # fmt: skip
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(rank, range(2)))
+
+
+def train_on_two_ranks(data: Path, folder: Path, *options: Any) -> None:
+    """``train`` in two processes."""
+    on_two_ranks(lambda *distributed: train(data, folder, *options, *distributed))
 
 
 def generate(data: Path, checkpoint: Union[Path, str], *options: Any, **run_options: Any) -> str:

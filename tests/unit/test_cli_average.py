@@ -15,6 +15,7 @@ def write(path: Path, *values: float, dtype: torch.dtype = torch.float32, maximi
         "args": Namespace(arch="tiny"),
         "cfg": {"checkpoint": {"maximize_best_checkpoint_metric": maximize}},
         "model": model,
+        "criterion": {"weight": torch.ones(2)},
         "extra_state": {"val_loss": values[0], "ema": model, "ema_fp32_params": model},
         "last_optimizer_state": {"state": torch.zeros(9)},
         "optimizer_history": [{"num_updates": 3}],
@@ -35,6 +36,7 @@ def test_the_mean_in_the_parameters_own_precision(tmp_path, dtype):
     assert result["args"].arch == "tiny"
     assert result["last_optimizer_state"] is None
     assert result["extra_state"] == {"val_loss": 1}
+    assert result["criterion"] is None
     assert [path.name for path in output.parent.iterdir()] == ["mean.pt"]
 
 
