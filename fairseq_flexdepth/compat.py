@@ -5,6 +5,7 @@ torch 1.12.
 """
 
 import argparse
+import collections
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
@@ -13,7 +14,10 @@ import numpy
 import torch
 from fairseq import criterions, models, registry, tasks
 from fairseq.data import data_utils
+from fairseq.distributed.utils import _TensorPlaceholder
 from hydra.core.config_store import ConfigStore
+from omegaconf import AnyNode, DictConfig, ListConfig
+from omegaconf.base import ContainerMetadata, Metadata
 from torch import nn
 
 # Parameters of 0.12.2's encoder layers, read by its inference fast path alone and never trained.
@@ -32,10 +36,13 @@ FAST_PATH_NAMES = (
 def allow_safe_checkpoints() -> None:
     """Let torch ≥ 2.6 load fairseq's checkpoints with its safe (weights-only) loader.
 
-    A checkpoint holds one ``argparse.Namespace``, which the safe loader refuses until it is named.
+    It refuses classes until they are named. A checkpoint holds one ``argparse.Namespace``; and where several processes
+    resume, the first sends it to the others with its options in omegaconf's containers, through the same loader.
     """
     if hasattr(torch.serialization, "add_safe_globals"):
-        torch.serialization.add_safe_globals([argparse.Namespace])
+        options = [DictConfig, ListConfig, AnyNode, ContainerMetadata, Metadata, Any]
+        builtin = [collections.defaultdict, dict, list, int]
+        torch.serialization.add_safe_globals([argparse.Namespace, _TensorPlaceholder, *options, *builtin])
 
 
 def keep_last_batch() -> None:
