@@ -48,6 +48,7 @@ class Split:
             self.dataset.prefetch(range(len(self.dataset)))
         self.tokenizer = self.task.build_tokenizer(cfg.tokenizer)
         self.bpe = self.task.build_bpe(cfg.bpe)
+        self._post_process = cfg.common_eval.post_process  # looking it up there costs more than a sentence's text
 
     def _load_models(self, paths: List[str], task: Any, **overrides: Any) -> List[Any]:
         overrides.update(ast.literal_eval(self.cfg.common_eval.model_overrides))
@@ -62,14 +63,14 @@ class Split:
             model.prepare_for_inference_(self.cfg)
         return models
 
-    def require_references(self, option: str) -> None:
-        """Refuse *option* where the split has no target side.
+    def require_references(self, needed_by: str) -> None:
+        """Refuse a split without a target side.
 
         Raises:
             ValueError: it has none.
         """
         if self.dataset.tgt is None:
-            raise ValueError(f"{option}: --gen-subset {self.cfg.dataset.gen_subset} has no references; expected them")
+            raise ValueError(f"--gen-subset {self.cfg.dataset.gen_subset}: expected references, {needed_by} needs them")
 
     def build_generator(self) -> Any:
         """fairseq's beam search or sampling with the options given.
@@ -143,7 +144,7 @@ class Split:
 
     def _text(self, dictionary: Any, tokens: Sequence[int], strip: Optional[Set[int]] = None) -> str:
         # Integers, not a tensor: fairseq takes several times as long to go through a tensor.
-        text = dictionary.string(tokens, self.cfg.common_eval.post_process, extra_symbols_to_ignore=strip)
+        text = dictionary.string(tokens, self._post_process, extra_symbols_to_ignore=strip)
         if self.bpe is not None:
             text = self.bpe.decode(text)
         return text if self.tokenizer is None else self.tokenizer.decode(text)

@@ -286,6 +286,21 @@ def test_mistakes_are_one_line_and_nothing_is_lost(
     fails(f"--merge: unfinished: {shard} (3 of 4 batches), ", *given, *new, "--num-shards", 2, "--merge")
 
 
+def test_parts_of_the_training_data_become_one(data: Path, teacher: Path, tmp_path: Path) -> None:
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    for name, content in contents(data).items():
+        (parts / name).write_bytes(content)
+        if name.startswith("valid."):
+            (parts / name.replace("valid", "train1")).write_bytes(content)
+    distill(parts, "--path", teacher, "--dest", tmp_path / "kd", "--select", "mixture")
+    distill(data, "--path", teacher, "--dest", tmp_path / "valid", "--select", "mixture", "--gen-subset", "valid")
+    assert json.loads((tmp_path / "kd" / "distill.json").read_text())["sources"] == 220
+    tail = pairs(tmp_path / "valid", "valid")
+    assert pairs(tmp_path / "kd")[-len(tail) :] == tail
+    assert not list((tmp_path / "kd").glob("train1.*"))
+
+
 def test_data_without_references(data: Path, teacher: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     monolingual = tmp_path / "mono"
     monolingual.mkdir()
@@ -295,7 +310,8 @@ def test_data_without_references(data: Path, teacher: Path, tmp_path: Path, caps
     for selection in ("sentence-bleu", "mixture"):
         command = ("distill", monolingual, "--path", teacher, "--dest", tmp_path / "no", "--select", selection)
         assert main([*map(str, (*command, *DECODING))]) == 2
-        assert f"error: --select {selection}: --gen-subset train has no references" in capsys.readouterr().err
+        message = f"error: --gen-subset train: expected references, --select {selection} needs them"
+        assert message in capsys.readouterr().err
     distill(monolingual, "--path", teacher, "--dest", tmp_path / "kd")
     distill(data, "--path", teacher, "--dest", tmp_path / "same")
     assert pairs(tmp_path / "kd") == pairs(tmp_path / "same")
