@@ -32,6 +32,8 @@ class Split:
         self.cfg = cfg
         if cfg.dataset.max_tokens is None and cfg.dataset.batch_size is None:
             cfg.dataset.max_tokens = 12000  # fairseq-generate's own default
+        if combine:
+            cfg.task.upsample_primary = 1  # fairseq's default, -1, fails where there is more than one part
         self.use_cuda = torch.cuda.is_available() and not cfg.common.cpu
         self.task = tasks.setup_task(cfg.task)
         self.models = self._load_models(utils.split_paths(cfg.common_eval.path), self.task)
