@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, Dict, List, Tuple
 
 from fairseq_flexdepth.cli.fairseq_options import parse_generation_options, quiet
+from fairseq_flexdepth.cli.files import write_whole
 
 if TYPE_CHECKING:
     from fairseq_flexdepth.decoding.split import TranslatedSplit
@@ -48,7 +49,7 @@ def _decode_every_depth(split: "TranslatedSplit") -> Tuple[List[Dict[str, Any]],
     next(split.translate(split.pairs[-1]))  # the first batch of all is slow, whatever its depth
     rows = []
     texts = {"source": split.sources, "reference": split.references}
-    with tqdm(total=len(split.pairs) * split.batches(), desc="decoding", unit="batch") as progress:
+    with tqdm(total=len(split.pairs) * len(split.batches()), desc="decoding", unit="batch") as progress:
         for n, m in split.pairs:
             progress.set_postfix_str(f"encoder {n}, decoder {m}")
             for result in split.translate((n, m)):
@@ -91,11 +92,3 @@ def table(rows: List[Dict[str, Any]]) -> str:
             f"| {row['seconds']:>7.1f} | {row['sentences_per_second']:>11.1f} |"
         )
     return "\n".join(lines)
-
-
-def write_whole(path: str, text: str) -> None:
-    """Write a file under a temporary name and rename it, so that it is never seen half-written."""
-    partial = f"{path}.part"
-    with open(partial, "w", encoding="utf-8") as output:
-        output.write(text)
-    os.replace(partial, path)

@@ -1,53 +1,61 @@
 """A split of a data set and the models to translate it with, as ``fairseq-generate`` sets them up."""
 
+import ast
 import time
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional
+from functools import cached_property
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 import torch
 from fairseq import checkpoint_utils, tasks, utils
-from fairseq.sequence_generator import SequenceGenerator
 from omegaconf import DictConfig
 
 from fairseq_flexdepth.decoding.depth import common_pairs
 from fairseq_flexdepth.depth.space import DepthPair
 
-
-class Translations(NamedTuple):
-    """The best hypothesis of every sentence, in the order of the data, and what decoding cost."""
-
-    hypotheses: List[str]
-    seconds: float  # spent in beam search, as fairseq-generate counts it
+# A batch of fairseq's collater, and what beam search returns for each of its sentences, best hypothesis first.
+Sample = Dict[str, Any]
+Hypotheses = List[Dict[str, Any]]
 
 
-class TranslatedSplit:
-    """Translates ``--gen-subset`` again and again, at any depth, loading models and data once.
+class Split:
+    """``--gen-subset``, the models, and the ways from tokens to text; nothing becomes text before it is used.
 
     Args:
         cfg: the options of ``fairseq-generate``.
+        combine: continue the split NAME with NAME1, NAME2 and so on, as ``fairseq-train`` does with its training data.
 
     Raises:
-        ValueError: the split is empty or has no references.
+        ValueError: the split is empty, or a checkpoint holds no encoder-decoder model.
     """
 
-    def __init__(self, cfg: DictConfig) -> None:
+    def __init__(self, cfg: DictConfig, combine: bool = False) -> None:
         self.cfg = cfg
         if cfg.dataset.max_tokens is None and cfg.dataset.batch_size is None:
             cfg.dataset.max_tokens = 12000  # fairseq-generate's own default
+        if combine:
+            cfg.task.upsample_primary = 1  # fairseq's default, -1, fails where there is more than one part
         self.use_cuda = torch.cuda.is_available() and not cfg.common.cpu
         self.task = tasks.setup_task(cfg.task)
-        self.models = self._load_models()
-        self.task.load_dataset(cfg.dataset.gen_subset)
+        self.models = self._load_models(utils.split_paths(cfg.common_eval.path), self.task)
+        for model in self.models:
+            if not (hasattr(model, "encoder") and hasattr(model, "decoder")):
+                raise ValueError(
+                    f"--path {cfg.common_eval.path}: holds a {type(model).__name__}; expected an encoder and a decoder"
+                )
+        self.task.load_dataset(cfg.dataset.gen_subset, combine=combine)
+        self.dataset = self.task.dataset(cfg.dataset.gen_subset)
+        if len(self.dataset) == 0:
+            raise ValueError(f"--gen-subset {cfg.dataset.gen_subset}: expected sentences")
+        if getattr(self.dataset, "supports_prefetch", False):  # --dataset-impl cached reads nothing else
+            self.dataset.prefetch(range(len(self.dataset)))
         self.tokenizer = self.task.build_tokenizer(cfg.tokenizer)
         self.bpe = self.task.build_bpe(cfg.bpe)
-        dataset = self.task.dataset(cfg.dataset.gen_subset)
-        if len(dataset) == 0 or dataset.tgt is None:
-            raise ValueError(f"--gen-subset {cfg.dataset.gen_subset}: expected sentences with references")
-        self.sources = [self._text(self.task.source_dictionary, dataset.src[i]) for i in range(len(dataset))]
-        self.references = [self._text(self.task.target_dictionary, dataset.tgt[i]) for i in range(len(dataset))]
+        self._post_process = cfg.common_eval.post_process  # looking it up there costs more than a sentence's text
 
-    def _load_models(self) -> List[Any]:
+    def _load_models(self, paths: List[str], task: Any, **overrides: Any) -> List[Any]:
+        overrides.update(ast.literal_eval(self.cfg.common_eval.model_overrides))
         models, _ = checkpoint_utils.load_model_ensemble(
-            utils.split_paths(self.cfg.common_eval.path), task=self.task, suffix=self.cfg.checkpoint.checkpoint_suffix
+            paths, arg_overrides=overrides, task=task, suffix=self.cfg.checkpoint.checkpoint_suffix
         )
         for model in models:
             if self.cfg.common.fp16:
@@ -57,54 +65,141 @@ class TranslatedSplit:
             model.prepare_for_inference_(self.cfg)
         return models
 
+    def require_references(self, needed_by: str) -> None:
+        """Refuse a split without a target side.
+
+        Raises:
+            ValueError: it has none.
+        """
+        if self.dataset.tgt is None:
+            raise ValueError(f"--gen-subset {self.cfg.dataset.gen_subset}: expected references, {needed_by} needs them")
+
+    def build_generator(self) -> Any:
+        """fairseq's beam search or sampling with the options given.
+
+        Raises:
+            ValueError: fairseq refuses the options.
+        """
+        generation = self.cfg.generation
+        extra = {}
+        if generation.lm_path is not None:
+            language_models = self._load_models([generation.lm_path], None, data=self.cfg.task.data)
+            extra = {"lm_model": language_models[0], "lm_weight": generation.lm_weight}
+        try:
+            return self.task.build_generator(self.models, generation, extra_gen_cls_kwargs=extra)
+        except AssertionError as error:
+            raise ValueError(f"fairseq refuses these options: {error}") from error
+
+    def batches(self, **options: Any) -> Tuple[Sequence[int], ...]:
+        """The batches of sentence numbers that ``fairseq-generate`` makes; *options* are ``get_batch_iterator``'s.
+
+        Raises:
+            ValueError: a sentence does not fit into ``--max-tokens``.
+        """
+        dataset = self.cfg.dataset
+        defaults = {
+            "max_positions": self.max_positions,
+            "ignore_invalid_inputs": dataset.skip_invalid_size_inputs_valid_test,
+        }
+        try:
+            iterator = self.task.get_batch_iterator(
+                dataset=self.dataset,
+                max_tokens=dataset.max_tokens,
+                max_sentences=dataset.batch_size,
+                required_batch_size_multiple=dataset.required_batch_size_multiple,
+                seed=self.cfg.common.seed,
+                **{**defaults, **options},
+            )
+        except AssertionError as error:
+            raise ValueError(f"--max-tokens {dataset.max_tokens}: {error}") from error
+        return iterator.frozen_batches
+
+    @property
+    def max_positions(self) -> Tuple[float, float]:
+        """The longest source and the longest target that the task and all models take, in tokens."""
+        return utils.resolve_max_positions(
+            self.task.max_positions(), *[model.max_positions() for model in self.models]
+        )
+
+    def sample(self, batch: Sequence[int]) -> Sample:
+        """The sentences of *batch*, collated, where the models are."""
+        sample = self.dataset.collater([self.dataset[index] for index in batch])
+        return utils.move_to_cuda(sample) if self.use_cuda else sample
+
+    def search(self, generator: Any, sample: Sample) -> List[Hypotheses]:
+        """The hypotheses of every sentence of *sample*, in its order."""
+        prefix_size = self.cfg.generation.prefix_size
+        prefix = sample["target"][:, :prefix_size] if prefix_size > 0 else None
+        return self.task.inference_step(generator, self.models, sample, prefix_tokens=prefix)
+
+    def source_text(self, index: int) -> str:
+        """Source sentence number *index* as text."""
+        return self._text(self.task.source_dictionary, self.dataset.src[index].tolist())
+
+    def reference_text(self, index: int) -> str:
+        """Reference number *index* as text."""
+        return self._text(self.task.target_dictionary, self.dataset.tgt[index].tolist())
+
+    def target_text(self, tokens: Sequence[int], strip: Optional[Set[int]] = None) -> str:
+        """Target tokens, without those in *strip*, as text."""
+        return self._text(self.task.target_dictionary, tokens, strip)
+
+    def _text(self, dictionary: Any, tokens: Sequence[int], strip: Optional[Set[int]] = None) -> str:
+        # Integers, not a tensor: fairseq takes several times as long to go through a tensor.
+        text = dictionary.string(tokens, self._post_process, extra_symbols_to_ignore=strip)
+        if self.bpe is not None:
+            text = self.bpe.decode(text)
+        return text if self.tokenizer is None else self.tokenizer.decode(text)
+
+
+class Translations(NamedTuple):
+    """The best hypothesis of every sentence, in the order of the data, and what decoding cost."""
+
+    hypotheses: List[str]
+    seconds: float  # spent in beam search, as fairseq-generate counts it
+
+
+class TranslatedSplit(Split):
+    """Translates ``--gen-subset`` again and again, at any depth, loading models and data once.
+
+    Raises:
+        ValueError: as :class:`Split`, or the split has no references.
+    """
+
+    def __init__(self, cfg: DictConfig) -> None:
+        super().__init__(cfg)
+        self.require_references("sweep")
+
+    @cached_property
+    def sources(self) -> List[str]:
+        """All source sentences as text."""
+        return [self.source_text(index) for index in range(len(self.dataset))]
+
+    @cached_property
+    def references(self) -> List[str]:
+        """All references as text."""
+        return [self.reference_text(index) for index in range(len(self.dataset))]
+
     @property
     def pairs(self) -> List[DepthPair]:
         """The depth pairs that all models can run; a model without depths has one."""
         return common_pairs(self.models)
-
-    def batches(self) -> int:
-        """The number of batches that :meth:`translate` works through."""
-        return len(self._iterator())
 
     def translate(self, pair: DepthPair) -> Iterator[Optional[Translations]]:
         """Translate at depth *pair*, yielding ``None`` after every batch and the translations at the end."""
         for model in self.models:
             if hasattr(model, "set_depth"):
                 model.set_depth(*pair)
-        generator = self.task.build_generator(self.models, self.cfg.generation)
+        generator = self.build_generator()
+        strip = generator.symbols_to_strip_from_output
         found: Dict[int, str] = {}
         seconds = 0.0
-        for sample in self._iterator().next_epoch_itr(shuffle=False):
-            sample = utils.move_to_cuda(sample) if self.use_cuda else sample
+        for batch in self.batches():
+            sample = self.sample(batch)
             start = time.perf_counter()
-            results = self.task.inference_step(generator, self.models, sample)
+            results = self.search(generator, sample)
             seconds += time.perf_counter() - start
             for index, hypotheses in zip(sample["id"].tolist(), results):
-                found[index] = self._hypothesis(generator, hypotheses[0])
+                found[index] = self.target_text(hypotheses[0]["tokens"].tolist(), strip)
             yield None
-        yield Translations([found.get(index, "") for index in range(len(self.sources))], seconds)
-
-    def _iterator(self) -> Any:
-        dataset = self.cfg.dataset
-        return self.task.get_batch_iterator(
-            dataset=self.task.dataset(dataset.gen_subset),
-            max_tokens=dataset.max_tokens,
-            max_sentences=dataset.batch_size,
-            max_positions=utils.resolve_max_positions(
-                self.task.max_positions(), *[model.max_positions() for model in self.models]
-            ),
-            ignore_invalid_inputs=dataset.skip_invalid_size_inputs_valid_test,
-            required_batch_size_multiple=dataset.required_batch_size_multiple,
-            seed=self.cfg.common.seed,
-            num_workers=dataset.num_workers,
-        )
-
-    def _hypothesis(self, generator: SequenceGenerator, hypothesis: Dict[str, Any]) -> str:
-        tokens = hypothesis["tokens"].int().cpu()
-        return self._text(self.task.target_dictionary, tokens, generator.symbols_to_strip_from_output)
-
-    def _text(self, dictionary: Any, tokens: torch.Tensor, strip: Optional[set] = None) -> str:
-        text = dictionary.string(tokens, self.cfg.common_eval.post_process, extra_symbols_to_ignore=strip)
-        if self.bpe is not None:
-            text = self.bpe.decode(text)
-        return text if self.tokenizer is None else self.tokenizer.decode(text)
+        yield Translations([found.get(index, "") for index in range(len(self.dataset))], seconds)

@@ -1,0 +1,201 @@
+"""``fairseq-flexdepth distill``: training data translated by a teacher (Seq-KD, Seq-Inter; Kim & Rush, 2016)."""
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING, Any, Dict, Sequence
+
+from fairseq_flexdepth.cli.fairseq_options import parse_generation_options, quiet
+from fairseq_flexdepth.cli.files import write_whole
+from fairseq_flexdepth.decoding.selection import REASONS, SELECTIONS, Filters
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from fairseq_flexdepth.decoding.distill import Distiller
+    from fairseq_flexdepth.decoding.shards import ShardFile
+    from fairseq_flexdepth.decoding.split import Split
+
+NAME = "distill"
+HELP = "translate training data with a teacher: a binarised data set for Seq-KD or Seq-Inter"
+
+RECORD = "distill.json"
+# Others add tokens of their own to what is in the data.
+TASKS = ("translation", "translation_flexdepth")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "%(prog)s DATA --path TEACHER --dest FOLDER [fairseq-generate options]"
+    parser.epilog = (
+        "All other options are those of fairseq-generate, with the same meaning; --gen-subset is train unless given. "
+        "--num-shards N --shard-id I decodes one of N parts; --num-shards N --merge then puts them together."
+    )
+    parser.add_argument("--dest", required=True, metavar="FOLDER", help="where the distilled data set goes")
+    parser.add_argument(
+        "--select", choices=SELECTIONS, default="best",
+        help="of the hypotheses of a source: the best; the one closest to the reference; all, with weights; "
+        "or the reference and the best (default: best)",
+    )  # fmt: skip
+    parser.add_argument("--max-length", type=int, metavar="N", help="drop pairs with more than N tokens on a side")
+    parser.add_argument(
+        "--max-ratio", type=float, metavar="R", help="drop pairs whose longer side has more than R times the tokens"
+    )
+    parser.add_argument("--drop-unknown", action="store_true", help="drop hypotheses with unknown words")
+    parser.add_argument("--save-text", action="store_true", help="write the distilled pairs as text, too")
+    parser.add_argument("--merge", action="store_true", help="put the finished shards together")
+    parser.add_argument("--overwrite", action="store_true", help="replace a finished FOLDER")
+    parser.set_defaults(fairseq_options=[])
+
+
+def run(args: argparse.Namespace) -> int:
+    with quiet():
+        config = parse_generation_options(["--gen-subset", "train", *args.fairseq_options])
+        _check(args, config)
+        message = _distill(args, config)
+    print(message)
+    return 0
+
+
+def _check(args: argparse.Namespace, config: "DictConfig") -> None:
+    if args.max_length is not None and args.max_length < 1:
+        raise ValueError(f"--max-length {args.max_length}: expected 1 or more")
+    if args.max_ratio is not None and not args.max_ratio >= 1:
+        raise ValueError(f"--max-ratio {args.max_ratio:g}: expected 1 or more")
+    shard, shards = config.dataset.shard_id, config.dataset.num_shards
+    if shards < 1:
+        raise ValueError(f"--num-shards {shards}: expected 1 or more")
+    if not 0 <= shard < shards:
+        raise ValueError(f"--shard-id {shard}: expected 0 to {shards - 1} with --num-shards {shards}")
+    if config.task._name not in TASKS:
+        raise ValueError(f"--task {config.task._name}: expected {' or '.join(TASKS)}")
+    if os.pathsep in config.task.data:
+        raise ValueError(f"DATA {config.task.data}: expected one directory; distill each of them on its own")
+    generation = config.generation
+    if generation.nbest not in (1, generation.beam):
+        raise ValueError(f"--nbest {generation.nbest}: expected --beam's {generation.beam}; all hypotheses are used")
+    refused = {"--replace-unk": generation.replace_unk, "--score-reference": generation.score_reference}
+    for option, value in refused.items():
+        if value not in (None, False):
+            raise ValueError(f"{option}: not supported by distill; leave it out")
+    _check_destination(args.dest, args.overwrite)
+
+
+def _check_destination(destination: str, overwrite: bool) -> None:
+    if not os.path.lexists(destination):
+        return
+    if not os.path.isfile(os.path.join(destination, RECORD)):
+        raise ValueError(f"--dest {destination}: exists and was not made by distill; expected a new folder")
+    if not overwrite:
+        raise ValueError(f"--dest {destination}: is finished already; --overwrite replaces it")
+
+
+def _distill(args: argparse.Namespace, config: "DictConfig") -> str:
+    from fairseq_flexdepth.decoding.distill import Distiller
+    from fairseq_flexdepth.decoding.fingerprint import fingerprint, settings
+    from fairseq_flexdepth.decoding.shards import ShardFile
+    from fairseq_flexdepth.decoding.split import Split
+
+    shards = config.dataset.num_shards
+    work = f"{args.dest.rstrip(os.sep)}.work"
+    paths = [os.path.join(work, f"shard-{number}-of-{shards}.jsonl") for number in range(shards)]
+    if args.merge:
+        _check_shards_exist(paths)
+    split = Split(config, combine=_combined(config))
+    unknown = split.task.target_dictionary.unk() if args.drop_unknown else None
+    distiller = Distiller(split, args.select, Filters(args.max_length, args.max_ratio, unknown))
+    # A reference that is too long for the teacher is no reason to drop its source.
+    positions = (split.max_positions[0], float("inf"))
+    batches = split.batches(max_positions=positions, ignore_invalid_inputs=True)
+    own = {name: getattr(args, name) for name in ("select", "max_length", "max_ratio", "drop_unknown")}
+    shaped_by = settings(split, own)
+    header = fingerprint(shaped_by, split, batches)
+    os.makedirs(work, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        numbers = range(shards) if args.merge else [config.dataset.shard_id]
+        files = [
+            stack.enter_context(ShardFile(paths[number], range(number, len(batches), shards), header))
+            for number in numbers
+        ]
+        if not args.merge:
+            _decode(distiller, files[0], batches)
+            if shards > 1:
+                return f"{paths[numbers[0]]}: finished; when all {shards} shards are, --merge puts them together"
+        _check_shards_complete(files)
+        return _merge(args, split, files, shaped_by, work)
+
+
+def _combined(config: "DictConfig") -> bool:
+    """Whether the split has parts, NAME, NAME1 and so on, which fairseq-train takes as one."""
+    return config.dataset.gen_subset == config.dataset.train_subset
+
+
+def _check_shards_exist(paths: Sequence[str]) -> None:
+    missing = [path for path in paths if not os.path.isfile(path)]
+    if missing:
+        raise ValueError(f"--merge: {', '.join(missing)}: no such file; decode with --num-shards {len(paths)} first")
+
+
+def _check_shards_complete(files: Sequence["ShardFile"]) -> None:
+    unfinished = [f"{file.path} ({file.done} of {len(file.batches)} batches)" for file in files if file.remaining]
+    if unfinished:
+        raise ValueError(f"--merge: unfinished: {', '.join(unfinished)}; decode these shards to their end first")
+
+
+def _decode(distiller: "Distiller", shard: "ShardFile", batches: Sequence[Sequence[int]]) -> None:
+    """Decode the shard's remaining batches."""
+    from tqdm import tqdm
+
+    sentences = sum(len(batches[number]) for number in shard.batches)
+    finished = sum(len(batches[number]) for number in shard.batches[: shard.done])
+    with tqdm(total=sentences, initial=finished, desc="decoding", unit="sentence") as progress:
+        for number in shard.remaining:
+            shard.append(distiller.distill(number, batches[number]))
+            progress.update(len(batches[number]))
+
+
+def _merge(
+    args: argparse.Namespace, split: "Split", shards: Sequence["ShardFile"], settings: Dict[str, Any], work: str
+) -> str:
+    """Make DEST of the finished shards and say what is in it."""
+    from fairseq_flexdepth.decoding.distilled_data import DistilledSplit, carry_over, write_distilled
+    from fairseq_flexdepth.decoding.selection import Outcome
+
+    distilled = DistilledSplit(len(split.dataset))
+    for shard in shards:
+        for results in shard.results():
+            for result in results:
+                distilled.add(Outcome(*result))
+    dropped = ", ".join(f"{reason} {distilled.dropped[reason]}" for reason in REASONS)
+    if not distilled.kept:
+        raise ValueError(f"--dest {args.dest}: not made, no source is kept; dropped: {dropped}")
+    folder = os.path.join(work, "finished")
+    shutil.rmtree(folder, ignore_errors=True)  # what a merge that was killed left behind
+    os.mkdir(folder)
+    carry_over(folder, split, _combined(split.cfg))
+    write_distilled(folder, split, distilled, weighted=args.select == "all", text=args.save_text)
+    counts = {"sources": len(split.dataset), "kept": distilled.kept, "dropped": distilled.dropped}
+    record = {**counts, "pairs": len(distilled), "settings": settings}
+    write_whole(os.path.join(folder, RECORD), json.dumps(record, indent=1) + "\n")
+    _publish(folder, args.dest, args.overwrite, [shard.path for shard in shards])
+    return (
+        f"{args.dest}: {len(distilled)} pairs; kept {distilled.kept} of {len(split.dataset)} sources\n"
+        f"dropped: {dropped}"
+    )
+
+
+def _publish(folder: str, destination: str, overwrite: bool, shards: Sequence[str]) -> None:
+    """Let the finished *folder* take its place, and remove what led to it but nothing else."""
+    _check_destination(destination, overwrite)
+    work = os.path.dirname(folder)
+    replaced = os.path.join(work, "replaced")
+    if os.path.isdir(destination):
+        shutil.rmtree(replaced, ignore_errors=True)
+        os.rename(destination, replaced)
+    os.rename(folder, destination)
+    shutil.rmtree(replaced, ignore_errors=True)
+    for path in shards:
+        os.remove(path)
+    with contextlib.suppress(OSError):  # somebody else's file keeps it from being removed
+        os.rmdir(work)

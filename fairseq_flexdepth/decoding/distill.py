@@ -1,0 +1,111 @@
+"""A teacher translates a batch, and every source gets its targets or a reason why it has none."""
+
+import math
+import zlib
+from typing import Any, List, Sequence
+
+import torch
+from fairseq.sequence_generator import SequenceGenerator
+
+from fairseq_flexdepth.decoding.selection import (
+    NEED_REFERENCES,
+    Filters,
+    Outcome,
+    Target,
+    closest,
+    keep_all_or_none,
+    keep_some,
+    renormalised,
+    sentence_bleu,
+    without_duplicates,
+)
+from fairseq_flexdepth.decoding.split import Hypotheses, Sample, Split
+
+
+class Distiller:
+    """Lets the teacher translate a batch and decides what becomes of each source.
+
+    Args:
+        split: the data and the teacher.
+        selection: one of ``SELECTIONS``.
+        filters: which pairs are dropped.
+
+    Raises:
+        ValueError: fairseq refuses the options, or the data lacks the references that *selection* needs.
+    """
+
+    def __init__(self, split: Split, selection: str, filters: Filters) -> None:
+        if selection in NEED_REFERENCES:
+            split.require_references(f"--select {selection}")
+        self.split = split
+        self.selection = selection
+        self.filters = filters
+        self.generator = split.build_generator()
+        if not isinstance(self.generator, SequenceGenerator):
+            raise ValueError(f"the task uses {type(self.generator).__name__}; expected beam search or sampling")
+        if selection == "sentence-bleu":
+            # Text whose tokenisation is undone is tokenised as usual; anything else is compared as it is.
+            undone = split.cfg.common_eval.post_process or split.bpe or split.tokenizer
+            self.bleu = sentence_bleu("13a" if undone else "none")
+
+    def distill(self, number: int, batch: Sequence[int]) -> List[Outcome]:
+        """Translate batch *number*; what is sampled depends on nothing but the batch and ``--seed``."""
+        torch.manual_seed(zlib.crc32(f"{self.split.cfg.common.seed} {number}".encode()))
+        sample = self.split.sample(batch)
+        results = self.split.search(self.generator, sample)
+        if self.selection in ("best", "mixture"):
+            results = [hypotheses[:1] for hypotheses in results]
+        found = self._targets(results, self._length_limit(sample))
+        return [self._outcome(index, targets) for index, targets in zip(sample["id"].tolist(), found)]
+
+    def _length_limit(self, sample: Sample) -> float:
+        """The number of tokens after which beam search can only end, as fairseq's generator computes it."""
+        generator = self.generator
+        if generator.match_source_len:
+            return math.inf
+        width = sample["net_input"]["src_tokens"].size(1)
+        return min(int(generator.max_len_a * width + generator.max_len_b), generator.max_len - 1)
+
+    def _targets(self, results: Sequence[Hypotheses], limit: float) -> List[List[Target]]:
+        every = [hypothesis for hypotheses in results for hypothesis in hypotheses]
+        tokens = _lists([hypothesis["tokens"] for hypothesis in every])
+        scores: Sequence[Sequence[float]] = [()] * len(every)
+        if self.selection == "all":
+            scores = _lists([hypothesis["positional_scores"] for hypothesis in every])
+        targets = iter([Target(t, math.fsum(s), len(t) > limit) for t, s in zip(tokens, scores)])
+        return [[next(targets) for _ in hypotheses] for hypotheses in results]
+
+    def _outcome(self, index: int, hypotheses: List[Target]) -> Outcome:
+        if not hypotheses:
+            return Outcome(index, "empty", [], [])
+        source_length = int(self.split.dataset.src_sizes[index]) - 1
+        targets = self._selected(index, hypotheses)
+        reasons = [self.filters.reason(source_length, target) for target in targets]
+        if self.selection == "mixture":
+            targets.insert(0, Target(self.split.dataset.tgt[index].tolist()))
+            # An unknown word is held against the teacher alone.
+            reasons.insert(0, self.filters._replace(unknown=None).reason(source_length, targets[0]))
+        kept = (keep_some if self.selection == "all" else keep_all_or_none)(targets, reasons)
+        if not kept:
+            return Outcome(index, next(filter(None, reasons)), [], [])
+        weights = renormalised([target.log_probability for target in kept]) if self.selection == "all" else []
+        return Outcome(index, None, [target.tokens for target in kept], weights)
+
+    def _selected(self, index: int, hypotheses: List[Target]) -> List[Target]:
+        if self.selection == "all":
+            return without_duplicates(hypotheses)
+        if self.selection != "sentence-bleu":
+            return hypotheses[:1]
+        reference = self.split.reference_text(index)
+        strip = self.generator.symbols_to_strip_from_output
+        texts = [self.split.target_text(target.tokens, strip) for target in hypotheses]
+        return [hypotheses[closest(texts, lambda text: self.bleu(text, reference))]]
+
+
+def _lists(tensors: Sequence[torch.Tensor]) -> List[List[Any]]:
+    """The tensors as lists, fetched from the accelerator all at once."""
+    if not tensors:
+        return []
+    flat = torch.cat(list(tensors)).tolist()
+    ends = torch.tensor([len(tensor) for tensor in tensors]).cumsum(0).tolist()
+    return [flat[start:end] for start, end in zip([0, *ends], ends)]

@@ -1,0 +1,91 @@
+"""What shapes the results of decoding, as JSON values without paths, so that equal ones promise equal results."""
+
+import hashlib
+import json
+import os
+import zlib
+from typing import Any, Dict, List, Sequence
+
+import numpy
+from fairseq import utils
+from fairseq.dataclass.configs import GenerationConfig
+from omegaconf import OmegaConf
+
+from fairseq_flexdepth.decoding.split import Split
+
+TASK_OPTIONS = (
+    "source_lang",
+    "target_lang",
+    "enc_layers",
+    "dec_layers",
+    "subnetworks",
+    "max_source_positions",
+    "max_target_positions",
+    "truncate_source",
+    "left_pad_source",
+)
+DATASET_OPTIONS = ("gen_subset", "max_tokens", "batch_size", "required_batch_size_multiple")
+# fairseq's own record of what was typed, and what only decides how fairseq-generate prints.
+NO_SHAPE = ("_name", "nbest", "no_seed_provided", "lm_path", "sacrebleu", "print_alignment", "print_step")
+
+
+def settings(split: Split, own: Dict[str, Any]) -> Dict[str, Any]:
+    """The options that shape what is decoded: *own* ones, and those of fairseq-generate that are not at their default.
+
+    Args:
+        split: the data, the teacher and the options of fairseq-generate.
+        own: options of the sub-command.
+    """
+    cfg = split.cfg
+    defaults = GenerationConfig()
+    generation = OmegaConf.to_container(cfg.generation)
+    shaped = {
+        **own,
+        **{name: split.task.cfg.get(name) for name in TASK_OPTIONS},
+        **{name: cfg.dataset.get(name) for name in DATASET_OPTIONS},
+        "seed": cfg.common.seed,
+        "fp16": cfg.common.fp16,
+        "model_overrides": cfg.common_eval.model_overrides,
+        "post_process": cfg.common_eval.post_process,
+        "bpe": getattr(cfg.bpe, "_name", None),
+        "tokenizer": getattr(cfg.tokenizer, "_name", None),
+        "beam": cfg.generation.beam,
+        **{
+            name: value
+            for name, value in generation.items()
+            if name not in NO_SHAPE and value != getattr(defaults, name, None)
+        },
+        "teacher": [_identity(path) for path in utils.split_paths(cfg.common_eval.path)],
+    }
+    if cfg.generation.lm_path is not None:
+        shaped["language_model"] = _identity(cfg.generation.lm_path)
+    return json.loads(json.dumps(shaped, default=str))
+
+
+def fingerprint(shaped: Dict[str, Any], split: Split, batches: Sequence[Sequence[int]]) -> Dict[str, Any]:
+    """The *shaped* options, and checksums of the data, of its dictionaries and of what *batches* consist of."""
+    dataset = split.dataset
+    dictionaries = split.task.source_dictionary, split.task.target_dictionary
+    return {
+        **shaped,
+        "sizes": _checksum([dataset.src_sizes, [] if dataset.tgt is None else dataset.tgt_sizes]),
+        "dictionaries": [zlib.crc32("\n".join(dictionary.symbols).encode()) for dictionary in dictionaries],
+        "batches": _checksum(batches),
+    }
+
+
+def _checksum(lists: Sequence[Sequence[int]]) -> int:
+    checksum = 0
+    for numbers in lists:
+        for array in ([len(numbers)], numbers):
+            checksum = zlib.crc32(numpy.asarray(array, dtype=numpy.int64).tobytes(), checksum)
+    return checksum
+
+
+def _identity(path: str) -> List[Any]:
+    """The size of a file and a checksum of its contents."""
+    checksum = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            checksum.update(block)
+    return [os.path.getsize(path), checksum.hexdigest()]

@@ -1,0 +1,127 @@
+"""Finished batches on disk, one line each: work that is interrupted goes on at the first batch that is missing.
+
+A line is a CRC32 and a JSON value. The first one says what shapes the results, the others follow in the order of
+the shard's batches.
+"""
+
+import fcntl
+import json
+import os
+import zlib
+from types import TracebackType
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Type
+
+# What shapes the results, by name; equal wherever equal results are to be expected.
+Fingerprint = Dict[str, Any]
+
+
+class ShardFile:
+    """The results of *batches*, numbers in ascending order; locked against other processes until it is closed.
+
+    An unfinished last line is what a killed process leaves behind: it is cut off. Nothing else is ever removed.
+
+    Args:
+        path: the file; it is created where it is missing.
+        batches: the numbers of the batches that belong into it.
+        fingerprint: what shapes the results, as JSON values.
+
+    Raises:
+        ValueError: another process works on it, a line is damaged, or it has another fingerprint.
+    """
+
+    def __init__(self, path: str, batches: Sequence[int], fingerprint: Fingerprint) -> None:
+        self.path = path
+        self.batches = batches
+        self.done = 0  # how many of the batches are finished
+        self._file = open(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")  # noqa: SIM115
+        try:
+            self._lock()
+            self._cut_unfinished_line()
+            self._check_header(fingerprint)
+            self.done = sum(1 for _ in self._batch_lines())
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "ShardFile":
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let other processes have the file."""
+        self._file.close()
+
+    @property
+    def remaining(self) -> Sequence[int]:
+        """The numbers of the batches that are still to be done."""
+        return self.batches[self.done :]
+
+    def append(self, results: List[Any]) -> None:
+        """Write the results of the first remaining batch."""
+        self._append([self.remaining[0], results])
+        self.done += 1
+
+    def results(self) -> Iterator[List[Any]]:
+        """The results of every finished batch, in order."""
+        for _, results in self._batch_lines():
+            yield results
+
+    def _lock(self) -> None:
+        try:
+            # The kernel lets go of it when the process ends, however it ends.
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"{self.path}: another process works on this shard; wait for it or stop it") from None
+
+    def _cut_unfinished_line(self) -> None:
+        position = self._file.seek(0, os.SEEK_END)
+        block = b""
+        while position > 0 and b"\n" not in block:
+            size = min(position, 1 << 16)
+            position -= size
+            self._file.seek(position)
+            block = self._file.read(size)
+        self._file.truncate(position + block.rfind(b"\n") + 1)
+
+    def _check_header(self, fingerprint: Fingerprint) -> None:
+        if self._file.seek(0, os.SEEK_END) == 0:
+            self._append(fingerprint)
+            return
+        self._file.seek(0)
+        found = self._parse(self._file.readline(), 1)
+        names = sorted({*found, *fingerprint})
+        differing = [name for name in names if found.get(name) != fingerprint.get(name)]
+        if differing:
+            changes = ", ".join(f"{name} {found.get(name)}, now {fingerprint.get(name)}" for name in differing)
+            raise ValueError(f"{self.path}: made with {changes}; go on with what it was made with, or delete the file")
+
+    def _batch_lines(self) -> Iterator[List[Any]]:
+        self._file.seek(0)
+        self._file.readline()
+        for index, line in enumerate(self._file):
+            value = self._parse(line, index + 2)
+            if index >= len(self.batches) or value[0] != self.batches[index]:
+                raise self._damaged(index + 2)
+            yield value
+
+    def _append(self, value: Any) -> None:
+        text = json.dumps(value, separators=(",", ":")).encode()
+        self._file.seek(0, os.SEEK_END)
+        self._file.write(b"%08x %s\n" % (zlib.crc32(text), text))
+        self._file.flush()
+
+    def _parse(self, line: bytes, number: int) -> Any:
+        checksum, _, text = line.rstrip(b"\n").partition(b" ")
+        if checksum != b"%08x" % zlib.crc32(text):
+            raise self._damaged(number)
+        return json.loads(text)
+
+    def _damaged(self, number: int) -> ValueError:
+        return ValueError(f"{self.path}: line {number} is damaged; delete the file to decode this shard again")
