@@ -48,7 +48,9 @@ def common_pairs(models: Iterable[Any]) -> List[DepthPair]:
 def _depth_space(model: Any) -> DepthSpace:
     if hasattr(model, "depth_space"):
         return model.depth_space
-    return DepthSpace((len(model.encoder.layers),), (len(model.decoder.layers),))
+    # fairseq's LSTM encoder has no list of layers.
+    n, m = (len(getattr(side, "layers", ())) or side.num_layers for side in (model.encoder, model.decoder))
+    return DepthSpace((n,), (m,))
 
 
 def current_depth(model: Any) -> DepthPair:

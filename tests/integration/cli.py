@@ -5,6 +5,7 @@ import random
 import socket
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Union
@@ -12,6 +13,7 @@ from typing import Any, Callable, Dict, List, Union
 import torch
 
 from fairseq_flexdepth.compat import FAST_PATH_NAMES
+from tests.integration import forked
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PLUGIN = REPOSITORY / "fairseq_flexdepth"
@@ -19,9 +21,20 @@ BIN = Path(sys.executable).parent
 
 
 def run(command: str, *arguments: Any, fails: bool = False, stdin: str = "", **environment: str) -> str:
-    """Run a command of this environment and return all it printed; its success must be as expected."""
+    """Run a command of this environment and return all it printed; its success must be as expected.
+
+    Most run in forks of a process that is warm already; what has no cwd, input or environment of its own.
+    """
+    words = [str(argument) for argument in arguments]
+    if command in forked.COMMANDS and not stdin and not environment:
+        with tempfile.TemporaryDirectory() as folder:
+            output = Path(folder, "output")
+            status = forked.run(command, words, output, {"OMP_NUM_THREADS": "1"})
+            text = output.read_text(encoding="utf-8")
+        assert (status != 0) == fails, text
+        return text
     finished = subprocess.run(
-        [str(BIN / command), *map(str, arguments)],
+        [str(BIN / command), *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         input=stdin,
@@ -63,6 +76,16 @@ def train(data: Path, save_dir: Path, *options: Any, **run_options: Any) -> str:
         "--optimizer", "adam", "--lr", 0.005, "--max-tokens", 200, "--max-update", 6, "--num-workers", 0,
         "--no-epoch-checkpoints", "--log-format", "json", "--log-interval", 1, *options,
         **run_options,
+    )  # fmt: skip
+
+
+def train_lstm(data: Path, save_dir: Path, *options: Any) -> str:
+    """fairseq-train of fairseq's own LSTM."""
+    return run(
+        "fairseq-train", data, "--user-dir", PLUGIN, "--save-dir", save_dir, "--cpu", "--seed", 1,
+        "--arch", "lstm", "--encoder-embed-dim", 16, "--decoder-embed-dim", 16, "--decoder-out-embed-dim", 16,
+        "--optimizer", "sgd", "--lr", 0.1, "--max-tokens", 200, "--num-workers", 0, "--no-epoch-checkpoints",
+        "--log-format", "json", "--log-interval", 1, *options,
     )  # fmt: skip
 
 

@@ -57,13 +57,8 @@ def test_two_ranks_that_resume_are_one_process(data: Path, teacher: Path, tmp_pa
 
 
 def test_an_lstm_learns_from_an_ensemble(data: Path, teacher: Path, tmp_path: Path) -> None:
-    log = cli.run(
-        "fairseq-train", data, "--user-dir", cli.PLUGIN, "--save-dir", tmp_path, "--cpu", "--arch", "lstm",
-        "--encoder-layers", 1, "--decoder-layers", 1, "--encoder-embed-dim", 16, "--decoder-embed-dim", 16,
-        "--decoder-out-embed-dim", 16, "--criterion", "word_kd", "--teacher-path", f"{teacher}:{teacher}",
-        "--kd-topk", 5, "--optimizer", "adam", "--max-tokens", 200, "--max-update", 3, "--num-workers", 0,
-        "--no-save", "--log-format", "json", "--log-interval", 1,
-    )  # fmt: skip
+    taught = ("--criterion", "word_kd", "--teacher-path", f"{teacher}:{teacher}", "--kd-topk", 5)
+    log = cli.train_lstm(data, tmp_path, *taught, "--max-update", 3)
     assert '"kd_dropped": ' in log
 
 

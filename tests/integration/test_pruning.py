@@ -1,9 +1,8 @@
 """Pruning a trained checkpoint and training on with --keep-pruned: the zeros stay, repeatably and on two ranks."""
 
 from pathlib import Path
-from typing import Any, Dict
+from typing import Dict
 
-import pytest
 import torch
 
 from fairseq_flexdepth.cli.main import main
@@ -53,30 +52,14 @@ def test_a_pruned_model_trains_on_and_resumes(data: Path, checkpoint: Path, tmp_
     assert_kept(pruned, {key: average[key] for key in cli.parameters(whole)}, 0.6)
 
 
-@pytest.fixture
-def train_lstm(data: Path) -> Any:
-    """fairseq-train of fairseq's own LSTM."""
-
-    def train(folder: Path, *options: Any) -> str:
-        return cli.run(
-            "fairseq-train", data, "--user-dir", cli.PLUGIN, "--save-dir", folder, "--cpu", "--seed", 1,
-            "--arch", "lstm", "--encoder-embed-dim", 16, "--decoder-embed-dim", 16, "--decoder-out-embed-dim", 16,
-            "--criterion", "cross_entropy", "--num-workers", 0, "--no-epoch-checkpoints", "--log-format", "json",
-            *EXACT, *UNEVEN, *options,
-        )  # fmt: skip
-
-    return train
-
-
-def test_fairseqs_lstm_on_two_ranks_equals_one_process(data: Path, tmp_path: Path, train_lstm: Any) -> None:
+def test_fairseqs_lstm_on_two_ranks_equals_one_process(data: Path, tmp_path: Path) -> None:
     dense, one, two = tmp_path / "dense", tmp_path / "one", tmp_path / "two"
-    train_lstm(dense, "--max-update", 1)
+    plain = ("--criterion", "cross_entropy", *EXACT, *UNEVEN)
+    cli.train_lstm(data, dense, *plain, "--max-update", 1)
     pruned = prune(dense / "checkpoint_last.pt", tmp_path, 0.8)
-    options = ("--finetune-from-model", pruned, "--keep-pruned", "--max-update", 4)
-    train_lstm(one, *options, "--update-freq", 2)
-    # Otherwise one rank sends the checkpoint to the other, where torch's safe loader refuses what fairseq wraps it in.
-    loading = "--load-checkpoint-on-all-dp-ranks"
-    cli.on_two_ranks(lambda *distributed: train_lstm(two, *options, loading, *distributed))
+    options = (*plain, "--finetune-from-model", pruned, "--keep-pruned", "--max-update", 4)
+    cli.train_lstm(data, one, *options, "--update-freq", 2)
+    cli.on_two_ranks(lambda *distributed: cli.train_lstm(data, two, *options, *distributed))
     assert cli.largest_difference(one, two) < 1e-5
     for folder in (one, two):
         assert_kept(pruned, cli.parameters(folder), 0.8)

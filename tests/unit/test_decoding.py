@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 import fairseq_flexdepth
-from fairseq_flexdepth.decoding.depth import choose_depth, current_depth, describe_depth
+from fairseq_flexdepth.decoding.depth import choose_depth, common_pairs, current_depth, describe_depth
 from fairseq_flexdepth.decoding.hub import FlexDepthHubInterface
 from tests import tiny
 
@@ -114,3 +114,8 @@ def test_a_missing_checkpoint_is_named(tmp_path):
     here.touch()
     with pytest.raises(FileNotFoundError, match="not_here.pt: no such checkpoint$"):
         fairseq_flexdepth.load(f"{here}:{tmp_path / 'not_here.pt'}")
+
+
+def test_models_without_depths_have_one_pair() -> None:
+    assert common_pairs([tiny.plain_model()]) == [(3, 2)]
+    assert common_pairs([tiny.lstm_model(encoder_layers=2, decoder_layers=1)]) == [(2, 1)]
