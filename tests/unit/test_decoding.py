@@ -118,4 +118,4 @@ def test_a_missing_checkpoint_is_named(tmp_path):
 
 def test_models_without_depths_have_one_pair() -> None:
     assert common_pairs([tiny.plain_model()]) == [(3, 2)]
-    assert common_pairs([tiny.lstm_model(encoder_layers=2, decoder_layers=1)]) == [(2, 1)]
+    assert common_pairs([tiny.lstm_model(encoder_layers=2, decoder_layers=2)]) == [(2, 2)]
