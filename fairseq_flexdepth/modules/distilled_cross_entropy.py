@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from fairseq_flexdepth.compat import explicit_autocast
-from fairseq_flexdepth.modules.linear_cross_entropy import CHUNK_ELEMENTS
+from fairseq_flexdepth.modules.linear_cross_entropy import CHUNK_ELEMENTS, formed_gradients
 from fairseq_flexdepth.modules.soft_targets import Rows, SoftTargets
 
 
@@ -104,15 +104,12 @@ class _FromLogits(torch.autograd.Function):
             scores = room.copy_(logits[rows])
             row_terms[:, rows] = _into_gradient(scores, target[rows], teacher.rows(rows), mixture)
             scores.mul_(row_weights[rows].unsqueeze(1))
-        ctx.gradient, ctx.dtype = gradient, logits.dtype
+        ctx.gradients, ctx.dtypes = (gradient,), (logits.dtype,)
         return _finished(ctx, row_terms, row_weights)
 
     @staticmethod
     def backward(ctx: Any, grad_loss: Tensor, *_: Optional[Tensor]) -> Tuple[Optional[Tensor], ...]:
-        if ctx.gradient is None:
-            raise RuntimeError("the gradients of distilled_cross_entropy were used up earlier")
-        gradient, ctx.gradient = ctx.gradient, None
-        return (gradient.mul_(grad_loss).to(ctx.dtype), None, None, None, None, None)
+        return (*formed_gradients(ctx, grad_loss), None, None, None, None, None)
 
 
 class _FromFeatures(torch.autograd.Function):
@@ -145,14 +142,7 @@ class _FromFeatures(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad_loss: Tensor, *_: Optional[Tensor]) -> Tuple[Optional[Tensor], ...]:
-        if ctx.gradients is None:
-            raise RuntimeError("the gradients of distilled_linear_cross_entropy were used up earlier")
-        gradients = [
-            None if gradient is None else gradient.mul_(grad_loss).to(dtype)
-            for gradient, dtype in zip(ctx.gradients, ctx.dtypes)
-        ]
-        ctx.gradients = None
-        return (*gradients, None, None, None, None, None, None)
+        return (*formed_gradients(ctx, grad_loss), None, None, None, None, None, None)
 
 
 def _chunks(rows: int, classes: int) -> Iterator[slice]:

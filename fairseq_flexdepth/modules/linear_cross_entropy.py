@@ -5,7 +5,7 @@ vocabulary of 32,768. Here a chunk's logits become its gradients at once and are
 forward nor the backward pass ever holds more than one chunk.
 """
 
-from typing import Any, NamedTuple, Optional, Tuple
+from typing import Any, List, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -53,6 +53,18 @@ def linear_cross_entropy(
         )
 
 
+def formed_gradients(ctx: Any, grad_loss: Tensor) -> List[Optional[Tensor]]:
+    """What a forward pass left in ``ctx.gradients``, for a loss of this gradient and as ``ctx.dtypes``; it is let go.
+
+    Raises:
+        RuntimeError: an earlier backward pass took it.
+    """
+    if ctx.gradients is None:
+        raise RuntimeError("the gradients of the chunked cross-entropy were used up by an earlier backward pass")
+    gradients, ctx.gradients = ctx.gradients, None
+    return [None if one is None else one.mul_(grad_loss).to(dtype) for one, dtype in zip(gradients, ctx.dtypes)]
+
+
 class _ChunkedLinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -98,15 +110,8 @@ class _ChunkedLinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(
         ctx: Any, grad_loss: Tensor, *_: Optional[Tensor]
-    ) -> Tuple[Optional[Tensor], Optional[Tensor], None, None, None, None]:
-        if ctx.gradients is None:
-            raise RuntimeError("the gradients of linear_cross_entropy were used up by an earlier backward pass")
-        gradients = [
-            None if gradient is None else gradient.mul_(grad_loss).to(dtype)
-            for gradient, dtype in zip(ctx.gradients, ctx.dtypes)
-        ]
-        ctx.gradients = None
-        return gradients[0], gradients[1], None, None, None, None
+    ) -> Tuple[Optional[Tensor], ...]:
+        return (*formed_gradients(ctx, grad_loss), None, None, None, None)
 
 
 def _one_chunk(

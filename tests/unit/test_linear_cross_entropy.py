@@ -179,7 +179,7 @@ def test_only_the_loss_carries_a_gradient():
 def test_a_second_backward_pass_is_refused():
     loss = fused(random_case(), 0.1).loss
     loss.backward(retain_graph=True)
-    with pytest.raises(RuntimeError, match="gradients of linear_cross_entropy were used up by an earlier backward"):
+    with pytest.raises(RuntimeError, match="were used up by an earlier backward"):
         loss.backward()
 
 
