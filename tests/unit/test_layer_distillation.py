@@ -258,3 +258,18 @@ def test_the_teacher_is_left_out_where_nothing_is_learnt_from_it(monkeypatch: py
     assert tested.teacher is None
     assert not list(tested.parameters())
     assert "layer_loss" not in tested(model, SAMPLE)[2]
+
+
+@pytest.mark.parametrize("fusion", ["teacher", "student"])
+def test_reduced_precision_comes_close(fusion: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As under --bf16, where fairseq's trainer casts model and criterion before the first batch."""
+    model, taught_by = student(), teacher()
+    tested = criterion("ckd", monkeypatch, model, taught_by, ckd_fusion=fusion)
+    exact = tested(model, SAMPLE)[2]
+    loss, _, logged = tested.to(torch.bfloat16)(model.to(torch.bfloat16), SAMPLE)
+    assert loss.dtype == torch.float32
+    for key in ("loss", "nll_loss", "kd_loss", "layer_loss"):
+        assert float(logged[key]) == pytest.approx(float(exact[key]), rel=0.03), key
+    loss.backward()
+    trained = {**tiny.gradients(model), **tiny.gradients(tested)}
+    assert {gradient.dtype for gradient in trained.values()} == {torch.bfloat16}
