@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import zlib
 from typing import Any, Dict, List, Sequence
 
@@ -64,11 +65,12 @@ def settings(split: Split, own: Dict[str, Any]) -> Dict[str, Any]:
 
 def fingerprint(shaped: Dict[str, Any], split: Split, batches: Sequence[Sequence[int]]) -> Dict[str, Any]:
     """The *shaped* options, and checksums of the data, of its dictionaries and of what *batches* consist of."""
-    dataset = split.dataset
+    folder, name = split.cfg.task.data, split.cfg.dataset.gen_subset
+    data = [file for file in sorted(os.listdir(folder)) if re.match(rf"{re.escape(name)}\d*\.", file)]
     dictionaries = split.task.source_dictionary, split.task.target_dictionary
     return {
         **shaped,
-        "sizes": _checksum([dataset.src_sizes, [] if dataset.tgt is None else dataset.tgt_sizes]),
+        "data": [_identity(os.path.join(folder, file)) for file in data],
         "dictionaries": [zlib.crc32("\n".join(dictionary.symbols).encode()) for dictionary in dictionaries],
         "batches": _checksum(batches),
     }

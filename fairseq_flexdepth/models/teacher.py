@@ -23,8 +23,10 @@ class Lesson(NamedTuple):
     decoder_trace: List[LayerTrace]
 
     def soft_targets(self, temperature: float, topk: int) -> SoftTargets:
-        """See :func:`~fairseq_flexdepth.modules.soft_targets.soft_targets`; the logits are used up."""
-        return soft_targets(self.logits, temperature, topk)
+        """See :func:`~fairseq_flexdepth.modules.soft_targets.soft_targets`; the logits are used up and let go."""
+        targets = soft_targets(self.logits, temperature, topk)
+        self.logits.clear()
+        return targets
 
 
 class Teacher:
