@@ -39,8 +39,14 @@ class CKDCriterion(LayerDistillationCriterion):
     cfg: CKDConfig
 
     def map_layers(self, teacher: int, student: int) -> LayerMapping:
+        """``--ckd-mapping``.
+
+        Raises:
+            ValueError: it does not fit these numbers of layers.
+        """
         return map_layers(self.cfg.ckd_mapping, teacher, student)
 
     def build_fusion(self, student_width: int, teacher_width: int, layers: int) -> nn.Module:
+        """``--ckd-fusion``."""
         fusion = StudentProjection if str(self.cfg.ckd_fusion) == "student" else TeacherFusion
         return fusion(student_width, teacher_width, layers)

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from fairseq.criterions.label_smoothed_cross_entropy import label_smoothed_nll_loss
 from fairseq.logging import metrics
@@ -108,9 +108,11 @@ class DistillationCriterion(TiedMultiCrossEntropyCriterion):
             for teacher in self.teacher.models:
                 _check_positions(model, teacher)
 
-    def lesson(self, model: Any, sample: Dict[str, Any], trace: bool = False) -> Optional[Lesson]:
-        """What the teacher says about the batch."""
-        return None if self.teacher is None else self.teacher(sample["net_input"], model, trace)
+    def lesson(self, model: Any, sample: Dict[str, Any], sides: Sequence[str] = ()) -> Optional[Lesson]:
+        """What the teacher says about the batch, and of these sides what its layers gave out."""
+        if self.teacher is None:
+            return None
+        return self.teacher(sample["net_input"], model, logits=self.mixture.soft > 0, sides=sides)
 
     def student_losses(
         self, model: Any, sample: Dict[str, Any], lesson: Optional[Lesson], trace: bool = False
@@ -120,7 +122,7 @@ class DistillationCriterion(TiedMultiCrossEntropyCriterion):
         if lesson is not None and mixture.soft > 0:
             teacher = lesson.soft_targets(mixture.temperature, self.cfg.kd_topk)
             if teacher.dropped is not None:
-                logged["kd_dropped"] = (teacher.dropped * self._token_weights(sample)).sum()
+                logged["kd_dropped"] = (teacher.dropped * self.token_weights(sample)).sum()
         of_student = self._of_many_depths if hasattr(model, "depth_space") else self._of_one_depth
         losses = of_student(model, sample, teacher, trace)
         loss = losses.loss if teacher is not None else losses.loss * mixture.hard
@@ -146,7 +148,7 @@ class DistillationCriterion(TiedMultiCrossEntropyCriterion):
         if teacher is None:
             loss, logged = self._cross_entropy(model, net_output, sample)
         else:
-            logits, weights = net_output[0].reshape(-1, net_output[0].size(-1)), self._token_weights(sample)
+            logits, weights = net_output[0].reshape(-1, net_output[0].size(-1)), self.token_weights(sample)
             target = model.get_targets(sample, net_output).view(-1)
             loss, _, nll_losses, soft_losses = distilled_cross_entropy(logits, target, weights, teacher, self.mixture)
             logged = {"nll_loss": (nll_losses * weights).sum(), "kd_loss": (soft_losses * weights).sum()}
@@ -165,13 +167,8 @@ class DistillationCriterion(TiedMultiCrossEntropyCriterion):
             reduce=not weighted,
         )
         if weighted:
-            loss, nll_loss = ((row.view(-1) * self._token_weights(sample)).sum() for row in (loss, nll_loss))
+            loss, nll_loss = ((row.view(-1) * self.token_weights(sample)).sum() for row in (loss, nll_loss))
         return loss, {"nll_loss": nll_loss.data}
-
-    def _token_weights(self, sample: Dict[str, Any]) -> Tensor:
-        """(batch · target length): 0 for padding, or else the weight of the token's sentence."""
-        kept, weights = sample["target"].ne(self.padding_idx).float(), sample.get("sentence_weights")
-        return (kept if weights is None else kept * weights.float().unsqueeze(1)).view(-1)
 
     @classmethod
     def reduce_metrics(cls, logging_outputs: List[Dict[str, Any]]) -> None:

@@ -1,5 +1,6 @@
 """What pkd and ckd have in common: student layers that learn from teacher layers, beside all the rest (ckd §3)."""
 
+import logging
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -11,7 +12,10 @@ from fairseq_flexdepth.criterions.distillation import DistillationConfig, Distil
 from fairseq_flexdepth.depth.layer_mapping import LayerMapping
 from fairseq_flexdepth.modules.distilled_cross_entropy import Mixture
 from fairseq_flexdepth.modules.layer_trace import LayerTrace
+from fairseq_flexdepth.modules.token_weights import token_weights
 from fairseq_flexdepth.modules.zero_gradient import with_zero_gradients
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -32,6 +36,8 @@ class LayerDistillationConfig(DistillationConfig):
         },
     )
     no_save_optimizer_state: bool = II("checkpoint.no_save_optimizer_state")
+    reset_optimizer: bool = II("checkpoint.reset_optimizer")
+    finetune_from_model: Optional[str] = II("checkpoint.finetune_from_model")
 
 
 class LayerDistillationCriterion(DistillationCriterion):
@@ -59,6 +65,7 @@ class LayerDistillationCriterion(DistillationCriterion):
         self.source_padding = task.source_dictionary.pad()
         self.fusions = nn.ModuleDict()
         self.mappings: Dict[str, LayerMapping] = {}
+        self.fitted = False  # whether the fusions were trained or loaded
 
     @property
     def mixture(self) -> Mixture:
@@ -97,82 +104,98 @@ class LayerDistillationCriterion(DistillationCriterion):
     def forward(
         self, model: Any, sample: Dict[str, Any], reduce: bool = True
     ) -> Tuple[Tensor, int, Dict[str, Any]]:
-        """The loss, the sample size it is to be divided by, and what to log."""
-        lesson = self.lesson(model, sample, trace=True)
+        """The loss, the sample size it is to be divided by, and what to log.
+
+        ``fairseq-validate`` has no fusions to load: there L_layer is left out.
+        """
+        self.fitted = self.fitted or model.training
+        compares = self.fitted or not list(self.fusions.parameters())
+        lesson = self.lesson(model, sample, tuple(self.mappings) if compares else ())
         losses = self.student_losses(model, sample, lesson, trace=lesson is not None)
-        if lesson is None:
+        if lesson is None or not compares:
             return self.finished(losses.loss, sample, losses.logged)
-        layer_loss = self.layer_loss("encoder", losses.encoder_trace, lesson.encoder_trace, sample)
-        if self.cfg.distill_decoder:
-            layer_loss = layer_loss + self.layer_loss("decoder", losses.decoder_trace, lesson.decoder_trace, sample)
-        loss = losses.loss + self.cfg.kd_lambda * layer_loss
+        student = {"encoder": losses.encoder_trace, "decoder": losses.decoder_trace}
+        layer_loss = losses.loss.new_zeros((), dtype=torch.float32)
+        unused: List[nn.Parameter] = []
+        for side, mapping in self.mappings.items():
+            runs = [run for run in student[side] if run.position in mapping]
+            layer_loss = layer_loss + self.layer_loss(side, runs, lesson.traces[side], sample)
+            for position in mapping.keys() - {run.position for run in runs}:
+                unused += self.fusions[f"{side}_{position}"].parameters()
+        loss = with_zero_gradients(losses.loss + self.cfg.kd_lambda * layer_loss, unused)
         return self.finished(loss, sample, {**losses.logged, "layer_loss": layer_loss.data})
 
     def layer_loss(
         self, side: str, student: Sequence[LayerTrace], teacher: Sequence[LayerTrace], sample: Dict[str, Any]
     ) -> Tensor:
-        """L_layer of one side, times target tokens, which fairseq divides by. Layers that did not run do not count.
+        """L_layer of one side, times target tokens, which fairseq divides by.
 
         Args:
             side: ``encoder`` or ``decoder``.
-            student: the layers that it ran.
+            student: the mapped layers that it ran.
             teacher: all its layers, in running order.
             sample: the batch.
         """
-        padding = self.padding(side, sample)
-        mapping, kept = self.mappings[side], ~padding.t()
-        runs = [run for run in student if run.position in mapping]
-        left_out = mapping.keys() - {run.position for run in runs}
-        total = kept.new_zeros((), dtype=torch.float32)
-        for run in runs:
-            layers = [teacher[layer - 1] for layer in mapping[run.position]]
-            total = total + self.compare(side, run, layers, padding, self.target_tokens(sample))
-        unused = [weight for position in left_out for weight in self.fusions[f"{side}_{position}"].parameters()]
-        return with_zero_gradients(total, unused)
+        source = side == "encoder"
+        tokens = sample["net_input"]["src_tokens"] if source else sample["target"]
+        padding = self.source_padding if source else self.padding_idx
+        weights = token_weights(tokens, padding, sample.get("sentence_weights"))
+        total = weights.new_zeros(())
+        for run in student:
+            layers = [teacher[layer - 1] for layer in self.mappings[side][run.position]]
+            total = total + self.compare(side, run, layers, weights, self.target_tokens(sample))
+        return total
 
     def compare(
-        self, side: str, student: LayerTrace, teacher: Sequence[LayerTrace], padding: Tensor, target_tokens: Any
+        self, side: str, student: LayerTrace, teacher: Sequence[LayerTrace], weights: Tensor, target_tokens: Any
     ) -> Tensor:
-        """How far a layer of the student is from those of the teacher that it learns from."""
-        fusion = self.fusions[f"{side}_{student.position}"]
-        return fusion(student.output, [layer.output for layer in teacher], ~padding.t(), target_tokens)
+        """How far a layer of the student is from those of the teacher that it learns from.
 
-    def padding(self, side: str, sample: Dict[str, Any]) -> Tensor:
-        """Batch × length, true where that side's tokens are padding."""
-        if side == "encoder":
-            return sample["net_input"]["src_tokens"].eq(self.source_padding)
-        return sample["target"].eq(self.padding_idx)
+        Args:
+            side: ``encoder`` or ``decoder``.
+            student: the layer.
+            teacher: the layers it learns from.
+            weights: batch × length, how much each position counts; 0 for padding.
+            target_tokens: what fairseq will divide the loss by.
+        """
+        fusion = self.fusions[f"{side}_{student.position}"]
+        return fusion(student.output, [layer.output for layer in teacher], weights.t(), target_tokens)
 
     def state_dict(self, *args: Any, **kwargs: Any) -> Dict[str, Any]:
         """Nothing where no optimizer state is saved: without that state there is no resuming either."""
         return {} if self.cfg.no_save_optimizer_state else super().state_dict(*args, **kwargs)
 
     def load_state_dict(self, state_dict: Optional[Mapping[str, Any]], strict: bool = True) -> Any:
-        """Resume; a checkpoint of another criterion has nothing to load, and training starts with what there is.
+        """Resume; where a training starts from a checkpoint whose fusions do not fit, its own start afresh.
 
         Raises:
-            ValueError: the checkpoint's layers are mapped in another way.
+            ValueError: a training is to be resumed whose layers were mapped or fused in another way.
         """
-        if not state_dict:
+        if not state_dict:  # of another criterion
             return None
         own = {name: value.shape for name, value in super().state_dict().items()}
-        if own != {name: value.shape for name, value in state_dict.items()}:
-            raise ValueError(
-                f"--criterion {self.name}: the checkpoint was trained with another mapping or fusion of layers, or "
-                "another teacher; give the same options to resume"
-            )
-        return super().load_state_dict(state_dict, strict)
+        if own == {name: value.shape for name, value in state_dict.items()}:
+            self.fitted = True
+            return super().load_state_dict(state_dict, strict)
+        if self.cfg.reset_optimizer or self.cfg.finetune_from_model:
+            logger.warning("--criterion %s: the checkpoint fused other layers; fusions start afresh", self.name)
+            return None
+        raise ValueError(
+            f"--criterion {self.name}: the checkpoint was trained with another mapping or fusion of layers, or "
+            "another teacher; give the same options to resume, or start from it by --finetune-from-model"
+        )
 
 
 def _positions(model: Any, side: str, whose: str) -> List[int]:
     """The layers of the stack that its deepest sub-network runs."""
     stack = getattr(model, side)
-    if not hasattr(stack, "layers") or not hasattr(stack.layers[0], "self_attn"):
+    layers = list(getattr(stack, "layers", ()))
+    if not layers or not hasattr(layers[0], "self_attn"):
         raise ValueError(f"--criterion: expected a Transformer as {whose}, given {type(model).__name__}")
     if hasattr(model, "depth_space"):
         depths, subnetworks = getattr(model.depth_space, side), getattr(model, f"{side}_subnetworks")
         return list(subnetworks[depths[-1]])
-    return list(range(1, len(stack.layers) + 1))
+    return list(range(1, len(layers) + 1))
 
 
 def _width(model: Any, side: str) -> int:

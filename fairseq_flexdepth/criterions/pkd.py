@@ -38,6 +38,11 @@ class PKDCriterion(LayerDistillationCriterion):
     cfg: PKDConfig
 
     def map_layers(self, teacher: int, student: int) -> LayerMapping:
+        """Equal shares, or ``--ckd-mapping`` with a single teacher layer each.
+
+        Raises:
+            ValueError: the mapping does not fit these numbers of layers, or names several.
+        """
         if self.cfg.ckd_mapping is None:
             return skip_mapping(teacher, student)
         mapping = map_layers(self.cfg.ckd_mapping, teacher, student)
@@ -49,14 +54,26 @@ class PKDCriterion(LayerDistillationCriterion):
         return mapping
 
     def build_fusion(self, student_width: int, teacher_width: int, layers: int) -> nn.Module:
+        """Nothing is projected but what differs in width."""
         return TeacherFusion(student_width, teacher_width, layers, project_single=False)
 
     def compare(
-        self, side: str, student: LayerTrace, teacher: Sequence[LayerTrace], padding: Tensor, target_tokens: Any
+        self, side: str, student: LayerTrace, teacher: Sequence[LayerTrace], weights: Tensor, target_tokens: Any
     ) -> Tensor:
         """The layers' difference and, if asked for, that of their self-attention."""
-        difference = super().compare(side, student, teacher, padding, target_tokens)
+        difference = super().compare(side, student, teacher, weights, target_tokens)
         if not self.cfg.pkd_attention or side == "decoder":
             return difference
+        padding = weights == 0
         own, taught = (attention_map(run.layer, run.inputs, padding) for run in (student, teacher[0]))
-        return difference + target_tokens * attention_loss(own, taught, padding)
+        return difference + target_tokens * attention_loss(own, taught, weights)
+
+    def check_model(self, model: Any) -> None:
+        """As the base class.
+
+        Raises:
+            ValueError: also where the student's layers are recomputed, outside of which attention is projected.
+        """
+        if self.cfg.pkd_attention and getattr(getattr(model, "cfg", None), "checkpoint_activations", False):
+            raise ValueError("--pkd-attention: cannot be combined with --checkpoint-activations; leave one of them out")
+        super().check_model(model)

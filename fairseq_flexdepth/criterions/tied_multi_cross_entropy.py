@@ -14,6 +14,7 @@ from torch import Tensor
 from fairseq_flexdepth.compat import register_criterion
 from fairseq_flexdepth.depth.space import DepthPair, DepthSpace
 from fairseq_flexdepth.depth.weights import pair_weights, parse_depth_weights
+from fairseq_flexdepth.modules.token_weights import token_weights
 
 
 @dataclass
@@ -108,7 +109,7 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
         sentences, weights = sample["target"].size(0), sample.get("sentence_weights")
         if weights is not None:
             logged["weighted_tokens"] = self.target_tokens(sample)
-        size_in_sentences = sentences if weights is None else weights.sum()
+        size_in_sentences = sentences if weights is None else weights.float().sum()
         sample_size = size_in_sentences if self.cfg.sentence_avg else self.target_tokens(sample)
         logging_output = {
             "loss": loss.data,
@@ -121,10 +122,12 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
 
     def target_tokens(self, sample: Dict[str, Any]) -> Any:
         """Their number, each counted with the weight of its sentence."""
-        weights = sample.get("sentence_weights")
-        if weights is None:
-            return sample["ntokens"]
-        return (sample["target"].ne(self.padding_idx).sum(dim=1) * weights.float()).sum()
+        weighted = sample.get("sentence_weights") is not None
+        return self.token_weights(sample).sum() if weighted else sample["ntokens"]
+
+    def token_weights(self, sample: Dict[str, Any]) -> Tensor:
+        """(batch · target length): how much each target token counts."""
+        return token_weights(sample["target"], self.padding_idx, sample.get("sentence_weights")).view(-1)
 
     @property
     def needs_loss_scale(self) -> bool:

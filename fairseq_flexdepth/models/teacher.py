@@ -1,32 +1,35 @@
 """Trained models that a student learns from: frozen, in evaluation mode, and no part of what is trained or saved."""
 
+import logging
 import os
+from contextlib import ExitStack
+from itertools import chain
 from typing import Any, Dict, List, NamedTuple, Sequence
 
 import torch
 from fairseq import models as fairseq_models
 from fairseq.checkpoint_utils import load_checkpoint_to_cpu
 from fairseq.data import Dictionary
+from fairseq.data.data_utils import infer_language_pair
 from fairseq.models import ARCH_MODEL_REGISTRY, MODEL_REGISTRY, FairseqEncoderDecoderModel
 from torch import Tensor, nn
 
 from fairseq_flexdepth.compat import disable_encoder_fast_path
 from fairseq_flexdepth.modules.layer_trace import LayerTrace, traced
-from fairseq_flexdepth.modules.soft_targets import SoftTargets, soft_targets
+from fairseq_flexdepth.modules.soft_targets import SoftTargets, soft_targets, summed_distributions
+
+logger = logging.getLogger(__name__)
 
 
 class Lesson(NamedTuple):
     """What teachers say about a batch."""
 
-    logits: List[Tensor]  # of each teacher, batch × target length × vocabulary
-    encoder_trace: List[LayerTrace]  # of the first teacher's layers, where asked for
-    decoder_trace: List[LayerTrace]
+    logits: List[Tensor]  # of their mean distribution, batch × target length × vocabulary, where asked for
+    traces: Dict[str, List[LayerTrace]]  # of the first teacher's layers, by side, where asked for
 
     def soft_targets(self, temperature: float, topk: int) -> SoftTargets:
         """See :func:`~fairseq_flexdepth.modules.soft_targets.soft_targets`; the logits are used up and let go."""
-        targets = soft_targets(self.logits, temperature, topk)
-        self.logits.clear()
-        return targets
+        return soft_targets(self.logits.pop(), temperature, topk)
 
 
 class Teacher:
@@ -43,23 +46,33 @@ class Teacher:
                 disable_encoder_fast_path(model.encoder.layers.children())
 
     @torch.no_grad()
-    def __call__(self, net_input: Dict[str, Tensor], student: nn.Module, trace: bool = False) -> Lesson:
-        """What the teachers say about *net_input*, on the device and in the precision of *student*."""
+    def __call__(
+        self, net_input: Dict[str, Tensor], student: nn.Module, logits: bool = True, sides: Sequence[str] = ()
+    ) -> Lesson:
+        """What the teachers say about *net_input*, on the device and in the precision of *student*.
+
+        Args:
+            net_input: the arguments of the student's ``forward``.
+            student: the model that is trained.
+            logits: whether to say which words they expect.
+            sides: of ``encoder`` and ``decoder``, those whose layers to trace.
+        """
         example = next(student.parameters())
-        words = {name: net_input[name] for name in ("src_tokens", "src_lengths", "prev_output_tokens")}
-        lesson = Lesson([], [], [])
-        for index, model in enumerate(self.models):
+        for model in self.models:
             own = next(model.parameters())
             if (own.device, own.dtype) != (example.device, example.dtype):
                 model.to(device=example.device, dtype=example.dtype)
-            if trace and index == 0:
-                with traced(model.encoder.layers) as below, traced(model.decoder.layers) as above:
-                    lesson.logits.append(model(**words)[0])
-                lesson.encoder_trace.extend(below)
-                lesson.decoder_trace.extend(above)
-            else:
-                lesson.logits.append(model(**words)[0])
-        return lesson
+        words = {name: net_input[name] for name in ("src_tokens", "src_lengths", "prev_output_tokens")}
+        first, *others = self.models
+        with ExitStack() as stack:
+            traces = {side: stack.enter_context(traced(getattr(first, side).layers)) for side in sides}
+            if not logits and "decoder" not in sides:
+                first.encoder(words["src_tokens"], src_lengths=words["src_lengths"])
+                return Lesson([], traces)
+            said = first(**words)[0]
+        if not logits:
+            return Lesson([], traces)
+        return Lesson([summed_distributions(chain([said], (model(**words)[0] for model in others)))], traces)
 
 
 def load_teacher(paths: str, task: Any) -> Teacher:
@@ -97,14 +110,28 @@ def _load(path: str, task: Any) -> Any:
 
 def _check_dictionaries(option: str, trained_with: Any, weights: Dict[str, Tensor], task: Any) -> None:
     """Compare sizes, and the dictionaries themselves where those that the teacher was trained with are still there."""
-    for side, dictionary in (("source", task.source_dictionary), ("target", task.target_dictionary)):
-        stack = "encoder" if side == "source" else "decoder"
+    folder = str(getattr(trained_with, "data", None)).split(os.pathsep)[0]
+    languages = _languages(trained_with, folder)
+    own = [getattr(getattr(task, "cfg", None), f"{side}_lang", None) for side in ("source", "target")]
+    if languages == own[::-1] and own[0] != own[1]:
+        raise ValueError(f"{option}: translates from {languages[0]} to {languages[1]}, DATA from {own[0]} to {own[1]}")
+    sides = ("source", "encoder", task.source_dictionary), ("target", "decoder", task.target_dictionary)
+    for (side, stack, dictionary), language in zip(sides, languages):
         embeddings = weights.get(f"{stack}.embed_tokens.weight")
         if embeddings is not None and len(embeddings) != len(dictionary):
             raise ValueError(
                 f"{option}: has a {side} dictionary of {len(embeddings)} entries, DATA one of {len(dictionary)}"
             )
-        folder = str(getattr(trained_with, "data", None)).split(os.pathsep)[0]
-        file = os.path.join(folder, f"dict.{getattr(trained_with, f'{side}_lang', None)}.txt")
-        if os.path.isfile(file) and Dictionary.load(file) != dictionary:
+        file = os.path.join(folder, f"dict.{language}.txt")
+        if not os.path.isfile(file):
+            logger.warning("%s: cannot tell whether its %s dictionary is DATA's: no %s", option, side, file)
+        elif Dictionary.load(file) != dictionary:
             raise ValueError(f"{option}: was trained with another {side} dictionary than DATA's, {file}")
+
+
+def _languages(trained_with: Any, folder: str) -> List[Any]:
+    """The source and the target language; fairseq infers from the data what was not given, and does not save it."""
+    given = [getattr(trained_with, f"{side}_lang", None) for side in ("source", "target")]
+    if None in given and os.path.isdir(folder):
+        return list(infer_language_pair(folder))
+    return given

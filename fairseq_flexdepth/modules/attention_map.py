@@ -28,12 +28,19 @@ def attention_map(layer: Any, inputs: Tensor, padding: Tensor) -> Tensor:
 
     queries, keys = heads(attention.q_proj(normalized)), heads(attention.k_proj(normalized))
     scores = (queries * attention.scaling) @ keys.transpose(2, 3)
-    scores = scores.float().masked_fill(padding[:, None, None, :], float("-inf"))
+    scores = scores.float()
+    # not minus infinity: a sentence that does not count is padding throughout
+    scores = scores.masked_fill(padding[:, None, None, :], torch.finfo(scores.dtype).min)
     return torch.softmax(scores, dim=-1).mean(dim=1)
 
 
-def attention_loss(student: Tensor, teacher: Tensor, padding: Tensor) -> Tensor:
-    """The mean squared difference of two :func:`attention_map`, over pairs of positions that are no padding."""
-    kept = ~padding
-    pairs = kept.unsqueeze(1) & kept.unsqueeze(2)
-    return (student - teacher)[pairs].pow(2).mean()
+def attention_loss(student: Tensor, teacher: Tensor, weights: Tensor) -> Tensor:
+    """The mean squared difference of two :func:`attention_map`, over pairs of positions of the same sentence.
+
+    Args:
+        student: batch × length × length.
+        teacher: batch × length × length.
+        weights: batch × length, the weight of the position's sentence; 0 for padding.
+    """
+    pairs = weights.unsqueeze(1) * (weights > 0).unsqueeze(2)
+    return ((student - teacher).pow(2) * pairs).sum() / pairs.sum()

@@ -24,19 +24,21 @@ class TeacherFusion(nn.Module):
         as_it_is = layers == 1 and student_width == teacher_width and not project_single
         self.projection = None if as_it_is else _linear(layers * teacher_width, student_width)
 
-    def forward(self, student: Tensor, teacher: Sequence[Tensor], kept: Tensor, target_tokens: Any) -> Tensor:
-        """The mean over the kept positions and all channels of (l_s − f_t)², times *target_tokens*.
+    def forward(self, student: Tensor, teacher: Sequence[Tensor], weights: Tensor, target_tokens: Any) -> Tensor:
+        """The mean over all positions and channels of (l_s − f_t)², times *target_tokens*.
 
         Args:
             student: length × batch × student channels.
             teacher: of each layer, length × batch × teacher channels.
-            kept: length × batch, false for padding.
+            weights: length × batch, how much each position counts; 0 for padding.
             target_tokens: what fairseq will divide the loss by.
         """
+        kept = weights > 0
         fused = torch.cat([layer[kept] for layer in teacher], dim=-1)
         if self.projection is not None:
             fused = self.projection(fused)
-        return functional.mse_loss(student[kept].float(), fused.float()) * target_tokens
+        differences = (student[kept].float() - fused.float()).pow(2).mean(dim=-1)
+        return (differences * weights[kept]).sum() / weights.sum() * target_tokens
 
 
 class StudentProjection(nn.Module):
@@ -47,11 +49,12 @@ class StudentProjection(nn.Module):
         super().__init__()
         self.projection = _linear(student_width, layers * teacher_width)
 
-    def forward(self, student: Tensor, teacher: Sequence[Tensor], kept: Tensor, target_tokens: Any) -> Tensor:
-        """The sum over the kept positions and all channels; for the arguments see :class:`TeacherFusion`."""
+    def forward(self, student: Tensor, teacher: Sequence[Tensor], weights: Tensor, target_tokens: Any) -> Tensor:
+        """The sum over all positions and channels; for the arguments see :class:`TeacherFusion`."""
+        kept = weights > 0
         fused = functional.normalize(torch.cat([layer[kept] for layer in teacher], dim=-1).float(), dim=-1)
         projected = functional.normalize(self.projection(student[kept]).float(), dim=-1)
-        return functional.mse_loss(projected, fused, reduction="sum")
+        return ((projected - fused).pow(2).sum(dim=-1) * weights[kept]).sum()
 
 
 def _linear(inputs: int, outputs: int) -> nn.Linear:

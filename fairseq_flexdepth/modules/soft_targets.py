@@ -1,6 +1,6 @@
 """A teacher's distributions over the vocabulary, the targets of distillation."""
 
-from typing import NamedTuple, Optional, Sequence, Union
+from typing import Iterable, Iterator, NamedTuple, Optional, Union
 
 import torch
 from torch import Tensor
@@ -15,7 +15,8 @@ class DenseRows(NamedTuple):
 
     def expectation(self, scores: Tensor) -> Tensor:
         """Σ_v q(v) · *scores*(v) of every row; scores are rows × vocabulary."""
-        return torch.einsum("rv,rv->r", self.probabilities.to(scores.dtype), scores)
+        with torch.autocast(scores.device.type, enabled=False):  # which would round the sum
+            return torch.einsum("rv,rv->r", self.probabilities.to(scores.dtype), scores)
 
     def subtract_from(self, scores: Tensor, factor: float) -> None:
         """Take *factor* times the probabilities from *scores*, in place."""
@@ -60,25 +61,48 @@ class SoftTargets:
 
 
 @torch.no_grad()
-def soft_targets(logits: Sequence[Tensor], temperature: float = 1.0, topk: int = 0) -> SoftTargets:
-    """The mean of the distributions of several teachers, softened, and cut to the *topk* most probable words.
+def summed_distributions(logits: Iterable[Tensor]) -> Tensor:
+    """Logits whose softmax is the mean of the distributions of several teachers; those of one are left as they are.
 
-    A temperature T makes it proportional to its T-th root (sequence_kd, footnote 4). What *topk* leaves is scaled to
-    sum 1. The memory of the first logits is used up; beside the logits there is never more than one chunk.
+    The memory of the first logits is used up, and never more than those of one other teacher are held beside it.
 
     Args:
-        logits: of each teacher, batch × target length × vocabulary, or tokens × vocabulary.
+        logits: of each teacher, batch × target length × vocabulary, formed as they are asked for.
+    """
+    every = iter(logits)
+    total = next(every)
+    rows = total.view(-1, total.size(-1))
+    teachers = 1
+    for other in every:
+        others = other.reshape(rows.shape)
+        for chunk in _chunks(rows):
+            own = rows[chunk].float()
+            own = torch.log_softmax(own, dim=1) if teachers == 1 else own
+            rows[chunk] = torch.logaddexp(own, torch.log_softmax(others[chunk].float(), dim=1)).to(rows.dtype)
+        teachers += 1
+        del other, others  # before the next teacher speaks
+    return total
+
+
+@torch.no_grad()
+def soft_targets(logits: Tensor, temperature: float = 1.0, topk: int = 0) -> SoftTargets:
+    """A teacher's distributions, softened, and cut to the *topk* most probable words.
+
+    A temperature T makes them proportional to their T-th root (sequence_kd, footnote 4). What *topk* leaves is scaled
+    to sum 1. The memory of the logits is used up; beside them there is never more than one chunk.
+
+    Args:
+        logits: batch × target length × vocabulary, or tokens × vocabulary.
         temperature: T, above 0.
         topk: the number of words to keep; 0 keeps all.
     """
-    first, *others = [one.reshape(-1, one.size(-1)) for one in logits]
+    rows = logits.reshape(-1, logits.size(-1))
     kept, words, dropped = [], [], []
-    rows = max(1, CHUNK_ELEMENTS // first.size(1))
-    for start in range(0, first.size(0), rows):
-        chunk = slice(start, start + rows)
-        probabilities = _mean_distribution([one[chunk] for one in (first, *others)], temperature)
+    for chunk in _chunks(rows):
+        scores = rows[chunk].float()
+        probabilities = torch.softmax(scores if temperature == 1 else scores / temperature, dim=1)
         if topk == 0:
-            first[chunk] = probabilities
+            rows[chunk] = probabilities.to(rows.dtype)
             continue
         top, indices = probabilities.topk(topk, dim=1)
         mass = top.sum(dim=1, keepdim=True)
@@ -86,14 +110,10 @@ def soft_targets(logits: Sequence[Tensor], temperature: float = 1.0, topk: int =
         words.append(indices)
         dropped.append(1.0 - mass.squeeze(1))
     if topk == 0:
-        return SoftTargets(first)
+        return SoftTargets(rows)
     return SoftTargets(torch.cat(kept), torch.cat(words), torch.cat(dropped))
 
 
-def _mean_distribution(logits: Sequence[Tensor], temperature: float) -> Tensor:
-    """Rows × vocabulary, in single precision."""
-    scores = logits[0].float()
-    if len(logits) > 1:
-        distributions = [torch.log_softmax(one.float(), dim=1) for one in logits]
-        scores = torch.logsumexp(torch.stack(distributions), dim=0)
-    return torch.softmax(scores if temperature == 1 else scores / temperature, dim=1)
+def _chunks(rows: Tensor) -> Iterator[slice]:
+    size = max(1, CHUNK_ELEMENTS // rows.size(1))
+    return (slice(start, start + size) for start in range(0, rows.size(0), size))

@@ -62,7 +62,7 @@ def test_values_and_gradient_from_logits(mixture: Mixture) -> None:
     ours = random(ROWS, WORDS, seed=1).requires_grad_()
     plain = ours.detach().clone().requires_grad_()
     found = distilled_cross_entropy(
-        ours, TARGET, ROW_WEIGHTS, soft_targets([TEACHER_LOGITS.clone()], mixture.temperature), mixture
+        ours, TARGET, ROW_WEIGHTS, soft_targets(TEACHER_LOGITS.clone(), mixture.temperature), mixture
     )
     rows = reference(plain, mixture, TEACHER_LOGITS)
     assert_rows(found, rows)
@@ -80,7 +80,7 @@ def test_values_and_gradients_from_features(mixture: Mixture) -> None:
     features, weight = random(ROWS, CHANNELS, seed=1), random(WORDS, CHANNELS, seed=2)
     ours = [features.clone().requires_grad_(), weight.clone().requires_grad_()]
     plain = [features.clone().requires_grad_(), weight.clone().requires_grad_()]
-    teacher = soft_targets([TEACHER_LOGITS.clone()], mixture.temperature)
+    teacher = soft_targets(TEACHER_LOGITS.clone(), mixture.temperature)
     found = distilled_linear_cross_entropy(ours[0], ours[1], TARGET, ROW_WEIGHTS, teacher, of_teacher, mixture)
     rows = reference(plain[0] @ plain[1].t(), mixture, TEACHER_LOGITS[of_teacher])
     assert_rows(found, rows)
@@ -93,7 +93,7 @@ def test_values_and_gradients_from_features(mixture: Mixture) -> None:
 @pytest.mark.parametrize("topk", [0, 4])
 def test_a_student_that_equals_its_teacher_reaches_the_entropy_and_stays(topk: int) -> None:
     logits = TEACHER_LOGITS.clone().requires_grad_()
-    teacher = soft_targets([TEACHER_LOGITS.clone()], topk=topk)
+    teacher = soft_targets(TEACHER_LOGITS.clone(), topk=topk)
     found = distilled_cross_entropy(logits, TARGET, torch.ones(ROWS), teacher, Mixture(0.0, 1.0))
     q = torch.softmax(TEACHER_LOGITS, dim=1)
     if topk == 0:
@@ -105,7 +105,7 @@ def test_a_student_that_equals_its_teacher_reaches_the_entropy_and_stays(topk: i
 
 def test_no_gradient_is_formed_where_none_is_wanted() -> None:
     logits = random(ROWS, WORDS, seed=1).requires_grad_()
-    teacher = soft_targets([TEACHER_LOGITS.clone()])
+    teacher = soft_targets(TEACHER_LOGITS.clone())
     with torch.no_grad():
         found = distilled_cross_entropy(logits, TARGET, ROW_WEIGHTS, teacher, MIXTURES[0])
     assert not found.loss.requires_grad
@@ -114,7 +114,7 @@ def test_no_gradient_is_formed_where_none_is_wanted() -> None:
 
 def test_half_precision_logits_keep_small_gradients_until_the_loss_is_scaled() -> None:
     logits = random(ROWS, WORDS, seed=1).to(torch.bfloat16).requires_grad_()
-    teacher = soft_targets([TEACHER_LOGITS.clone()])
+    teacher = soft_targets(TEACHER_LOGITS.clone())
     found = distilled_cross_entropy(logits, TARGET, torch.full((ROWS,), 1e-6), teacher, MIXTURES[1])
     (found.loss * 1e6).backward()
     plain = logits.detach().float().requires_grad_()
@@ -125,7 +125,15 @@ def test_half_precision_logits_keep_small_gradients_until_the_loss_is_scaled() -
 
 def test_gradients_are_used_once() -> None:
     logits = random(ROWS, WORDS, seed=1).requires_grad_()
-    found = distilled_cross_entropy(logits, TARGET, ROW_WEIGHTS, soft_targets([TEACHER_LOGITS.clone()]), MIXTURES[0])
+    found = distilled_cross_entropy(logits, TARGET, ROW_WEIGHTS, soft_targets(TEACHER_LOGITS.clone()), MIXTURES[0])
     found.loss.backward(retain_graph=True)
     with pytest.raises(RuntimeError, match="used up"):
         found.loss.backward()
+
+
+def test_autocast_does_not_round_the_sums() -> None:
+    logits, teacher = random(ROWS, WORDS, seed=1), soft_targets(TEACHER_LOGITS.clone())
+    exact = distilled_cross_entropy(logits, TARGET, ROW_WEIGHTS, teacher, MIXTURES[1])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cast = distilled_cross_entropy(logits, TARGET, ROW_WEIGHTS, teacher, MIXTURES[1])
+    assert torch.equal(cast.row_soft_losses, exact.row_soft_losses)

@@ -40,7 +40,7 @@ def criterion(
     monkeypatch.setattr(distillation, "load_teacher", lambda path, task: Teacher([taught_by]))
     config = {
         "label_smoothing": 0.1, "sentence_avg": False, "seed": 1, "teacher_path": "teacher.pt",
-        "no_save_optimizer_state": False, **options,
+        "no_save_optimizer_state": False, "reset_optimizer": False, "finetune_from_model": None, **options,
     }  # fmt: skip
     torch.manual_seed(5)
     if name == "ckd":
@@ -187,16 +187,19 @@ def test_layers_count_once_in_a_student_of_many_depths(
 def test_drawn_depths_teach_the_layers_that_ran(monkeypatch: pytest.MonkeyPatch) -> None:
     model, taught_by = tiny.flexible_model(encoder_layers=2), teacher()
     tested = criterion("ckd", monkeypatch, model, taught_by, sample_encoder_depths=1)
+    only_second = criterion("ckd", monkeypatch, model, taught_by, sample_encoder_depths=1, ckd_mapping="2:6")
     seen = set()
     for update in range(8):
         model.set_num_updates(update)
-        tested.zero_grad()
-        model.zero_grad()
-        tested(model.train(), SAMPLE)[0].backward()
-        moved = tuple(bool(tested.fusions[f"encoder_{layer}"].projection.weight.grad.any()) for layer in (1, 2))
-        assert all(parameter.grad is not None for parameter in tested.parameters())
-        seen.add(moved)
-    assert seen == {(True, False), (True, True)}
+        moved = []
+        for one in (tested, only_second):
+            one.zero_grad()
+            model.zero_grad()
+            one(model.train(), SAMPLE)[0].backward()
+            assert all(parameter.grad is not None for parameter in one.parameters())
+            moved += [bool(fusion.projection.weight.grad.any()) for fusion in one.fusions.values()]
+        seen.add(tuple(moved))
+    assert seen == {(True, False, False), (True, True, True)}
 
 
 def test_padding_never_counts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,6 +224,8 @@ def test_what_compares_layers_is_saved_to_resume_and_fits_or_is_refused(monkeypa
     other = criterion("ckd", monkeypatch, student(), teacher(), ckd_mapping="oc")
     with pytest.raises(ValueError, match="--criterion ckd: the checkpoint was trained with another mapping"):
         other.load_state_dict(saved)
+    for changes in ({"reset_optimizer": True}, {"finetune_from_model": "ckd.pt"}):
+        criterion("ckd", monkeypatch, student(), teacher(), ckd_mapping="oc", **changes).load_state_dict(saved)
     other.load_state_dict(None)  # what fairseq passes on from a checkpoint of another criterion
     plain = criterion("ckd", monkeypatch, student(), teacher(), no_save_optimizer_state=True)
     assert plain.state_dict() == {}
@@ -248,8 +253,44 @@ def test_teachers_and_students_without_such_layers_are_refused(monkeypatch: pyte
         criterion("ckd", monkeypatch, tiny.lstm_model(), teacher())
     with pytest.raises(ValueError, match="expected a Transformer as teacher, given LSTMModel"):
         criterion("ckd", monkeypatch, student(), tiny.lstm_model())
+    with pytest.raises(ValueError, match="--pkd-attention: cannot be combined with --checkpoint-activations"):
+        criterion("pkd", monkeypatch, student(checkpoint_activations=True), teacher(), pkd_attention=True)
     with pytest.raises(ValueError, match="--ckd-mapping rc: the student has 2 layers, more than the teacher's 1"):
         criterion("ckd", monkeypatch, student(), teacher(encoder_layers=1))
+
+
+def test_fusions_that_were_never_trained_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in fairseq-validate, which does not load them."""
+    model, taught_by = student(), teacher()
+    trained = criterion("ckd", monkeypatch, model, taught_by)
+    trained(model.train(), SAMPLE)
+    validated = criterion("ckd", monkeypatch, model, taught_by)
+    assert "layer_loss" in trained(model.eval(), SAMPLE)[2]
+    assert "layer_loss" not in validated(model, SAMPLE)[2]
+    validated.load_state_dict(trained.state_dict())
+    assert validated(model, SAMPLE)[2]["layer_loss"] == trained(model, SAMPLE)[2]["layer_loss"]
+    assert "layer_loss" in criterion("pkd", monkeypatch, model, taught_by)(model, SAMPLE)[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("ckd", {}), ("ckd", {"ckd_fusion": "student"}), ("pkd", {"pkd_attention": True, "distill_decoder": True})],
+)
+def test_a_sentence_of_weight_0_is_not_there(name: str, options: Dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, taught_by = student(), teacher()
+    tested = criterion(name, monkeypatch, model, taught_by, **options)
+    batch = tiny.sample([5, 5, 5], [4, 6, 2])
+    kept = torch.tensor([0, 2])
+    fewer = {
+        "net_input": {key: value[kept] for key, value in batch["net_input"].items()},
+        "target": batch["target"][kept],
+        "ntokens": 6,
+    }
+    weighted = tested(model, {**batch, "sentence_weights": torch.tensor([1.0, 0.0, 1.0])})
+    alone = tested(model, fewer)
+    assert float(weighted[0]) == pytest.approx(float(alone[0]), rel=1e-5)
+    assert float(weighted[2]["layer_loss"]) == pytest.approx(float(alone[2]["layer_loss"]), rel=1e-5)
+    assert float(weighted[1]) == alone[1]
 
 
 def test_the_teacher_is_left_out_where_nothing_is_learnt_from_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,13 @@
 """A teacher's distributions: mean, temperature, the most probable words."""
 
+import weakref
+from typing import Any, Iterator, List
+
 import pytest
 import torch
 
 from fairseq_flexdepth.modules import soft_targets as module
-from fairseq_flexdepth.modules.soft_targets import soft_targets
+from fairseq_flexdepth.modules.soft_targets import soft_targets, summed_distributions
 
 
 @pytest.fixture(autouse=True)
@@ -25,25 +28,26 @@ def dense(targets: module.SoftTargets) -> torch.Tensor:
 
 def test_one_teacher_gives_its_softmax() -> None:
     expected = torch.softmax(logits(), dim=-1).view(6, 9)
-    assert torch.allclose(dense(soft_targets([logits()])), expected, atol=1e-7)
+    assert torch.allclose(dense(soft_targets(logits())), expected, atol=1e-7)
 
 
 def test_an_ensemble_gives_the_mean_of_the_distributions() -> None:
     expected = sum(torch.softmax(logits(seed), dim=-1) for seed in (1, 2, 3)).view(6, 9) / 3
-    assert torch.allclose(dense(soft_targets([logits(1), logits(2), logits(3)])), expected, atol=1e-6)
+    mean = summed_distributions(logits(seed) for seed in (1, 2, 3))
+    assert torch.allclose(dense(soft_targets(mean)), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("teachers", [1, 2])
 def test_temperature_takes_the_root_of_the_probabilities(teachers: int) -> None:
     mean = sum(torch.softmax(logits(seed), dim=-1) for seed in range(teachers)).view(6, 9) / teachers
     expected = mean.sqrt() / mean.sqrt().sum(dim=1, keepdim=True)
-    found = dense(soft_targets([logits(seed) for seed in range(teachers)], temperature=2.0))
+    found = dense(soft_targets(summed_distributions(logits(seed) for seed in range(teachers)), temperature=2.0))
     assert torch.allclose(found, expected, atol=1e-6)
 
 
 def test_topk_keeps_the_most_probable_and_says_what_it_drops() -> None:
     whole = torch.softmax(logits(), dim=-1).view(6, 9)
-    targets = soft_targets([logits()], topk=4)
+    targets = soft_targets(logits(), topk=4)
     kept = dense(targets)
     assert (kept > 0).sum(dim=1).tolist() == [4] * 6
     assert torch.allclose(kept.sum(dim=1), torch.ones(6))
@@ -54,8 +58,8 @@ def test_topk_keeps_the_most_probable_and_says_what_it_drops() -> None:
 
 
 def test_topk_of_all_words_is_no_topk() -> None:
-    targets = soft_targets([logits()], topk=9)
-    assert torch.allclose(dense(targets), dense(soft_targets([logits()])), atol=1e-6)
+    targets = soft_targets(logits(), topk=9)
+    assert torch.allclose(dense(targets), dense(soft_targets(logits())), atol=1e-6)
     assert targets.dropped is not None
     assert targets.dropped.abs().max() < 1e-6
 
@@ -63,6 +67,21 @@ def test_topk_of_all_words_is_no_topk() -> None:
 @pytest.mark.parametrize("topk", [0, 4])
 def test_rows_are_taken_by_their_index(topk: int) -> None:
     index = torch.tensor([5, 0, 0, 3])
-    targets, scores = soft_targets([logits()], topk=topk), torch.randn(4, 9)
+    targets, scores = soft_targets(logits(), topk=topk), torch.randn(4, 9)
     expected = (dense(targets)[index] * scores).sum(dim=1)
     assert torch.allclose(targets.rows(index).expectation(scores), expected, atol=1e-6)
+
+
+def test_no_more_than_two_teachers_logits_are_held() -> None:
+    alive: List[Any] = []
+
+    def teachers() -> Iterator[torch.Tensor]:
+        for seed in range(4):
+            assert sum(reference() is not None for reference in alive) <= 1
+            said = logits(seed)
+            alive.append(weakref.ref(said))
+            yield said
+            del said
+
+    summed_distributions(teachers())
+    assert len(alive) == 4

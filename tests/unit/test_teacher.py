@@ -37,23 +37,30 @@ def test_an_ensemble_says_what_its_models_say(tmp_path: Path) -> None:
     paths = [save(model, tmp_path / f"{seed}.pt") for seed, model in enumerate(models)]
     teacher = load_teacher(":".join(map(str, paths)), student_task())
     lesson = teacher(SAMPLE["net_input"], tiny.plain_model())
-    for model, logits in zip(models, lesson.logits):
-        assert torch.allclose(model.eval()(**SAMPLE["net_input"])[0], logits, atol=1e-6)
-        assert not logits.requires_grad
+    mean = sum(torch.softmax(model.eval()(**SAMPLE["net_input"])[0], dim=-1) for model in models) / 2
+    assert torch.allclose(torch.softmax(lesson.logits[0], dim=-1), mean, atol=1e-6)
+    assert not lesson.logits[0].requires_grad
+    lesson.soft_targets(1.0, 3)
+    assert not lesson.logits
     assert not any(parameter.requires_grad for model in teacher.models for parameter in model.parameters())
 
 
 def test_traces_are_of_the_first_teachers_layers() -> None:
     models = [tiny.plain_model(seed) for seed in (1, 2)]
-    lesson = Teacher(models)(SAMPLE["net_input"], tiny.plain_model(), trace=True)
-    assert [run.position for run in lesson.encoder_trace] == [1, 2, 3]
-    assert [run.position for run in lesson.decoder_trace] == [1, 2]
+    teacher = Teacher(models)
+    lesson = teacher(SAMPLE["net_input"], tiny.plain_model(), sides=("encoder", "decoder"))
+    assert [run.position for run in lesson.traces["encoder"]] == [1, 2, 3]
+    assert [run.position for run in lesson.traces["decoder"]] == [1, 2]
     words = SAMPLE["net_input"]
     states = models[0].encoder(words["src_tokens"], words["src_lengths"], return_all_hiddens=True)["encoder_states"]
-    for run, before, after in zip(lesson.encoder_trace, states, states[1:]):
+    for run, before, after in zip(lesson.traces["encoder"], states, states[1:]):
         assert torch.allclose(run.inputs, before, atol=1e-6)
         assert torch.allclose(run.output, after, atol=1e-6)
     assert not any(layer._forward_hooks for layer in models[0].encoder.layers)
+    models[0].decoder.forward = None  # not needed, and so not run
+    encoder_alone = teacher(SAMPLE["net_input"], tiny.plain_model(), logits=False, sides=("encoder",))
+    assert torch.equal(encoder_alone.traces["encoder"][-1].output, lesson.traces["encoder"][-1].output)
+    assert not encoder_alone.logits
 
 
 def test_files_that_cannot_teach_are_refused(tmp_path: Path) -> None:
@@ -81,5 +88,22 @@ def test_other_dictionaries_are_refused(tmp_path: Path) -> None:
     path = save(tiny.plain_model(), path, data=str(tmp_path), source_lang="de", target_lang="en")
     with pytest.raises(ValueError, match=r"was trained with another source dictionary than DATA's, .*dict\.de\.txt"):
         load_teacher(str(path), student_task())
+    (tmp_path / "train.de-en.de.idx").touch()  # fairseq infers languages that were not given, and does not save them
+    path = save(tiny.plain_model(), path, data=str(tmp_path), source_lang=None, target_lang=None)
+    with pytest.raises(ValueError, match=r"was trained with another source dictionary than DATA's, .*dict\.de\.txt"):
+        load_teacher(str(path), student_task())
     tiny.dictionary(17).save(str(tmp_path / "dict.de.txt"))
     assert len(load_teacher(str(path), student_task()).models) == 1
+
+
+def test_a_teacher_of_the_other_direction_is_refused(tmp_path: Path) -> None:
+    path = save(tiny.plain_model(), tmp_path / "teacher.pt", source_lang="en", target_lang="de")
+    task = student_task()
+    task.cfg = Namespace(source_lang="de", target_lang="en")
+    with pytest.raises(ValueError, match="translates from en to de, DATA from de to en"):
+        load_teacher(str(path), task)
+
+
+def test_dictionaries_that_cannot_be_compared_are_mentioned(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    load_teacher(str(save(tiny.plain_model(), tmp_path / "teacher.pt")), student_task())
+    assert "cannot tell whether its source dictionary is DATA's" in caplog.text
