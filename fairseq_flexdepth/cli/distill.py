@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dest", required=True, metavar="FOLDER", help="where the distilled data set goes")
     parser.add_argument(
         "--select", choices=SELECTIONS, default="best",
-        help="of the hypotheses of a source: the best; the one closest to the reference; all, with weights; "
-        "or the reference and the best (default: best)",
+        help="of the hypotheses of a source: the best; the one closest to the reference; all, weighted by their "
+        "probabilities (also those that --sampling drew by them); or the reference and the best (default: best)",
     )  # fmt: skip
     parser.add_argument("--max-length", type=int, metavar="N", help="drop pairs with more than N tokens on a side")
     parser.add_argument(
@@ -75,10 +75,15 @@ def _check(args: argparse.Namespace, config: "DictConfig") -> None:
     generation = config.generation
     if generation.nbest not in (1, generation.beam):
         raise ValueError(f"--nbest {generation.nbest}: expected --beam's {generation.beam}; all hypotheses are used")
-    refused = {"--replace-unk": generation.replace_unk, "--score-reference": generation.score_reference}
+    refused = {
+        "--replace-unk": generation.replace_unk,
+        "--score-reference": generation.score_reference,
+        "--constraints": generation.constraints,
+    }
     for option, value in refused.items():
         if value not in (None, False):
             raise ValueError(f"{option}: not supported by distill; leave it out")
+    args.dest = os.path.realpath(args.dest)  # what a link points to is replaced, not the link
     _check_destination(args.dest, args.overwrite)
 
 

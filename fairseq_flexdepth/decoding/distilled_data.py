@@ -1,11 +1,11 @@
 """A distilled split, put back into the order of the data and written as ``fairseq-preprocess`` would."""
 
+import itertools
 import os
-import re
 import shutil
 from array import array
 from contextlib import ExitStack
-from typing import Any, Dict, Iterator, List, NamedTuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Set
 
 import numpy
 import torch
@@ -100,6 +100,14 @@ def write_distilled(folder: str, split: Split, distilled: DistilledSplit, weight
         numpy.save(f"{prefix}.weights.npy", weights)
 
 
+def _parts(split: Split, combined: bool) -> Set[str]:
+    """The names of the split's parts: NAME and, as fairseq-train reads them, NAME1, NAME2 as far as they go."""
+    name = split.cfg.dataset.gen_subset
+    there = {file.partition(".")[0] for file in os.listdir(split.cfg.task.data)}
+    more = itertools.takewhile(there.__contains__, (f"{name}{number}" for number in itertools.count(1)))
+    return {name, *(more if combined else ())}
+
+
 def carry_over(folder: str, split: Split, combined: bool) -> None:
     """Copy dictionaries and all other splits to *folder*.
 
@@ -108,12 +116,12 @@ def carry_over(folder: str, split: Split, combined: bool) -> None:
     """
     source, target = split.task.cfg.source_lang, split.task.cfg.target_lang
     data = split.cfg.task.data
-    distilled = re.compile(re.escape(split.cfg.dataset.gen_subset) + (r"\d*" if combined else "") + r"(\.align)?")
+    parts = _parts(split, combined)
     for language in {source, target}:
         shutil.copyfile(os.path.join(data, f"dict.{language}.txt"), os.path.join(folder, f"dict.{language}.txt"))
     # fairseq reads data of both directions and prefers the one asked for, which therefore comes last.
     for pair in (f"{target}-{source}", f"{source}-{target}"):
         for file in sorted(os.listdir(data)):
             name, found, rest = file.partition(f".{pair}.")
-            if found and not distilled.fullmatch(name):
+            if found and name.partition(".align")[0] not in parts:
                 shutil.copyfile(os.path.join(data, file), os.path.join(folder, f"{name}.{source}-{target}.{rest}"))

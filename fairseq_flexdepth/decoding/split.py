@@ -78,9 +78,11 @@ class Split:
         """fairseq's beam search or sampling with the options given.
 
         Raises:
-            ValueError: fairseq refuses the options.
+            ValueError: fairseq refuses the options, or there are no references to take prefixes from.
         """
         generation = self.cfg.generation
+        if generation.prefix_size > 0:
+            self.require_references(f"--prefix-size {generation.prefix_size}")
         extra = {}
         if generation.lm_path is not None:
             language_models = self._load_models([generation.lm_path], None, data=self.cfg.task.data)

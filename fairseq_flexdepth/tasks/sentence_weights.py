@@ -25,6 +25,12 @@ class WeightedSentences(BaseWrapperDataset):
         if len(self.weights) != len(dataset):
             raise ValueError(f"{path}: holds {len(self.weights)} weights for {len(dataset)} sentences")
 
+    def __getattr__(self, name: str) -> Any:
+        """What else the data set has: its two sides, their sizes, ..."""
+        if name == "dataset":  # not yet there
+            raise AttributeError(name)
+        return getattr(self.dataset, name)
+
     def collater(self, samples: List[Any], **options: Any) -> Dict[str, Any]:
         """fairseq's batch and its weights."""
         batch = self.dataset.collater(samples, **options)

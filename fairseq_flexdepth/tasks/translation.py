@@ -47,6 +47,7 @@ class FlexDepthTranslationTask(TranslationTask):
     latest_model: Any = None
     pruned_weights: Optional[PrunedWeights] = None
     profiles_residuals = True
+    weighs_sentences = True  # where there is no criterion
 
     @classmethod
     def setup_task(cls, cfg: FlexDepthTranslationConfig, **kwargs: Any) -> "FlexDepthTranslationTask":
@@ -64,7 +65,7 @@ class FlexDepthTranslationTask(TranslationTask):
         """As fairseq's; a split made by ``distill --select all`` has weights.
 
         Raises:
-            ValueError: the split has no sentences.
+            ValueError: the split has no sentences, or weights that the criterion ignores.
         """
         for path in utils.split_paths(self.cfg.data):
             for file in glob.glob(os.path.join(glob.escape(path), f"{glob.escape(split)}.*.bin")):
@@ -74,6 +75,11 @@ class FlexDepthTranslationTask(TranslationTask):
         folders = utils.split_paths(self.cfg.data)
         weights = weights_file(folders[(epoch - 1) % len(folders)], split, self.cfg.source_lang, self.cfg.target_lang)
         if os.path.exists(weights):
+            if not self.weighs_sentences:
+                raise ValueError(
+                    f"DATA {weights}: the criterion would ignore these weights; use --criterion word_kd --kd-alpha 0, "
+                    "which trains like label_smoothed_cross_entropy, or another criterion of this package"
+                )
             self.datasets[split] = WeightedSentences(self.datasets[split], weights)
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
@@ -99,17 +105,13 @@ class FlexDepthTranslationTask(TranslationTask):
             ValueError: the criterion's options do not fit the model.
         """
         criterion = super().build_criterion(*args, **kwargs)
+        self.weighs_sentences = getattr(criterion, "weighs_sentences", False)
         if hasattr(criterion, "check_model") and self.latest_model is not None:
             criterion.check_model(self.latest_model)
         return criterion
 
     def train_step(self, sample: Any, model: Any, criterion: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         """As fairseq's; the model learns the loss scale if it needs it, and from the first batch Admin's scales."""
-        if "sentence_weights" in sample and not getattr(criterion, "weighs_sentences", False):
-            raise ValueError(
-                "DATA: its sentences have weights, which the criterion would ignore; use --criterion word_kd "
-                "--kd-alpha 0, which trains like label_smoothed_cross_entropy, or another criterion of this package"
-            )
         if getattr(criterion, "needs_loss_scale", False):
             model.set_loss_scale(loss_scale(optimizer))
         if not getattr(model, "residuals_profiled", True):

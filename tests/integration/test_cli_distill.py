@@ -137,6 +137,14 @@ def test_all_hypotheses_with_weights(
     assert found.dtype == numpy.float32
     assert found.tolist() == pytest.approx(weights, rel=1e-3)
 
+    options = ("--max-update", 2, "--criterion")
+    log = cli.train(tmp_path / "all", tmp_path / "student", *options, "word_kd", "--kd-alpha", 0)
+    assert "valid_nll_loss" in log
+    log = cli.train(tmp_path / "all", tmp_path / "refused", *options, "label_smoothed_cross_entropy", fails=True)
+    assert "train.src-tgt.weights.npy: the criterion would ignore these weights" in log
+    assert not (tmp_path / "refused" / "crash.pt").exists()
+    distill(tmp_path / "all", "--path", teacher, "--dest", tmp_path / "again")
+
 
 def test_references_and_hypotheses(
     data: Path, teacher: Path, generated: List[List[Hypothesis]], tmp_path: Path

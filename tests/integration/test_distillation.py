@@ -29,6 +29,13 @@ def test_a_ckd_student_resumes_exactly_and_decodes_alone(data: Path, teacher: Pa
     assert list(states[0]) == [f"fusions.encoder_{n}.projection.{kind}" for n in (1, 2) for kind in ("weight", "bias")]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
+    validated = cli.run(
+        "fairseq-validate", data, "--user-dir", cli.PLUGIN, "--task", "translation", "--cpu", "--num-workers", 0,
+        "--path", tmp_path / "whole" / "checkpoint_last.pt", "--max-tokens", 200,
+    )  # fmt: skip
+    assert "kd_loss" in validated
+    assert "layer_loss" not in validated  # fairseq-validate loads no fusions
+
     plain = cli.train(data, tmp_path / "plain", *STUDENT, "--criterion", "label_smoothed_cross_entropy")
     assert "layer_loss" not in plain
     cli.train(data, tmp_path / "whole", *options, "--max-update", 7, "--no-save-optimizer-state")

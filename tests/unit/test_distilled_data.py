@@ -42,6 +42,7 @@ def test_dictionaries_and_other_splits_are_carried_over_under_the_direction_aske
         "test.de-en.de.bin": "test.de-en.de.bin",
         "test.align.de-en.bin": "test.align.de-en.bin",
         "train_extra.de-en.de.bin": "train_extra.de-en.de.bin",
+        "train2014.de-en.de.bin": "train2014.de-en.de.bin",  # no part: there is no train2
     }
     left = ["train.de-en.de.bin", "train1.en-de.de.bin", "train.align.de-en.bin", "preprocess.log", "test.en-de.de.bin"]
     for name in (*carried, *left):

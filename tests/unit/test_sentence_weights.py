@@ -19,6 +19,8 @@ SAMPLE = tiny.sample([5, 5, 5], [4, 6, 2])
 class Numbers:
     """Stands for fairseq's LanguagePairDataset: three sentences, whose batches are sorted otherwise."""
 
+    src_sizes = (5, 6, 7)
+
     def __len__(self) -> int:
         return 3
 
@@ -33,6 +35,14 @@ def test_batches_get_the_weights_of_their_sentences(tmp_path: Path) -> None:
     dataset = WeightedSentences(Numbers(), path)
     assert torch.allclose(dataset.collater(["two", "sentences"])["sentence_weights"], torch.tensor([0.7, 0.1]))
     assert dataset.collater([]) == {}
+
+
+def test_what_else_the_data_set_has_is_there(tmp_path: Path) -> None:
+    numpy.save(str(tmp_path / "weights.npy"), numpy.ones(3, dtype=numpy.float32))
+    dataset = WeightedSentences(Numbers(), str(tmp_path / "weights.npy"))
+    assert dataset.src_sizes == (5, 6, 7)
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        _ = dataset.no_such_thing
 
 
 def test_weights_for_other_sentences_are_refused(tmp_path: Path) -> None:
