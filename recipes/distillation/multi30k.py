@@ -21,6 +21,7 @@ SYSTEMS = {
     "ckd-oc": "CKD, OC",
     "ckd-sc": "CKD, SC",
     "ckd-cc": "CKD, CC",
+    "ckd-rc-released": "CKD, RC, as released",
 }
 
 

@@ -84,7 +84,7 @@ prune() { # prune PERCENT: of the Seq-KD student's weights, and retrain what is 
 
 plain=(--criterion label_smoothed_cross_entropy)
 system() { # system NAME: what each system has of its own
-    local layers=(--teacher-path "$teacher" --kd-eta 0.1 --kd-lambda 0.7)
+    local mapping layers=(--teacher-path "$teacher" --kd-eta 0.1 --kd-lambda 0.7)
     case $1 in
         teacher)
             train "$work/bin" teacher "${TEACHER_UPDATES:-3000}" 2e-3 400 --encoder-layers 6 --decoder-layers 6 \
@@ -99,6 +99,9 @@ system() { # system NAME: what each system has of its own
             updates=$((updates - finetune)) student "$work/bin" before-seq-inter "${plain[@]}"
             go_on "$work/seq-inter-bin" "$1" "$finetune" "$work/before-seq-inter/checkpoint_last.pt" ;;
         pkd) student "$work/bin" "$1" --criterion pkd "${layers[@]}" ;;
+        ckd-*-released)
+            mapping=${1#ckd-}
+            student "$work/bin" "$1" --criterion ckd --ckd-mapping "${mapping%-released}" --ckd-fusion student "${layers[@]}" ;;
         ckd-*) student "$work/bin" "$1" --criterion ckd --ckd-mapping "${1#ckd-}" "${layers[@]}" ;;
         prune-*) prune "${1#prune-}"; return ;;
         *) echo "$1: no such system" >&2; exit 2 ;;
@@ -112,7 +115,7 @@ bash "$here/../../examples/common/multi30k.sh" "$data" "$work/text"
 bash "$here/../../examples/common/prepare.sh" "$work/text" "$work" 4000
 
 SYSTEM=teacher bash "$0" "$data" "$work"
-for systems in "no-kd word-kd seq-kd seq-inter pkd ckd-rc ckd-oc ckd-sc ckd-cc" "prune-20 prune-40 prune-60 prune-80 prune-90"; do
+for systems in "no-kd word-kd seq-kd seq-inter pkd ckd-rc ckd-oc ckd-sc ckd-cc ckd-rc-released" "prune-20 prune-40 prune-60 prune-80 prune-90"; do
     # shellcheck disable=SC2086  # a list of names
     printf '%s\n' $systems | xargs -P "${JOBS:-1}" -I '{}' env SYSTEM='{}' bash "$0" "$data" "$work"
 done
