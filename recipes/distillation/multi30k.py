@@ -22,6 +22,7 @@ SYSTEMS = {
     "ckd-sc": "CKD, SC",
     "ckd-cc": "CKD, CC",
     "ckd-rc-released": "CKD, RC, as released",
+    "ckd-oc-released": "CKD, OC, as released",
 }
 
 
