@@ -64,9 +64,11 @@ decode() { # decode NAME: the test set, greedily and with beam 5
     for beam in 1 5; do
         [ ! -e "$work/$name/beam$beam/sweep.json" ] || continue
         echo "$name: decoding the test set, beam $beam"
+        # The length is limited: a model that was pruned too far never ends a sentence.
         # shellcheck disable=SC2086
         fairseq-flexdepth sweep "$work/bin" --path "$work/$name/checkpoint_last.pt" --output "$work/$name/beam$beam" \
-            $device --beam "$beam" --lenpen 1 --post-process sentencepiece --max-tokens 4000 >"$work/$name/sweep.log" 2>&1 ||
+            $device --beam "$beam" --lenpen 1 --post-process sentencepiece --max-tokens 4000 --max-len-a 2 --max-len-b 10 \
+            >"$work/$name/sweep.log" 2>&1 ||
             { tail "$work/$name/sweep.log"; exit 1; }
     done
 }
