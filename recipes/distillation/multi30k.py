@@ -22,7 +22,6 @@ SYSTEMS = {
     "ckd-sc": "CKD, SC",
     "ckd-cc": "CKD, CC",
     "ckd-rc-released": "CKD, RC, as released",
-    "ckd-oc-released": "CKD, OC, as released",
 }
 
 

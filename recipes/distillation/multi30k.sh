@@ -117,7 +117,7 @@ bash "$here/../../examples/common/multi30k.sh" "$data" "$work/text"
 bash "$here/../../examples/common/prepare.sh" "$work/text" "$work" 4000
 
 SYSTEM=teacher bash "$0" "$data" "$work"
-for systems in "no-kd word-kd seq-kd seq-inter pkd ckd-rc ckd-oc ckd-sc ckd-cc ckd-rc-released ckd-oc-released" "prune-20 prune-40 prune-60 prune-80 prune-90"; do
+for systems in "no-kd word-kd seq-kd seq-inter pkd ckd-rc ckd-oc ckd-sc ckd-cc ckd-rc-released" "prune-20 prune-40 prune-60 prune-80 prune-90"; do
     # shellcheck disable=SC2086  # a list of names
     printf '%s\n' $systems | xargs -P "${JOBS:-1}" -I '{}' env SYSTEM='{}' bash "$0" "$data" "$work"
 done
