@@ -15,6 +15,7 @@ from fairseq_flexdepth.cli.checkpoint_files import (
     tie_equal,
     without_training_state,
 )
+from fairseq_flexdepth.cli.fairseq_options import quiet
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -102,9 +103,10 @@ def run(args: argparse.Namespace) -> int:
     if not 0 < args.fraction < 1:
         raise ValueError(f"--fraction {args.fraction}: expected a number between 0 and 1, both excluded")
     check_output(args.output)
-    checkpoint = prune_checkpoint(load_checkpoint(args.path, "--path"), args.fraction)
-    modules = count_modules(checkpoint["model"])
-    save_checkpoint(checkpoint, args.output)
+    with quiet():
+        checkpoint = prune_checkpoint(load_checkpoint(args.path, "--path"), args.fraction)
+        modules = count_modules(checkpoint["model"])
+        save_checkpoint(checkpoint, args.output)
     whole = ModuleCounts("all", sum(row.total for row in modules), sum(row.nonzero for row in modules))
     if args.json:
         counts = {"total": whole.total, "nonzero": whole.nonzero, "sparsity": whole.sparsity}
