@@ -25,8 +25,9 @@ class CKDConfig(LayerDistillationConfig):
     ckd_fusion: ChoiceEnum(("teacher", "student")) = field(  # type: ignore[valid-type]
         default="teacher",
         metadata={
-            "help": "teacher: its layers are concatenated and projected to the student's width (Eq. 3); student: as "
-            "in the released code, the student is projected up, both are scaled to length 1, and differences summed"
+            "help": "teacher: its layers are concatenated and projected to the student's width (Eq. 3), which may "
+            "collapse: a constant pleases both; student: as in the released code, the student is projected up, both "
+            "are scaled to length 1, and differences summed"
         },
     )
 
