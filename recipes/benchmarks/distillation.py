@@ -105,8 +105,8 @@ def measure_commands(args: argparse.Namespace) -> Dict[str, Any]:
         write_data(folder, args)
         options: List[Any] = [
             folder / "bin", "--path", folder / "checkpoint_last.pt", "--gen-subset", "train", "--beam", args.beam,
-            "--max-tokens", 4000, "--max-len-b", args.length, *(["--cpu"] if args.device == "cpu" else []),
-        ]  # fmt: skip
+            "--max-tokens", 4000, "--match-source-len", *(["--cpu"] if args.device == "cpu" else []),
+        ]  # fmt: skip  (random weights would never end a sentence)
         for turn in range(args.turns):
             seconds["generate"].append(_run("fairseq-generate", *options, "--user-dir", PLUGIN))
             seconds["distill"].append(_run("fairseq-flexdepth", "distill", *options, "--dest", folder / f"bin{turn}"))
