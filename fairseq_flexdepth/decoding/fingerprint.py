@@ -12,6 +12,7 @@ from fairseq import utils
 from fairseq.dataclass.configs import GenerationConfig
 from omegaconf import OmegaConf
 
+from fairseq_flexdepth.decoding.checksums import dictionary_checksum
 from fairseq_flexdepth.decoding.split import Split
 
 TASK_OPTIONS = (
@@ -71,7 +72,7 @@ def fingerprint(shaped: Dict[str, Any], split: Split, batches: Sequence[Sequence
     return {
         **shaped,
         "data": [_identity(os.path.join(folder, file)) for file in data],
-        "dictionaries": [zlib.crc32("\n".join(dictionary.symbols).encode()) for dictionary in dictionaries],
+        "dictionaries": [dictionary_checksum(dictionary) for dictionary in dictionaries],
         "batches": _checksum(batches),
     }
 

@@ -9,6 +9,15 @@ logger = logging.getLogger(__name__)
 DepthPair = Tuple[int, int]
 
 
+def speed_rank(pair: DepthPair) -> Tuple[int, int]:
+    """A key that sorts pairs from the fastest to the slowest: fewer decoder layers, then fewer encoder layers.
+
+    Eq. 1 of tied_multi.
+    """
+    n, m = pair
+    return m, n
+
+
 def parse_depths(text: str, layers: int, option: str) -> Tuple[int, ...]:
     """The depths, in ascending order, that an option such as ``--encoder-depths`` asks for.
 
