@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING, Any, Dict, Sequence
 
 from fairseq_flexdepth.cli.fairseq_options import parse_generation_options, quiet
 from fairseq_flexdepth.cli.files import write_whole
+from fairseq_flexdepth.cli.sharded_decoding import (
+    add_shard_arguments,
+    check_shard_options,
+    finished_shards,
+    only_a_shard,
+    remove_shards,
+    shard_paths,
+)
 from fairseq_flexdepth.decoding.selection import REASONS, SELECTIONS, Filters
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from fairseq_flexdepth.decoding.distill import Distiller
     from fairseq_flexdepth.decoding.shards import ShardFile
     from fairseq_flexdepth.decoding.split import Split
 
@@ -44,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--drop-unknown", action="store_true", help="drop hypotheses with unknown words")
     parser.add_argument("--save-text", action="store_true", help="write the distilled pairs as text, too")
-    parser.add_argument("--merge", action="store_true", help="put the finished shards together")
+    add_shard_arguments(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace a finished FOLDER")
     parser.set_defaults(fairseq_options=[])
 
@@ -63,11 +70,7 @@ def _check(args: argparse.Namespace, config: "DictConfig") -> None:
         raise ValueError(f"--max-length {args.max_length}: expected 1 or more")
     if args.max_ratio is not None and not args.max_ratio >= 1:
         raise ValueError(f"--max-ratio {args.max_ratio:g}: expected 1 or more")
-    shard, shards = config.dataset.shard_id, config.dataset.num_shards
-    if shards < 1:
-        raise ValueError(f"--num-shards {shards}: expected 1 or more")
-    if not 0 <= shard < shards:
-        raise ValueError(f"--shard-id {shard}: expected 0 to {shards - 1} with --num-shards {shards}")
+    check_shard_options(config)
     if config.task._name not in TASKS:
         raise ValueError(f"--task {config.task._name}: expected {' or '.join(TASKS)}")
     if os.pathsep in config.task.data:
@@ -99,14 +102,10 @@ def _check_destination(destination: str, overwrite: bool) -> None:
 def _distill(args: argparse.Namespace, config: "DictConfig") -> str:
     from fairseq_flexdepth.decoding.distill import Distiller
     from fairseq_flexdepth.decoding.fingerprint import fingerprint, settings
-    from fairseq_flexdepth.decoding.shards import ShardFile
     from fairseq_flexdepth.decoding.split import Split
 
     shards = config.dataset.num_shards
-    work = f"{args.dest.rstrip(os.sep)}.work"
-    paths = [os.path.join(work, f"shard-{number}-of-{shards}.jsonl") for number in range(shards)]
-    if args.merge:
-        _check_shards_exist(paths)
+    paths = shard_paths(f"{args.dest.rstrip(os.sep)}.work", shards, must_exist=args.merge)
     split = Split(config, combine=_combined(config))
     unknown = split.task.target_dictionary.unk() if args.drop_unknown else None
     distiller = Distiller(split, args.select, Filters(args.max_length, args.max_ratio, unknown))
@@ -116,19 +115,11 @@ def _distill(args: argparse.Namespace, config: "DictConfig") -> str:
     own = {name: getattr(args, name) for name in ("select", "max_length", "max_ratio", "drop_unknown")}
     shaped_by = settings(split, own)
     header = fingerprint(shaped_by, split, batches)
-    os.makedirs(work, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        numbers = range(shards) if args.merge else [config.dataset.shard_id]
-        files = [
-            stack.enter_context(ShardFile(paths[number], range(number, len(batches), shards), header))
-            for number in numbers
-        ]
-        if not args.merge:
-            _decode(distiller, files[0], batches)
-            if shards > 1:
-                return f"{paths[numbers[0]]}: finished; when all {shards} shards are, --merge puts them together"
-        _check_shards_complete(files)
-        return _merge(args, split, files, shaped_by, work)
+        files = finished_shards(stack, paths, config, args.merge, header, batches, distiller.distill)
+        if not files:
+            return only_a_shard(paths[config.dataset.shard_id], shards)
+        return _merge(args, split, files, shaped_by)
 
 
 def _combined(config: "DictConfig") -> bool:
@@ -136,32 +127,8 @@ def _combined(config: "DictConfig") -> bool:
     return config.dataset.gen_subset == config.dataset.train_subset
 
 
-def _check_shards_exist(paths: Sequence[str]) -> None:
-    missing = [path for path in paths if not os.path.isfile(path)]
-    if missing:
-        raise ValueError(f"--merge: {', '.join(missing)}: no such file; decode with --num-shards {len(paths)} first")
-
-
-def _check_shards_complete(files: Sequence["ShardFile"]) -> None:
-    unfinished = [f"{file.path} ({file.done} of {len(file.batches)} batches)" for file in files if file.remaining]
-    if unfinished:
-        raise ValueError(f"--merge: unfinished: {', '.join(unfinished)}; decode these shards to their end first")
-
-
-def _decode(distiller: "Distiller", shard: "ShardFile", batches: Sequence[Sequence[int]]) -> None:
-    """Decode the shard's remaining batches."""
-    from tqdm import tqdm
-
-    sentences = sum(len(batches[number]) for number in shard.batches)
-    finished = sum(len(batches[number]) for number in shard.batches[: shard.done])
-    with tqdm(total=sentences, initial=finished, desc="decoding", unit="sentence") as progress:
-        for number in shard.remaining:
-            shard.append(distiller.distill(number, batches[number]))
-            progress.update(len(batches[number]))
-
-
 def _merge(
-    args: argparse.Namespace, split: "Split", shards: Sequence["ShardFile"], settings: Dict[str, Any], work: str
+    args: argparse.Namespace, split: "Split", shards: Sequence["ShardFile"], settings: Dict[str, Any]
 ) -> str:
     """Make DEST of the finished shards and say what is in it."""
     from fairseq_flexdepth.decoding.distilled_data import DistilledSplit, carry_over, write_distilled
@@ -175,7 +142,7 @@ def _merge(
     dropped = ", ".join(f"{reason} {distilled.dropped[reason]}" for reason in REASONS)
     if not distilled.kept:
         raise ValueError(f"--dest {args.dest}: not made, no source is kept; dropped: {dropped}")
-    folder = os.path.join(work, "finished")
+    folder = os.path.join(os.path.dirname(shards[0].path), "finished")
     shutil.rmtree(folder, ignore_errors=True)  # what a merge that was killed left behind
     os.mkdir(folder)
     carry_over(folder, split, _combined(split.cfg))
@@ -200,7 +167,4 @@ def _publish(folder: str, destination: str, overwrite: bool, shards: Sequence[st
         os.rename(destination, replaced)
     os.rename(folder, destination)
     shutil.rmtree(replaced, ignore_errors=True)
-    for path in shards:
-        os.remove(path)
-    with contextlib.suppress(OSError):  # somebody else's file keeps it from being removed
-        os.rmdir(work)
+    remove_shards(shards)

@@ -1,7 +1,6 @@
 """A teacher translates a batch, and every source gets its targets or a reason why it has none."""
 
 import math
-import zlib
 from typing import Any, List, Sequence
 
 import torch
@@ -49,8 +48,8 @@ class Distiller:
             self.bleu = sentence_bleu("13a" if undone else "none")
 
     def distill(self, number: int, batch: Sequence[int]) -> List[Outcome]:
-        """Translate batch *number*; what is sampled depends on nothing but the batch and ``--seed``."""
-        torch.manual_seed(zlib.crc32(f"{self.split.cfg.common.seed} {number}".encode()))
+        """Translate batch *number*."""
+        self.split.seed_batch(number)
         sample = self.split.sample(batch)
         results = self.split.search(self.generator, sample)
         if self.selection in ("best", "mixture"):

@@ -57,10 +57,10 @@ def settings(split: Split, own: Dict[str, Any]) -> Dict[str, Any]:
             for name, value in generation.items()
             if name not in NO_SHAPE and value != getattr(defaults, name, None)
         },
-        "teacher": [_identity(path) for path in utils.split_paths(cfg.common_eval.path)],
+        "path": [[identity(file) for file in utils.split_paths(path)] for path in split.paths],
     }
     if cfg.generation.lm_path is not None:
-        shaped["language_model"] = _identity(cfg.generation.lm_path)
+        shaped["language_model"] = identity(cfg.generation.lm_path)
     return json.loads(json.dumps(shaped, default=str))
 
 
@@ -71,7 +71,7 @@ def fingerprint(shaped: Dict[str, Any], split: Split, batches: Sequence[Sequence
     dictionaries = split.task.source_dictionary, split.task.target_dictionary
     return {
         **shaped,
-        "data": [_identity(os.path.join(folder, file)) for file in data],
+        "data": [identity(os.path.join(folder, file)) for file in data],
         "dictionaries": [dictionary_checksum(dictionary) for dictionary in dictionaries],
         "batches": _checksum(batches),
     }
@@ -85,7 +85,7 @@ def _checksum(lists: Sequence[Sequence[int]]) -> int:
     return checksum
 
 
-def _identity(path: str) -> List[Any]:
+def identity(path: str) -> List[Any]:
     """The size of a file and a checksum of its contents."""
     checksum = hashlib.sha256()
     with open(path, "rb") as file:

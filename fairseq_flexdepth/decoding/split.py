@@ -2,6 +2,7 @@
 
 import ast
 import time
+import zlib
 from functools import cached_property
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
@@ -23,12 +24,14 @@ class Split:
     Args:
         cfg: the options of ``fairseq-generate``.
         combine: continue the split NAME with NAME1, NAME2 and so on, as ``fairseq-train`` does with its training data.
+        paths: the checkpoints of ensembles that translate one after another, each as ``--path`` is written, which
+            is the only one by default.
 
     Raises:
         ValueError: the split is empty, or a checkpoint holds no encoder-decoder model.
     """
 
-    def __init__(self, cfg: DictConfig, combine: bool = False) -> None:
+    def __init__(self, cfg: DictConfig, combine: bool = False, paths: Optional[Sequence[str]] = None) -> None:
         self.cfg = cfg
         if cfg.dataset.max_tokens is None and cfg.dataset.batch_size is None:
             cfg.dataset.max_tokens = 12000  # fairseq-generate's own default
@@ -36,12 +39,9 @@ class Split:
             cfg.task.upsample_primary = 1  # fairseq's default, -1, fails where there is more than one part
         self.use_cuda = torch.cuda.is_available() and not cfg.common.cpu
         self.task = tasks.setup_task(cfg.task)
-        self.models = self._load_models(utils.split_paths(cfg.common_eval.path), self.task)
-        for model in self.models:
-            if not (hasattr(model, "encoder") and hasattr(model, "decoder")):
-                raise ValueError(
-                    f"--path {cfg.common_eval.path}: holds a {type(model).__name__}; expected an encoder and a decoder"
-                )
+        self.paths = list(paths or [cfg.common_eval.path])
+        self.ensembles = [self._load_ensemble(path) for path in self.paths]
+        self.models = self.ensembles[0]
         self.task.load_dataset(cfg.dataset.gen_subset, combine=combine)
         self.dataset = self.task.dataset(cfg.dataset.gen_subset)
         if len(self.dataset) == 0:
@@ -51,6 +51,13 @@ class Split:
         self.tokenizer = self.task.build_tokenizer(cfg.tokenizer)
         self.bpe = self.task.build_bpe(cfg.bpe)
         self._post_process = cfg.common_eval.post_process  # looking it up there costs more than a sentence's text
+
+    def _load_ensemble(self, path: str) -> List[Any]:
+        models = self._load_models(utils.split_paths(path), self.task)
+        for model in models:
+            if not (hasattr(model, "encoder") and hasattr(model, "decoder")):
+                raise ValueError(f"--path {path}: holds a {type(model).__name__}; expected an encoder and a decoder")
+        return models
 
     def _load_models(self, paths: List[str], task: Any, **overrides: Any) -> List[Any]:
         overrides.update(ast.literal_eval(self.cfg.common_eval.model_overrides))
@@ -74,8 +81,8 @@ class Split:
         if self.dataset.tgt is None:
             raise ValueError(f"--gen-subset {self.cfg.dataset.gen_subset}: expected references, {needed_by} needs them")
 
-    def build_generator(self) -> Any:
-        """fairseq's beam search or sampling with the options given.
+    def build_generator(self, models: Optional[List[Any]] = None) -> Any:
+        """fairseq's beam search or sampling with the options given, for the first ensemble or for these *models*.
 
         Raises:
             ValueError: fairseq refuses the options, or there are no references to take prefixes from.
@@ -88,7 +95,7 @@ class Split:
             language_models = self._load_models([generation.lm_path], None, data=self.cfg.task.data)
             extra = {"lm_model": language_models[0], "lm_weight": generation.lm_weight}
         try:
-            return self.task.build_generator(self.models, generation, extra_gen_cls_kwargs=extra)
+            return self.task.build_generator(models or self.models, generation, extra_gen_cls_kwargs=extra)
         except AssertionError as error:
             raise ValueError(f"fairseq refuses these options: {error}") from error
 
@@ -119,20 +126,23 @@ class Split:
     @property
     def max_positions(self) -> Tuple[float, float]:
         """The longest source and the longest target that the task and all models take, in tokens."""
-        return utils.resolve_max_positions(
-            self.task.max_positions(), *[model.max_positions() for model in self.models]
-        )
+        models = [model for ensemble in self.ensembles for model in ensemble]
+        return utils.resolve_max_positions(self.task.max_positions(), *[model.max_positions() for model in models])
 
     def sample(self, batch: Sequence[int]) -> Sample:
         """The sentences of *batch*, collated, where the models are."""
         sample = self.dataset.collater([self.dataset[index] for index in batch])
         return utils.move_to_cuda(sample) if self.use_cuda else sample
 
-    def search(self, generator: Any, sample: Sample) -> List[Hypotheses]:
-        """The hypotheses of every sentence of *sample*, in its order."""
+    def seed_batch(self, number: int) -> None:
+        """Let what is sampled for batch *number* depend on nothing but the batch and ``--seed``."""
+        torch.manual_seed(zlib.crc32(f"{self.cfg.common.seed} {number}".encode()))
+
+    def search(self, generator: Any, sample: Sample, models: Optional[List[Any]] = None) -> List[Hypotheses]:
+        """The hypotheses of every sentence of *sample*, in its order; *models* as in :meth:`build_generator`."""
         prefix_size = self.cfg.generation.prefix_size
         prefix = sample["target"][:, :prefix_size] if prefix_size > 0 else None
-        return self.task.inference_step(generator, self.models, sample, prefix_tokens=prefix)
+        return self.task.inference_step(generator, models or self.models, sample, prefix_tokens=prefix)
 
     def source_text(self, index: int) -> str:
         """Source sentence number *index* as text."""
