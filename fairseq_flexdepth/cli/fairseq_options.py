@@ -137,12 +137,22 @@ def parse_generation_options(arguments: Sequence[str]) -> "DictConfig":
         args = options.parse_args_and_arch(parser, list(rest))
     if args.path is None:
         raise ValueError("--path: required, the checkpoint to decode with")
-    for path in args.path.split(os.pathsep):
-        if not os.path.isfile(path):
-            raise ValueError(f"--path {path}: no such file")
+    check_paths([args.path])
     if not os.path.isdir(args.data.split(os.pathsep)[0]):
         raise ValueError(f"DATA {args.data}: no such directory")
     return convert_namespace_to_omegaconf(args)
+
+
+def check_paths(paths: Sequence[str]) -> None:
+    """Refuse a ``--path`` that names a missing file.
+
+    Raises:
+        ValueError: a checkpoint does not exist.
+    """
+    for path in paths:
+        for file in path.split(os.pathsep):
+            if not os.path.isfile(file):
+                raise ValueError(f"--path {file}: no such file")
 
 
 def check_task_fits(args: argparse.Namespace, source_size: int, target_size: int) -> None:

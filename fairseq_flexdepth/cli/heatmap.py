@@ -1,14 +1,21 @@
-"""A heatmap of quality over depths: a row for each encoder depth, a column for each decoder depth."""
+"""A heatmap over depths: a row for each encoder depth, a column for each decoder depth."""
 
 import os
-from typing import Any, Dict, List
+from typing import Dict
+
+from fairseq_flexdepth.depth.space import DepthPair
 
 
-def draw_heatmap(rows: List[Dict[str, Any]], path: str) -> None:
-    """Draw BLEU by colour, with BLEU and sentences/s written into every cell.
+def draw_heatmap(
+    values: Dict[DepthPair, float], texts: Dict[DepthPair, str], title: str, label: str, path: str
+) -> None:
+    """Draw *values* by colour, with *texts* written into the cells; pairs that are missing stay blank.
 
     Args:
-        rows: the rows of ``sweep.json``; pairs that are missing stay blank.
+        values: one for each depth pair.
+        texts: what its cell says.
+        title: above the map.
+        label: what the colours mean.
         path: the PNG file.
     """
     import matplotlib
@@ -16,31 +23,23 @@ def draw_heatmap(rows: List[Dict[str, Any]], path: str) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    encoder = sorted({row["enc_layers"] for row in rows})
-    decoder = sorted({row["dec_layers"] for row in rows})
+    encoder = sorted({n for n, _ in values})
+    decoder = sorted({m for _, m in values})
     grid = [[float("nan")] * len(decoder) for _ in encoder]
     figure, axes = pyplot.subplots(figsize=(1.6 + 1.15 * len(decoder), 1.2 + 0.85 * len(encoder)))
-    for row in rows:
-        grid[encoder.index(row["enc_layers"])][decoder.index(row["dec_layers"])] = row["bleu"]
-    low, high = min(row["bleu"] for row in rows), max(row["bleu"] for row in rows)
+    low, high = min(values.values()), max(values.values())
+    for (n, m), value in values.items():
+        row, column = encoder.index(n), decoder.index(m)
+        grid[row][column] = value
+        color = "white" if value < (low + high) / 2 else "black"
+        axes.text(column, row, texts[n, m], ha="center", va="center", color=color, fontsize=9)
     image = axes.imshow(grid, cmap="viridis", aspect="auto")
-    for row in rows:
-        dark = row["bleu"] < (low + high) / 2
-        axes.text(
-            decoder.index(row["dec_layers"]),
-            encoder.index(row["enc_layers"]),
-            f"{row['bleu']:.1f}\n{row['sentences_per_second']:.0f} sent/s",
-            ha="center",
-            va="center",
-            color="white" if dark else "black",
-            fontsize=9,
-        )
     axes.set_xticks(range(len(decoder)), labels=decoder)
     axes.set_yticks(range(len(encoder)), labels=encoder)
     axes.set_xlabel("decoder layers")
     axes.set_ylabel("encoder layers")
-    axes.set_title("BLEU and speed at every depth", fontsize=10)
-    figure.colorbar(image, ax=axes, label="BLEU")
+    axes.set_title(title, fontsize=10)
+    figure.colorbar(image, ax=axes, label=label)
     figure.tight_layout()
     partial = f"{path}.part"
     figure.savefig(partial, dpi=150, format="png")

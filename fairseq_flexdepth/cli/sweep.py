@@ -24,8 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from fairseq_flexdepth.cli.heatmap import draw_heatmap
-
     with quiet():
         config = parse_generation_options(args.fairseq_options)
         from fairseq_flexdepth.decoding.split import TranslatedSplit
@@ -33,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
         split = TranslatedSplit(config)
         os.makedirs(args.output, exist_ok=True)
         rows, translations = _decode_every_depth(split)
-        draw_heatmap(rows, os.path.join(args.output, "heatmap.png"))
+        _draw(rows, os.path.join(args.output, "heatmap.png"))
     for name, lines in translations.items():
         write_whole(os.path.join(args.output, f"{name}.txt"), "".join(f"{line}\n" for line in lines))
     text = json.dumps(rows, indent=1)
@@ -45,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
 def _decode_every_depth(split: "TranslatedSplit") -> Tuple[List[Dict[str, Any]], Dict[str, List[str]]]:
     """A row of results for every depth pair, and all texts: source, reference and e<n>d<m>."""
     from tqdm import tqdm
+
+    from fairseq_flexdepth.decoding.corpus_scores import corpus_scores
 
     next(split.translate(split.pairs[-1]))  # the first batch of all is slow, whatever its depth
     rows = []
@@ -61,7 +61,7 @@ def _decode_every_depth(split: "TranslatedSplit") -> Tuple[List[Dict[str, Any]],
                     {
                         "enc_layers": n,
                         "dec_layers": m,
-                        **score(result.hypotheses, split.references),
+                        **corpus_scores(result.hypotheses, split.references),
                         "seconds": round(result.seconds, 3),
                         "sentences_per_second": round(len(result.hypotheses) / result.seconds, 2),
                         "sentences": len(result.hypotheses),
@@ -71,16 +71,20 @@ def _decode_every_depth(split: "TranslatedSplit") -> Tuple[List[Dict[str, Any]],
     return rows, texts
 
 
-def score(hypotheses: List[str], references: List[str]) -> Dict[str, Any]:
-    """Corpus BLEU and chrF by sacrebleu, with BLEU's signature."""
-    from sacrebleu.metrics import BLEU, CHRF
+def _draw(rows: List[Dict[str, Any]], path: str) -> None:
+    from fairseq_flexdepth.cli.heatmap import draw_heatmap
 
-    bleu, chrf = BLEU(), CHRF()
-    return {
-        "bleu": round(bleu.corpus_score(hypotheses, [references]).score, 2),
-        "chrf": round(chrf.corpus_score(hypotheses, [references]).score, 2),
-        "bleu_signature": str(bleu.get_signature()),
-    }
+    pairs = [(row["enc_layers"], row["dec_layers"]) for row in rows]
+    draw_heatmap(
+        {pair: row["bleu"] for pair, row in zip(pairs, rows)},
+        {
+            pair: f"{row['bleu']:.1f}\n{row['sentences_per_second']:.0f} sent/s"
+            for pair, row in zip(pairs, rows)
+        },
+        "BLEU and speed at every depth",
+        "BLEU",
+        path,
+    )
 
 
 def table(rows: List[Dict[str, Any]]) -> str:

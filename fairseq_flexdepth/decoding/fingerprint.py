@@ -13,6 +13,8 @@ from fairseq.dataclass.configs import GenerationConfig
 from omegaconf import OmegaConf
 
 from fairseq_flexdepth.decoding.checksums import dictionary_checksum
+from fairseq_flexdepth.decoding.depth_choosers import ORACLE
+from fairseq_flexdepth.decoding.depth_labels import labels_file
 from fairseq_flexdepth.decoding.split import Split
 
 TASK_OPTIONS = (
@@ -57,11 +59,20 @@ def settings(split: Split, own: Dict[str, Any]) -> Dict[str, Any]:
             for name, value in generation.items()
             if name not in NO_SHAPE and value != getattr(defaults, name, None)
         },
-        "path": [[identity(file) for file in utils.split_paths(path)] for path in split.paths],
+        "path": [[_identity(file) for file in utils.split_paths(path)] for path in split.paths],
     }
+    if split.task.cfg.get("depth_selector") is not None:
+        shaped["depth_selector"] = _selector(split.task.cfg.depth_selector, cfg.dataset.gen_subset)
+        shaped["selector_threshold"] = split.task.cfg.selector_threshold
     if cfg.generation.lm_path is not None:
-        shaped["language_model"] = identity(cfg.generation.lm_path)
+        shaped["language_model"] = _identity(cfg.generation.lm_path)
     return json.loads(json.dumps(shaped, default=str))
+
+
+def _selector(text: str, name: str) -> Any:
+    if text.startswith(ORACLE):
+        return _identity(labels_file(text[len(ORACLE) :], name))
+    return _identity(text) if os.path.isfile(text) else text
 
 
 def fingerprint(shaped: Dict[str, Any], split: Split, batches: Sequence[Sequence[int]]) -> Dict[str, Any]:
@@ -71,7 +82,7 @@ def fingerprint(shaped: Dict[str, Any], split: Split, batches: Sequence[Sequence
     dictionaries = split.task.source_dictionary, split.task.target_dictionary
     return {
         **shaped,
-        "data": [identity(os.path.join(folder, file)) for file in data],
+        "data": [_identity(os.path.join(folder, file)) for file in data],
         "dictionaries": [dictionary_checksum(dictionary) for dictionary in dictionaries],
         "batches": _checksum(batches),
     }
@@ -85,7 +96,7 @@ def _checksum(lists: Sequence[Sequence[int]]) -> int:
     return checksum
 
 
-def identity(path: str) -> List[Any]:
+def _identity(path: str) -> List[Any]:
     """The size of a file and a checksum of its contents."""
     checksum = hashlib.sha256()
     with open(path, "rb") as file:

@@ -10,6 +10,8 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 SELECTIONS = ("best", "sentence-bleu", "all", "mixture")
 NEED_REFERENCES = ("sentence-bleu", "mixture")
+# What a single translation is judged by.
+SENTENCE_METRICS = ("chrf", "bleu")
 # Why a source has no place in the distilled data.
 REASONS = ("length", "ratio", "empty", "unknown")
 
@@ -89,4 +91,12 @@ def sentence_bleu(tokenize: str) -> Callable[[str, str], float]:
     from sacrebleu.metrics import BLEU
 
     metric = BLEU(effective_order=True, tokenize=tokenize)
+    return lambda hypothesis, reference: metric.sentence_score(hypothesis, [reference]).score
+
+
+def sentence_chrf() -> Callable[[str, str], float]:
+    """sacrebleu's chrF of a sentence."""
+    from sacrebleu.metrics import CHRF
+
+    metric = CHRF()
     return lambda hypothesis, reference: metric.sentence_score(hypothesis, [reference]).score

@@ -1,8 +1,9 @@
-"""fairseq's translation task with ``--enc-layers`` and ``--dec-layers``."""
+"""fairseq's translation task with ``--enc-layers``, ``--dec-layers`` and ``--depth-selector``."""
 
 import glob
 import logging
 import os
+import time
 from dataclasses import dataclass, field
 from typing import Any, Optional, Sequence
 
@@ -12,6 +13,8 @@ from fairseq.tasks.translation import TranslationConfig, TranslationTask
 
 from fairseq_flexdepth.compat import register_task, replace_task
 from fairseq_flexdepth.decoding.depth import choose_depth, describe_depth
+from fairseq_flexdepth.decoding.depth_choosers import build_chooser
+from fairseq_flexdepth.decoding.selective import SelectiveDecoding
 from fairseq_flexdepth.depth.subnetworks import STRATEGIES
 from fairseq_flexdepth.modules.mixed_precision import loss_scale, refresh_fp32_copies
 from fairseq_flexdepth.modules.pruned_weights import PrunedWeights
@@ -33,6 +36,20 @@ class FlexDepthTranslationConfig(TranslationConfig):
     subnetworks: Optional[ChoiceEnum(STRATEGIES)] = field(  # type: ignore[valid-type]
         default=None, metadata={"help": "which layers a depth runs (default: as trained); left: as LayerDrop prunes"}
     )
+    depth_selector: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "decode each sentence at its own depth, chosen by a trained selector (selector.pt), the labels of "
+            "fairseq-flexdepth oracle (oracle:labels/) or its length (length:12=1-1,20=2-2,3-3)"
+        },
+    )
+    selector_threshold: Optional[float] = field(
+        default=None,
+        metadata={
+            "help": "decode at the deepest pair where no output of the selector reaches this (default: 0.5, or 0 for "
+            "a selector trained by cost_aware_depth_selection)"
+        },
+    )
     keep_pruned: bool = field(
         default=False,
         metadata={"help": "train the other weights of a pruned checkpoint: what is zero when it is loaded stays zero"},
@@ -48,6 +65,8 @@ class FlexDepthTranslationTask(TranslationTask):
     pruned_weights: Optional[PrunedWeights] = None
     profiles_residuals = True
     weighs_sentences = True  # where there is no criterion
+    selective: Optional[SelectiveDecoding] = None
+    decoding_models: Sequence[Any] = ()
 
     @classmethod
     def setup_task(cls, cfg: FlexDepthTranslationConfig, **kwargs: Any) -> "FlexDepthTranslationTask":
@@ -96,14 +115,32 @@ class FlexDepthTranslationTask(TranslationTask):
         model = super().build_model(cfg, from_checkpoint)
         choose_depth(model, self.cfg.enc_layers, self.cfg.dec_layers, self.cfg.subnetworks)
         self.latest_model = model
+        if self.cfg.depth_selector is not None:
+            self._prepare_selection(model, self.cfg.depth_selector)
         return model
+
+    def _prepare_selection(self, model: Any, selector: str) -> None:
+        option = f"--depth-selector {selector}"
+        if self.cfg.enc_layers is not None or self.cfg.dec_layers is not None:
+            raise ValueError(f"{option}: chooses each sentence's depth; leave out --enc-layers and --dec-layers")
+        if not hasattr(model, "set_depth"):
+            raise ValueError(f"{option}: the checkpoint's {type(model).__name__} always runs all its layers")
+        if self.selective is None:
+            chooser = build_chooser(selector, self.cfg.selector_threshold, self.source_dictionary)
+            self.selective = SelectiveDecoding(chooser, selector)
+        self.decoding_models = [*self.decoding_models, model]
 
     def build_criterion(self, *args: Any, **kwargs: Any) -> Any:
         """As fairseq's, once the model is built; a criterion with a ``check_model`` looks at it.
 
         Raises:
-            ValueError: the criterion's options do not fit the model.
+            ValueError: the criterion's options do not fit the model, or ``--depth-selector`` is given.
         """
+        if self.cfg.depth_selector is not None:
+            raise ValueError(
+                f"--depth-selector {self.cfg.depth_selector}: chooses depths for decoding, in fairseq-generate and "
+                "fairseq-interactive; leave it out here"
+            )
         criterion = super().build_criterion(*args, **kwargs)
         self.weighs_sentences = getattr(criterion, "weighs_sentences", False)
         if hasattr(criterion, "check_model") and self.latest_model is not None:
@@ -131,9 +168,35 @@ class FlexDepthTranslationTask(TranslationTask):
     def build_generator(self, models: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
         """As fairseq's; the log says which depth decodes."""
         depth = describe_depth(models)
-        if depth is not None:
+        if self.selective is not None:
+            logger.info("decoding each sentence at the depth that %s chooses", self.cfg.depth_selector)
+        elif depth is not None:
             logger.info("decoding with %s", depth)
         return super().build_generator(models, *args, **kwargs)
+
+    def get_batch_iterator(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        """As fairseq's; with ``--depth-selector`` a batch holds sentences of one depth.
+
+        Raises:
+            ValueError: the selector or the labels do not fit the models or the data.
+        """
+        if self.selective is None:
+            return super().get_batch_iterator(dataset, *args, **kwargs)
+        split = next((name for name, known in self.datasets.items() if known is dataset), None)
+        grouped = self.selective.group(dataset, split, self.decoding_models)
+        iterator = super().get_batch_iterator(grouped, *args, **kwargs)
+        self.selective.expect(iterator)
+        return iterator
+
+    def inference_step(self, generator: Any, models: Sequence[Any], sample: Any, *args: Any, **kwargs: Any) -> Any:
+        """As fairseq's; with ``--depth-selector`` at the depth chosen for the batch."""
+        if self.selective is None:
+            return super().inference_step(generator, models, sample, *args, **kwargs)
+        pair = self.selective.set_depth(models, sample)
+        start = time.perf_counter()
+        hypotheses = super().inference_step(generator, models, sample, *args, **kwargs)
+        self.selective.count(pair, len(hypotheses), time.perf_counter() - start)
+        return hypotheses
 
     def begin_epoch(self, epoch: int, model: Any) -> None:
         """Refuse to train one depth by a decoding option; ``--keep-pruned`` looks for zeros in the loaded model.

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Union
 
 import torch
+from fairseq import models
+from fairseq.data import Dictionary
 
 from fairseq_flexdepth.compat import FAST_PATH_NAMES
+from tests import tiny
 from tests.integration import forked
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -140,3 +143,16 @@ def generate(data: Path, checkpoint: Union[Path, str], *options: Any, **run_opti
 def hypotheses(output: str) -> List[str]:
     """The H lines (with scores) of fairseq-generate, in the order of the data."""
     return sorted((line for line in output.splitlines() if line.startswith("H-")), key=lambda h: int(h[2:].split()[0]))
+
+
+def save_model(path: Path, data: Path, arch: str, **options: object) -> Path:
+    """A checkpoint of an untrained model with the dictionaries of *data*."""
+    task = tiny.task(joined=True)
+    task.source_dictionary = task.target_dictionary = Dictionary.load(str(data / "dict.src.txt"))
+    torch.manual_seed(1)
+    args = tiny.options(arch=arch, **options)
+    models.ARCH_CONFIG_REGISTRY[arch](args)
+    state = {"args": args, "model": models.build_model(args, task).state_dict()}
+    history = [{"optimizer_name": "adam", "lr_scheduler_state": {}, "num_updates": 0}]
+    torch.save({**state, "optimizer_history": history, "extra_state": {}}, str(path))
+    return path

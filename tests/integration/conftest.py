@@ -23,3 +23,11 @@ def checkpoint(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
     cli.train(data, folder)
     return folder / "checkpoint_last.pt"
+
+
+@pytest.fixture(scope="session")
+def teacher(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A 3x2 tied-multi model that has learned enough to translate different sentences differently."""
+    folder = tmp_path_factory.mktemp("teacher")
+    cli.train(data, folder, "--max-update", 60, "--lr", 0.01, "--dropout", 0, "--max-tokens", 2000)
+    return folder / "checkpoint_last.pt"

@@ -7,14 +7,11 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 
 import numpy
 import pytest
-import torch
-from fairseq import models
 from fairseq.data import Dictionary, data_utils
 from sacrebleu.metrics import BLEU
 
 from fairseq_flexdepth.cli.main import main
 from fairseq_flexdepth.decoding.distill import Distiller
-from tests import tiny
 from tests.integration import cli
 
 # Some of the teacher's hypotheses end at --max-len-b.
@@ -30,14 +27,6 @@ class Hypothesis(NamedTuple):
     @property
     def cut_off(self) -> bool:
         return len(self.text.split()) == 5
-
-
-@pytest.fixture(scope="module")
-def teacher(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that has learned enough to translate different sentences differently."""
-    folder = tmp_path_factory.mktemp("teacher")
-    cli.train(data, folder, "--max-update", 60, "--lr", 0.01, "--dropout", 0, "--max-tokens", 2000)
-    return folder / "checkpoint_last.pt"
 
 
 @pytest.fixture(scope="module")
@@ -214,24 +203,11 @@ def test_a_run_that_is_interrupted_goes_on_where_it_was(
     assert contents(tmp_path / "resumed") == contents(tmp_path / "whole")
 
 
-def save_model(path: Path, data: Path, arch: str, **options: object) -> Path:
-    """A checkpoint of an untrained model with the dictionaries of *data*."""
-    task = tiny.task(joined=True)
-    task.source_dictionary = task.target_dictionary = Dictionary.load(str(data / "dict.src.txt"))
-    torch.manual_seed(1)
-    args = tiny.options(arch=arch, **options)
-    models.ARCH_CONFIG_REGISTRY[arch](args)
-    state = {"args": args, "model": models.build_model(args, task).state_dict()}
-    history = [{"optimizer_name": "adam", "lr_scheduler_state": {}, "num_updates": 0}]
-    torch.save({**state, "optimizer_history": history, "extra_state": {}}, str(path))
-    return path
-
-
 def test_any_encoder_decoder_and_ensembles_at_any_depth(
     data: Path, teacher: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
     sizes = {"encoder_layers": 2, "encoder_hidden_size": 8, "decoder_hidden_size": 8}
-    lstm = save_model(tmp_path / "lstm.pt", data, "lstm", criterion="cross_entropy", **sizes)
+    lstm = cli.save_model(tmp_path / "lstm.pt", data, "lstm", criterion="cross_entropy", **sizes)
     distill(data, "--path", f"{lstm}:{lstm}", "--dest", tmp_path / "lstm", "--gen-subset", "valid", "--sampling")
     assert (tmp_path / "lstm" / "train.src-tgt.src.bin").read_bytes() == (data / "train.src-tgt.src.bin").read_bytes()
 
@@ -262,7 +238,7 @@ def test_mistakes_are_one_line_and_nothing_is_lost(
         assert line.startswith(f"fairseq-flexdepth distill: error: {message}"), line
 
     new, given = ("--dest", tmp_path / "new"), (data, "--path", teacher)
-    language_model = save_model(tmp_path / "lm.pt", data, "transformer_lm", tokens_per_sample=64)
+    language_model = cli.save_model(tmp_path / "lm.pt", data, "transformer_lm", tokens_per_sample=64)
     fails(f"DATA {tmp_path / 'none'}: no such directory", tmp_path / "none", "--path", teacher, *new)
     fails(f"DATA {data}:{data}: expected one directory", f"{data}:{data}", "--path", teacher, *new)
     fails(f"--path {tmp_path / 'none.pt'}: no such file", data, "--path", tmp_path / "none.pt", *new)

@@ -1,0 +1,180 @@
+"""``fairseq-flexdepth oracle``: which depth pairs translate each sentence best (tied_multi, section 4.1)."""
+
+import argparse
+import contextlib
+import filecmp
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING, Any, Dict, List, Sequence
+
+from fairseq_flexdepth.cli.fairseq_options import check_paths, parse_generation_options, quiet
+from fairseq_flexdepth.cli.files import write_whole
+from fairseq_flexdepth.cli.sharded_decoding import (
+    add_shard_arguments,
+    check_shard_options,
+    finished_shards,
+    only_a_shard,
+    remove_shards,
+    shard_paths,
+)
+from fairseq_flexdepth.decoding.selection import SENTENCE_METRICS
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from fairseq_flexdepth.decoding.oracle import OracleResults
+    from fairseq_flexdepth.decoding.split import Split
+
+NAME = "oracle"
+HELP = "decode a split at every depth: the best depth pairs of every sentence, to train selectors on and to decode by"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "%(prog)s DATA --path CHECKPOINT --output FOLDER [fairseq-generate options]"
+    parser.epilog = (
+        "All other options are those of fairseq-generate, with the same meaning. FOLDER collects a split a run, named "
+        "after --gen-subset. --num-shards N --shard-id I decodes one of N parts; --num-shards N --merge then puts them "
+        "together."
+    )
+    parser.add_argument(
+        "--path", action="append", default=[], metavar="CHECKPOINT",
+        help="the model of many depths, or an ensemble a.pt:b.pt; once for each of a set of separately trained models",
+    )  # fmt: skip
+    parser.add_argument("--output", required=True, metavar="FOLDER", help="where the labels go")
+    parser.add_argument(
+        "--metric", choices=SENTENCE_METRICS, default="chrf", help="what judges a translation (default: chrf)"
+    )
+    add_shard_arguments(parser)
+    parser.add_argument("--overwrite", action="store_true", help="replace the split's labels in FOLDER")
+    parser.add_argument("--json", action="store_true", help="print the report instead of the table")
+    parser.set_defaults(fairseq_options=[])
+
+
+def run(args: argparse.Namespace) -> int:
+    with quiet():
+        config = parse_generation_options(
+            [*(["--path", args.path[0]] if args.path else []), *args.fairseq_options]
+        )
+        check_paths(args.path)
+        check_shard_options(config)
+        _check_generation(config)
+        message = _judge(args, config)
+    print(message)
+    return 0
+
+
+def _check_generation(config: "DictConfig") -> None:
+    refused = {
+        "--enc-layers": config.task.get("enc_layers"),
+        "--dec-layers": config.task.get("dec_layers"),
+        "--depth-selector": config.task.get("depth_selector"),
+        "--score-reference": config.generation.score_reference,
+        "--constraints": config.generation.constraints,
+    }
+    for option, value in refused.items():
+        if value not in (None, False):
+            raise ValueError(f"{option}: oracle decodes at every depth without it; leave it out")
+
+
+def _judge(args: argparse.Namespace, config: "DictConfig") -> str:
+    from fairseq_flexdepth.decoding.depth_labels import labels_file
+    from fairseq_flexdepth.decoding.fingerprint import fingerprint, settings
+    from fairseq_flexdepth.decoding.oracle import Oracle, OracleResults
+    from fairseq_flexdepth.decoding.split import Split
+
+    name, shards = config.dataset.gen_subset, config.dataset.num_shards
+    finished = labels_file(args.output, name)
+    if os.path.exists(finished) and not args.overwrite:
+        raise ValueError(f"--output {args.output}: has the labels of {name} already; --overwrite replaces them")
+    work = os.path.join(args.output, f"{name}.work")
+    paths = shard_paths(work, shards, must_exist=args.merge)
+    split = Split(config, paths=args.path)
+    _check_dictionary(args.output, split)
+    oracle = Oracle(split, args.metric)
+    batches = split.batches()
+    header = fingerprint(settings(split, {"metric": args.metric}), split, batches)
+    with contextlib.ExitStack() as stack:
+        files = finished_shards(stack, paths, config, args.merge, header, batches, oracle.judge)
+        if not files:
+            return only_a_shard(paths[config.dataset.shard_id], shards)
+        results = OracleResults(oracle, args.metric, (result for file in files for result in file.results()))
+        report = results.report()
+        _write(args.output, work, split, results, report)
+        remove_shards(paths)
+    return json.dumps(report, indent=1) if args.json else _summary(args.output, results, report)
+
+
+def _dictionary(folder: str, split: "Split") -> str:
+    return os.path.join(folder, f"dict.{split.task.cfg.source_lang}.txt")
+
+
+def _check_dictionary(folder: str, split: "Split") -> None:
+    """Refuse a folder with labels of other words."""
+    there, used = _dictionary(folder, split), _dictionary(split.cfg.task.data, split)
+    if os.path.exists(there) and not filecmp.cmp(there, used, shallow=False):
+        raise ValueError(f"--output {folder}: its labels are for another source dictionary; expected a new folder")
+
+
+def _write(folder: str, work: str, split: "Split", results: "OracleResults", report: Dict[str, Any]) -> None:
+    """Write dictionary, sources, report and heatmap, then the labels, which make the split complete."""
+    from fairseq_flexdepth.cli.heatmap import draw_heatmap
+    from fairseq_flexdepth.decoding.depth_labels import labels_file
+    from fairseq_flexdepth.decoding.oracle import oracle_shares
+
+    name = split.cfg.dataset.gen_subset
+    if not os.path.exists(_dictionary(folder, split)):
+        partial = os.path.join(work, "dict.txt")
+        shutil.copyfile(_dictionary(split.cfg.task.data, split), partial)
+        os.replace(partial, _dictionary(folder, split))
+    _write_sources(folder, work, split)
+    write_whole(os.path.join(folder, f"{name}.oracle.json"), json.dumps(report, indent=1) + "\n")
+    shares = oracle_shares(report)
+    draw_heatmap(
+        shares,
+        {pair: f"{share:.1f} %" for pair, share in shares.items()},
+        f"{name}: the oracle's depth ({report['metric']}, {report['labelled']:,} sentences)",
+        "% of sentences",
+        os.path.join(folder, f"{name}.oracle.png"),
+    )
+    results.labels.save(labels_file(folder, name))
+
+
+def _write_sources(folder: str, work: str, split: "Split") -> None:
+    """Write the source sentences as fairseq-preprocess would."""
+    from fairseq.data import indexed_dataset
+
+    name = f"{split.cfg.dataset.gen_subset}.{split.task.cfg.source_lang}"
+    prefix = os.path.join(work, name)
+    builder: Any = indexed_dataset.make_builder(
+        f"{prefix}.bin", impl="mmap", vocab_size=len(split.task.source_dictionary)
+    )
+    for index in range(len(split.dataset)):
+        builder.add_item(split.dataset.src[index])
+    builder.finalize(f"{prefix}.idx")
+    for suffix in ("bin", "idx"):
+        os.replace(f"{prefix}.{suffix}", os.path.join(folder, f"{name}.{suffix}"))
+
+
+def _summary(folder: str, results: "OracleResults", report: Dict[str, Any]) -> str:
+    """What the labels are worth, as a Markdown table, and what has none."""
+    lines: List[str] = [
+        f"| {report['split']} | BLEU | chrF | {report['metric']} of sentences | seconds |",
+        "|:--|--:|--:|--:|--:|",
+    ]
+    deepest = results.labels.pairs[results.labels.deepest]
+    for title, name in ((f"always {deepest}", "deepest"), ("oracle", "oracle")):
+        values = " | ".join(f"{report[name][key]:.1f}" for key in ("bleu", "chrf", "quality", "seconds"))
+        lines.append(f"| {title} | {values} |")
+    lines += _unlabelled(results)
+    lines.append(f"{folder}: labels of {report['labelled']:,} of {report['sentences']:,} sentences")
+    return "\n".join(lines)
+
+
+def _unlabelled(results: "OracleResults") -> Sequence[str]:
+    lines = []
+    if results.empty:
+        lines.append(f"{results.empty} empty sentences have no labels")
+    if results.skipped:
+        lines.append(f"{results.skipped} sentences that are too long have no labels")
+    return lines
