@@ -2,6 +2,8 @@
 
 from fairseq_flexdepth.criterions import (  # noqa: F401  (registers them)
     ckd,
+    cost_aware_depth_selection,
+    depth_selection,
     multi_task_depth_cross_entropy,
     pkd,
     tied_multi_cross_entropy,

@@ -1,0 +1,50 @@
+"""A depth selector's objective that pays for time: the expected score less what the time is worth."""
+
+from dataclasses import dataclass, field
+from typing import Any, Dict
+
+import torch
+from fairseq.dataclass import FairseqDataclass
+from torch import Tensor
+
+from fairseq_flexdepth.compat import register_criterion
+from fairseq_flexdepth.criterions.selection_metrics import DepthSelectionCriterion
+
+
+@dataclass
+class CostAwareDepthSelectionConfig(FairseqDataclass):
+    """Options of ``--criterion cost_aware_depth_selection``."""
+
+    selector_time_cost: float = field(
+        default=1.0, metadata={"help": "how many points of the score the time of the deepest pair is worth"}
+    )
+
+
+@register_criterion("cost_aware_depth_selection", dataclass=CostAwareDepthSelectionConfig)
+class CostAwareDepthSelectionCriterion(DepthSelectionCriterion):
+    """The expected regret Σ_k softmax_k · (max_j u_j − u_k), where u_k = score_k − c · relative seconds_k.
+
+    That is the negative expected utility plus a constant: same gradients, but 0 is what a clairvoyant reaches. The
+    pair of the highest output is chosen, without a threshold.
+
+    The loss is in points of the score, which range to 100, and so is its gradient: softmax_k · (regret_k − expected
+    regret) for a logit, of the order of the points between the pairs, where that of ``depth_selection`` is below 1/K.
+    Adam does not mind. Under ``nag`` take a learning rate that much smaller, or ``--clip-norm``.
+    """
+
+    def __init__(self, task: Any, cfg: CostAwareDepthSelectionConfig) -> None:
+        if not cfg.selector_time_cost >= 0:
+            raise ValueError(f"--selector-time-cost {cfg.selector_time_cost}: expected a number of at least 0")
+        super().__init__(task, "cost_aware_depth_selection", beta=1.0, threshold=0.0, exclusive=True)
+        self.cfg = cfg
+
+    @classmethod
+    def build_criterion(cls, cfg: CostAwareDepthSelectionConfig, task: Any) -> "CostAwareDepthSelectionCriterion":
+        return cls(task, cfg)
+
+    def losses(self, logits: Tensor, sample: Dict[str, Any]) -> Tensor:
+        """The loss of each sentence: batch."""
+        scores = sample["scores"].double()  # batch × pairs
+        utilities = scores - self.cfg.selector_time_cost * self.relative_seconds.to(scores.device)
+        regrets = utilities.max(dim=1, keepdim=True)[0] - utilities
+        return (torch.softmax(logits, dim=1) * regrets.float()).sum(dim=1)

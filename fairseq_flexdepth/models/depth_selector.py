@@ -1,0 +1,191 @@
+"""The depth selector: a Transformer encoder that says which depth pairs suit a source sentence (tied_multi §4.2)."""
+
+from argparse import Namespace
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional, Sequence
+
+import torch
+from fairseq import utils
+from fairseq.data import Dictionary
+from fairseq.dataclass import ChoiceEnum, FairseqDataclass
+from fairseq.models import FairseqEncoderModel
+from fairseq.models.transformer import Embedding, TransformerConfig, TransformerEncoderBase
+from omegaconf import II
+from torch import Tensor, nn
+
+from fairseq_flexdepth.compat import disable_encoder_fast_path, drop_fast_path_keys, register_model
+from fairseq_flexdepth.decoding.checksums import dictionary_checksum
+from fairseq_flexdepth.depth.space import DepthPair, speed_rank
+from fairseq_flexdepth.modules import depth_choice
+
+DEFAULT_WIDTH = 512
+
+
+@dataclass
+class DepthSelectorConfig(FairseqDataclass):
+    """Options of ``--arch depth_selector``."""
+
+    encoder_embed_dim: Optional[int] = field(
+        default=None,
+        metadata={"help": f"width (default: that of --init-embeddings-from, {DEFAULT_WIDTH} without it)"},
+    )
+    encoder_ffn_embed_dim: int = field(default=2048, metadata={"help": "width of the feed-forward layers"})
+    encoder_layers: int = field(default=2, metadata={"help": "number of layers"})
+    encoder_attention_heads: int = field(default=4, metadata={"help": "number of attention heads"})
+    encoder_normalize_before: bool = field(default=False, metadata={"help": "layer norm before each block (Pre-LN)"})
+    encoder_learned_pos: bool = field(default=False, metadata={"help": "learned positional embeddings"})
+    dropout: float = field(default=0.1, metadata={"help": "dropout probability"})
+    attention_dropout: float = field(default=0.0, metadata={"help": "dropout probability of attention weights"})
+    activation_dropout: float = field(default=0.0, metadata={"help": "dropout probability within feed-forward layers"})
+    activation_fn: ChoiceEnum(utils.get_available_activation_fns()) = field(  # type: ignore[valid-type]
+        default="relu", metadata={"help": "activation function of the feed-forward layers"}
+    )
+    init_embeddings_from: Optional[str] = field(
+        default=None,
+        metadata={"help": "start from the source embeddings of this translation checkpoint; not needed afterwards"},
+    )
+    max_source_positions: int = II("task.max_source_positions")
+
+
+@register_model("depth_selector", dataclass=DepthSelectorConfig)
+class DepthSelector(FairseqEncoderModel):
+    """A Transformer encoder over the source sentence and a class token after it, whose last state is classified.
+
+    The checkpoint holds what decoding needs to know: ``depth_pairs`` (pairs × 2), their ``relative_seconds`` (pairs)
+    and the ``dictionary_checksum``.
+
+    Args:
+        cfg: fairseq's options of a Transformer encoder.
+        dictionary: the source dictionary.
+        pairs: the depth pairs to choose from.
+        relative_seconds: the time of each, in proportion to the deepest's.
+    """
+
+    exclusive = False  # whether the pairs share a probability of 1: trained by cost_aware_depth_selection
+
+    def __init__(
+        self, cfg: TransformerConfig, dictionary: Dictionary, pairs: Sequence[DepthPair], relative_seconds: Any
+    ) -> None:
+        width = cfg.encoder.embed_dim
+        embeddings = Embedding(len(dictionary) + 1, width, dictionary.pad())
+        super().__init__(TransformerEncoderBase(cfg, dictionary, embeddings))
+        disable_encoder_fast_path(self.encoder.layers)
+        self.class_token = len(dictionary)
+        self.output = nn.Linear(width, len(pairs))
+        nn.init.xavier_uniform_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
+        self.pairs = list(pairs)
+        self.register_buffer("depth_pairs", torch.tensor(self.pairs, dtype=torch.int64))
+        self.register_buffer("relative_seconds", torch.as_tensor(relative_seconds, dtype=torch.float32))
+        self.register_buffer("dictionary_checksum", torch.tensor(dictionary_checksum(dictionary), dtype=torch.int64))
+
+    @classmethod
+    def build_model(cls, cfg: Any, task: Any) -> "DepthSelector":
+        """Build the selector of the task's dictionary and labels.
+
+        Raises:
+            ValueError: the task has no labels, or the sizes make no Transformer.
+        """
+        labels = getattr(task, "labels", None)
+        if labels is None:
+            raise ValueError(f"--arch depth_selector: expected --task depth_selection, given {type(task).__name__}")
+        return cls(_encoder_config(cfg), task.source_dictionary, labels.pairs, labels.relative_seconds)
+
+    @property
+    def deepest(self) -> int:
+        """The column of the slowest pair by Eq. 1."""
+        return max(range(len(self.pairs)), key=lambda column: speed_rank(self.pairs[column]))
+
+    def forward(self, src_tokens: Tensor, src_lengths: Optional[Tensor] = None, **kwargs: Any) -> Tensor:
+        """A logit for every pair.
+
+        Args:
+            src_tokens: batch × source length, each sentence with its end symbol, padded on either side.
+            src_lengths: batch; not used.
+
+        Returns:
+            batch × pairs.
+        """
+        padding = self.encoder.padding_idx
+        tokens = utils.convert_padding_direction(src_tokens, padding, right_to_left=True)
+        classes = tokens.new_full((len(tokens), 1), self.class_token)
+        encoded = self.encoder(torch.cat([tokens, classes], dim=1))  # its states: 1 + source length × batch × width
+        return self.output(encoded["encoder_out"][0][-1])
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """What the decision is made on, batch × pairs."""
+        return depth_choice.probabilities(logits, self.exclusive)
+
+    def choose(self, probabilities: Tensor, threshold: float) -> Tensor:
+        """For each sentence the column of its pair, the deepest where no probability reaches the threshold."""
+        return depth_choice.choose(probabilities, threshold, self.deepest)
+
+    def initialise_embeddings(self, embeddings: Tensor) -> None:
+        """Copy *embeddings*, words × width; that of the class token stays as it is."""
+        with torch.no_grad():
+            self.encoder.embed_tokens.weight[:-1].copy_(embeddings)
+
+    def max_positions(self) -> int:
+        """The longest sentence, the class token not counted."""
+        return int(self.encoder.max_positions()) - 1
+
+    def load_state_dict(self, state_dict: Dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """As fairseq's; the times stay those of the labels at hand, which a fine-tuned selector is to be paid by.
+
+        Raises:
+            ValueError: the checkpoint is of no selector, or one of other depth pairs, another dictionary or width.
+        """
+        self._check_fits(state_dict)
+        return super().load_state_dict({**state_dict, "relative_seconds": self.relative_seconds}, *args, **kwargs)
+
+    def _check_fits(self, state_dict: Dict[str, Any]) -> None:
+        if "depth_pairs" not in state_dict:
+            raise ValueError("--arch depth_selector: the checkpoint is of another architecture")
+        trained = pairs_of(state_dict)
+        if trained != self.pairs:
+            raise ValueError(
+                f"the selector was trained for the depth pairs {trained}; these labels are for {self.pairs}"
+            )
+        if int(state_dict["dictionary_checksum"]) != int(self.dictionary_checksum):
+            raise ValueError("the selector was trained with another source dictionary than that of the labels")
+        trained_width, width = state_dict["output.weight"].size(1), self.output.in_features
+        if trained_width != width:
+            raise ValueError(f"--encoder-embed-dim {width}: the checkpoint was trained with {trained_width}")
+
+    def upgrade_state_dict_named(self, state_dict: Dict[str, Any], name: str) -> None:
+        """Also accept a checkpoint of the other stack."""
+        prefix = f"{name}." if name else ""
+        for index, layer in enumerate(self.encoder.layers):
+            drop_fast_path_keys(state_dict, f"{prefix}encoder.layers.{index}", layer)
+        super().upgrade_state_dict_named(state_dict, name)
+
+
+def pairs_of(state_dict: Dict[str, Any]) -> List[DepthPair]:
+    """The depth pairs of a selector's checkpoint."""
+    return [(n, m) for n, m in state_dict["depth_pairs"].tolist()]
+
+
+def _encoder_config(cfg: Any) -> TransformerConfig:
+    width = cfg.encoder_embed_dim
+    for option in ("encoder_embed_dim", "encoder_layers", "encoder_attention_heads"):
+        if getattr(cfg, option) < 1:
+            raise ValueError(f"--{option.replace('_', '-')} {getattr(cfg, option)}: expected a number of at least 1")
+    if width % cfg.encoder_attention_heads:
+        raise ValueError(
+            f"--encoder-attention-heads {cfg.encoder_attention_heads}: expected a divisor of the width, {width}"
+        )
+    return TransformerConfig.from_namespace(
+        Namespace(
+            encoder_embed_dim=width,
+            encoder_ffn_embed_dim=cfg.encoder_ffn_embed_dim,
+            encoder_layers=cfg.encoder_layers,
+            encoder_attention_heads=cfg.encoder_attention_heads,
+            encoder_normalize_before=cfg.encoder_normalize_before,
+            encoder_learned_pos=cfg.encoder_learned_pos,
+            dropout=cfg.dropout,
+            attention_dropout=cfg.attention_dropout,
+            activation_dropout=cfg.activation_dropout,
+            activation_fn=str(cfg.activation_fn),
+            max_source_positions=cfg.max_source_positions + 1,  # the class token takes one
+        )
+    )

@@ -1,0 +1,32 @@
+"""Embeddings that a depth selector starts from: those of the translation model (tied_multi §4.2)."""
+
+import os
+from typing import Any
+
+from fairseq.checkpoint_utils import load_checkpoint_to_cpu
+from torch import Tensor
+
+_KEY = "encoder.embed_tokens.weight"
+
+
+def translation_embeddings(path: str, dictionary: Any) -> Tensor:
+    """The source embeddings of the translation checkpoint *path*: words × width, in fp32.
+
+    Raises:
+        ValueError: there is no such file, it is no checkpoint, or has no embeddings of *dictionary*'s words.
+    """
+    option = f"--init-embeddings-from {path}"
+    if not os.path.isfile(path):
+        raise ValueError(f"{option}: no such file")
+    try:
+        weights = load_checkpoint_to_cpu(path)["model"]
+    except Exception as error:  # whatever torch's reader or fairseq stumbles over first
+        raise ValueError(f"{option}: cannot be read as a fairseq checkpoint: {error!r}") from error
+    if _KEY not in weights:
+        raise ValueError(f"{option}: has no {_KEY}; expected a checkpoint of --task translation")
+    if len(weights[_KEY]) != len(dictionary):
+        raise ValueError(
+            f"{option}: has embeddings of {len(weights[_KEY])} words, DATA's dictionary {len(dictionary)}; expected "
+            "the model that the labels were made with"
+        )
+    return weights[_KEY].float()

@@ -1,0 +1,59 @@
+"""Hand-made labels of depth pairs: what ``fairseq-flexdepth oracle`` writes, with a rule that a selector can learn."""
+
+import random
+from pathlib import Path
+from typing import Any, Dict, List
+
+import numpy
+import torch
+from fairseq.data.indexed_dataset import MMapIndexedDatasetBuilder
+
+from fairseq_flexdepth.decoding.checksums import dictionary_checksum, source_checksum
+from fairseq_flexdepth.decoding.depth_labels import DepthLabels, labels_file
+from tests.tiny import dictionary
+
+PAIRS = [(1, 1), (1, 2), (2, 1), (2, 2)]
+SECONDS = numpy.array([1.0, 2.0, 1.5, 4.0])
+WORDS = 17  # the size of the dictionary
+LONGEST = 8
+SHORT = 4  # tokens, the end symbol included
+SHORT_SCORES = [60.0, 40.0, 60.0, 40.0]  # (1, 1) is best, as is (2, 1)
+LONG_SCORES = [30.0, 50.0, 40.0, 60.0]  # (2, 2) is best
+
+
+def sentences(number: int, seed: int) -> List[torch.Tensor]:
+    """Random ones of 2 to LONGEST tokens, each ending in the end symbol."""
+    generator = random.Random(seed)
+    lengths = [generator.randint(1, LONGEST - 1) for _ in range(number)]
+    return [torch.tensor([generator.randrange(4, WORDS) for _ in range(length)] + [2]) for length in lengths]
+
+
+def labels_of(source: List[torch.Tensor], seed: int = 5, unlabelled: int = 0) -> DepthLabels:
+    """Short sentences are best served by (1, 1) and (2, 1), others by (2, 2); the first *unlabelled* have no labels."""
+    generator = random.Random(seed)
+    rule = [SHORT_SCORES if len(tokens) <= SHORT else LONG_SCORES for tokens in source]
+    scores = numpy.array([numpy.array(scores) + generator.randrange(20) for scores in rule])
+    scores[:unlabelled] = float("nan")
+    record = {"source": source_checksum(source), "dictionary": dictionary_checksum(dictionary(WORDS))}
+    return DepthLabels(PAIRS, scores, SECONDS, record)
+
+
+def write_labels(folder: Path, sizes: Dict[str, int], **changes: Any) -> None:
+    """A folder of labels, ``--task depth_selection``'s DATA; the sentences of a split are seeded by its name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    dictionary(WORDS).save(str(folder / "dict.src.txt"))
+    for split, size in sizes.items():
+        source = sentences(size, seed=sum(map(ord, split)))
+        builder = MMapIndexedDatasetBuilder(str(folder / f"{split}.src.bin"), dtype=numpy.int32)
+        for tokens in source:
+            builder.add_item(tokens)
+        builder.finalize(str(folder / f"{split}.src.idx"))
+        labels_of(source, **changes).save(labels_file(str(folder), split))
+
+
+def write_checkpoint(path: Path, model: Any, name: str) -> str:
+    """What fairseq saves of a model, as far as it is read."""
+    state = {"args": None, "cfg": {"model": {"_name": name}}, "model": model.state_dict(), "extra_state": {}}
+    history = {"optimizer_name": "", "lr_scheduler_state": {}, "num_updates": 0}  # fairseq fills in what is missing
+    torch.save({**state, "optimizer_history": [history]}, str(path))
+    return str(path)

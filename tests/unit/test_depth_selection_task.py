@@ -1,0 +1,153 @@
+"""The selection task's data: batches, the order of sentences, and what is refused."""
+
+from pathlib import Path
+from typing import Any, List
+
+import numpy
+import pytest
+import torch
+from fairseq.data.data_utils import numpy_seed
+
+from fairseq_flexdepth.decoding.depth_labels import DepthLabels, labels_file, load_labels
+from fairseq_flexdepth.tasks.depth_selection import DepthSelectionConfig, DepthSelectionTask
+from tests.labels import PAIRS, WORDS, labels_of, sentences, write_labels
+from tests.tiny import dictionary
+
+
+def task_of(folder: Path, **changes: Any) -> DepthSelectionTask:
+    options = {"train_subset": "train", "dataset_impl": None, **changes}
+    return DepthSelectionTask.setup_task(DepthSelectionConfig(data=str(folder), **options))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_labels(tmp_path / "labels", {"train": 12, "valid": 7})
+    return tmp_path / "labels"
+
+
+def relabel(folder: Path, split: str, **changes: Any) -> None:
+    old = load_labels(str(folder), split, "DATA")
+    fields = {"pairs": old.pairs, "scores": old.scores, "seconds": old.seconds, "record": old.record}
+    DepthLabels(**{**fields, **changes}).save(labels_file(str(folder), split))
+
+
+def test_a_batch_holds_sentences_labels_and_scores(folder: Path) -> None:
+    task = task_of(folder)
+    task.load_dataset("valid")
+    dataset = task.dataset("valid")
+    assert len(dataset) == 7
+    source, labels = sentences(7, seed=sum(map(ord, "valid"))), load_labels(str(folder), "valid", "DATA")
+    batch = dataset.collater([dataset[index] for index in (2, 0, 4)])
+    lengths = sorted((len(source[row]) for row in (2, 0, 4)), reverse=True)
+    assert batch["nsentences"] == 3
+    assert batch["net_input"]["src_lengths"].tolist() == lengths
+    assert batch["ntokens"] == sum(lengths)
+    for position, row in enumerate(batch["id"].tolist()):
+        tokens = batch["net_input"]["src_tokens"][position]
+        padding = lengths[0] - len(source[row])
+        assert tokens.tolist() == [1] * padding + source[row].tolist()
+        assert batch["target"][position].tolist() == labels.best[row].astype(float).tolist()
+        assert batch["scores"][position].tolist() == labels.scores[row].tolist()
+    assert (batch["target"].dtype, batch["scores"].dtype) == (torch.float32, torch.float64)
+    assert dataset.collater([]) == {}
+
+
+def test_sentences_come_by_length_and_in_training_shuffled(folder: Path) -> None:
+    write_labels(folder, {"train": 60, "valid": 60})
+    task = task_of(folder)
+    orders = {}
+    for split in ("train", "valid"):
+        task.load_dataset(split)
+        for seed in (1, 2):
+            with numpy_seed(seed):
+                order = task.dataset(split).ordered_indices()
+            orders[split, seed] = order.tolist()
+            assert sorted(order) == list(range(60))
+            assert (numpy.diff(task.dataset(split).sizes[order]) >= 0).all()
+    assert orders["train", 1] != orders["train", 2]
+    assert orders["valid", 1] == orders["valid", 2]
+
+
+def test_long_sentences_are_filtered_by_their_own_length(folder: Path) -> None:
+    task = task_of(folder, max_source_positions=4)
+    task.load_dataset("train")
+    dataset = task.dataset("train")
+    kept, ignored = dataset.filter_indices_by_size(dataset.ordered_indices(), task.max_positions())
+    assert (dataset.sizes[kept] <= 4).all()
+    assert {dataset.size(index) for index in ignored} == {size for size in dataset.sizes if size > 4}
+    assert [dataset.num_tokens(index) for index in kept] == dataset.num_tokens_vec(kept).tolist()
+
+
+def test_sentences_without_labels_are_left_out(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_labels(folder, {"train": 12}, unlabelled=2)
+    task = task_of(folder)
+    with caplog.at_level("INFO"):
+        task.load_dataset("train")
+    assert "2 of 12 sentences have no labels" in caplog.text
+    dataset = task.dataset("train")
+    assert len(dataset) == 10
+    batch = dataset.collater([dataset[index] for index in range(10)])
+    assert sorted(batch["id"].tolist()) == list(range(2, 12))
+    assert not torch.isnan(batch["scores"]).any()
+
+
+def test_cached_sentences_are_fetched_by_their_number_in_the_split(folder: Path) -> None:
+    write_labels(folder, {"train": 12}, unlabelled=2)
+    task = task_of(folder)
+    task.load_dataset("train")
+    dataset = task.dataset("train")
+    fetched: List[int] = []
+    assert not dataset.supports_prefetch
+    dataset.source = type("Cached", (), {"supports_prefetch": True, "prefetch": staticmethod(fetched.extend)})
+    dataset.prefetch([0, 3])
+    assert (dataset.supports_prefetch, fetched) == (True, [2, 5])
+
+
+def test_the_source_language_is_inferred_or_named(folder: Path) -> None:
+    assert task_of(folder).language == "src"
+    assert task_of(folder).source_dictionary == dictionary(WORDS)
+    assert task_of(folder).target_dictionary is None
+    dictionary(9).save(str(folder / "dict.tgt.txt"))
+    assert task_of(folder, source_lang="src").language == "src"
+    with pytest.raises(ValueError, match=r"^--source-lang: needed where .* has dict.src.txt, dict.tgt.txt$"):
+        task_of(folder)
+    with pytest.raises(ValueError, match=r"^--source-lang de: .* has dict.src.txt, dict.tgt.txt$"):
+        task_of(folder, source_lang="de")
+
+
+def test_a_folder_that_is_none_of_oracle_s_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^DATA .*nowhere: no such directory; expected one made by fairseq-flexdepth"):
+        task_of(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match=r"^--source-lang: needed .* has no dict.LANG.txt$"):
+        task_of(tmp_path)
+
+
+def test_missing_training_labels_name_the_option(folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"^--train-subset trian: .*no such file, it has labels of train, valid"):
+        _ = task_of(folder, train_subset="trian").labels
+
+
+def test_missing_labels_or_sentences_are_named(folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"^DATA .*: .*test.labels.npz: no such file, it has labels of train, valid"):
+        task_of(folder).load_dataset("test")
+    (folder / "valid.src.idx").unlink()
+    with pytest.raises(ValueError, match=r"^DATA .*: no sentences .*valid.src.bin, .idx to the labels"):
+        task_of(folder).load_dataset("valid")
+
+
+def test_a_split_without_any_labels_is_refused(folder: Path) -> None:
+    write_labels(folder, {"valid": 7}, unlabelled=7)
+    with pytest.raises(ValueError, match=r"valid.labels.npz: none of its 7 sentences has labels; expected at"):
+        task_of(folder).load_dataset("valid")
+    write_labels(folder, {"train": 12}, unlabelled=12)
+    with pytest.raises(ValueError, match=r"train.labels.npz: none of its 12 sentences has labels"):
+        _ = task_of(folder).labels
+
+
+def test_labels_of_other_sentences_or_pairs_are_refused(folder: Path) -> None:
+    relabel(folder, "valid", pairs=PAIRS[::-1])
+    with pytest.raises(ValueError, match=r"valid.labels.npz: labels of the depth pairs \[\(2, 2.*train are of \[\(1"):
+        task_of(folder).load_dataset("valid")
+    labels_of(sentences(7, seed=9)).save(labels_file(str(folder), "valid"))
+    with pytest.raises(ValueError, match=r"valid.labels.npz: made for other source sentences than those of the data"):
+        task_of(folder).load_dataset("valid")
