@@ -9,8 +9,6 @@ recipes/benchmarks/README.md.
 
 import argparse
 import json
-import random
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -23,11 +21,10 @@ from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEn
 from fairseq_flexdepth.criterions import distillation
 from fairseq_flexdepth.criterions.word_kd import WordKDConfig, WordKDCriterion
 from fairseq_flexdepth.models.teacher import Teacher
-from recipes.benchmarks import build, common
+from recipes.benchmarks import build, commands, common
 from recipes.benchmarks.update import add_repeat_options, measure_update, timed
 
 EPSILON = 0.1
-PLUGIN = common.ROOT / "fairseq_flexdepth"
 
 
 def parse() -> argparse.Namespace:
@@ -69,47 +66,23 @@ def measure_step(kind: str, args: argparse.Namespace) -> Dict[str, Any]:
     return measure_update(kind, make, args)
 
 
-def write_data(folder: Path, args: argparse.Namespace) -> None:
-    """Made-up text, binarised, and the checkpoint of a random model: a training of no updates."""
-    generator = random.Random(args.seed)
-    for split, size in (("train", args.decoded), ("valid", 10)):
-        lines = [" ".join(f"w{generator.randrange(500)}" for _ in range(args.length)) for _ in range(size)]
-        for language in ("a", "b"):
-            (folder / f"{split}.{language}").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    _run(
-        "fairseq-preprocess", "-s", "a", "-t", "b", "--joined-dictionary", "--destdir", folder / "bin",
-        "--trainpref", folder / "train", "--validpref", folder / "valid",
-    )  # fmt: skip
-    _run(
-        "fairseq-train", folder / "bin", "--user-dir", PLUGIN, "--save-dir", folder, "--arch", "transformer_tiny",
-        "--encoder-layers", 2, "--decoder-layers", 2, "--optimizer", "adam", "--max-tokens", 4000, "--max-update", 1,
-        "--disable-validation", *(["--cpu"] if args.device == "cpu" else []),
-    )  # fmt: skip
-
-
-def _run(command: str, *arguments: Any) -> float:
-    """Run a command of this environment; its seconds."""
-    timer = common.Timer()
-    whole = [str(Path(sys.executable).parent / command), *map(str, arguments)]
-    done = timer(lambda: subprocess.run(whole, cwd=common.ROOT, capture_output=True, text=True))
-    if done.returncode != 0:
-        raise SystemExit(f"{command}: failed\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return timer.seconds[-1]
-
-
 def measure_commands(args: argparse.Namespace) -> Dict[str, Any]:
     """Seconds of ``fairseq-generate`` and of ``fairseq-flexdepth distill`` on the same sentences, in turns."""
     seconds: Dict[str, List[float]] = {"generate": [], "distill": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_data(folder, args)
+        commands.write_data(folder, args.decoded, (args.length, args.length), 500, args.seed)
+        sizes = ("--arch", "transformer_tiny", "--encoder-layers", 2, "--decoder-layers", 2)
+        checkpoint = commands.write_checkpoint(folder, folder / "bin", args.device, *sizes)
         options: List[Any] = [
-            folder / "bin", "--path", folder / "checkpoint_last.pt", "--gen-subset", "train", "--beam", args.beam,
-            "--max-tokens", 4000, "--match-source-len", *(["--cpu"] if args.device == "cpu" else []),
+            folder / "bin", "--path", checkpoint, "--gen-subset", "train", "--beam", args.beam,
+            "--max-tokens", 4000, "--match-source-len", *commands.cpu(args.device),
         ]  # fmt: skip  (random weights would never end a sentence)
         for turn in range(args.turns):
-            seconds["generate"].append(_run("fairseq-generate", *options, "--user-dir", PLUGIN))
-            seconds["distill"].append(_run("fairseq-flexdepth", "distill", *options, "--dest", folder / f"bin{turn}"))
+            whole, _ = commands.run("fairseq-generate", *options, "--user-dir", commands.PLUGIN)
+            seconds["generate"].append(whole)
+            whole, _ = commands.run("fairseq-flexdepth", "distill", *options, "--dest", folder / f"bin{turn}")
+            seconds["distill"].append(whole)
             common.progress(f"generate {seconds['generate'][-1]:.1f} s, distill {seconds['distill'][-1]:.1f} s")
     ratios = [generate / distill for generate, distill in zip(seconds["generate"], seconds["distill"])]
     return {"seconds": seconds, "ratio": median(ratios), "all_ratios": ratios}

@@ -1,0 +1,167 @@
+"""Choosing the depth per sentence: the selector's own time, ``oracle`` against as many ``fairseq-generate`` runs, and
+what full batches keep of the time that batch size 1 saves.
+
+    python -m recipes.benchmarks.selection
+
+Whole command lines on made-up text, with random weights. See recipes/benchmarks/README.md.
+"""
+
+import argparse
+import json
+import re
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+from typing import Any, Dict, List, Tuple
+
+from recipes.benchmarks import build, commands, common
+
+KINDS = ("overhead", "oracle")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    common.add_common_options(parser)
+    build.add_size_options(parser)
+    parser.add_argument("--oracle-layers", type=int, default=3, help="of the smaller model that oracle decodes with")
+    parser.add_argument("--oracle-vocabulary", type=int, default=8000)
+    parser.add_argument("--decoded", type=int, default=1000, help="sentences that oracle decodes")
+    parser.add_argument("--overhead-decoded", type=int, default=200, help="sentences for the selector's own time")
+    parser.add_argument("--beam", type=int, default=4)
+    parser.add_argument("--turns", type=int, default=3, help="of decoding, of which the median counts")
+    return parser.parse_args()
+
+
+class Bench:
+    """A random model of many depths, its data, and the commands that decode with it."""
+
+    def __init__(self, folder: Path, args: argparse.Namespace, layers: int, vocabulary: int, sentences: int) -> None:
+        self.args = args
+        self.folder = folder
+        shortest, longest = args.length // 4, 2 * args.length - args.length // 4
+        commands.write_data(folder, sentences, (shortest, longest), vocabulary, args.seed)
+        self.checkpoint = commands.write_checkpoint(
+            folder, folder / "bin", args.device, "--arch", "tied_multi_transformer", "--criterion",
+            "tied_multi_cross_entropy", "--encoder-layers", layers, "--decoder-layers", layers,
+            *(option for side in ("encoder", "decoder") for option in (
+                f"--{side}-embed-dim", args.embed_dim, f"--{side}-ffn-embed-dim", args.ffn_dim,
+                f"--{side}-attention-heads", args.heads)),
+        )  # fmt: skip
+        # Random weights would never end a sentence.
+        self.options: List[Any] = [
+            folder / "bin", "--path", self.checkpoint, "--gen-subset", "train", "--beam", args.beam,
+            "--match-source-len", *commands.cpu(args.device),
+        ]  # fmt: skip
+        self.labels = folder / "labels"
+
+    def oracle(self) -> float:
+        """The labels of all sentences; seconds of the whole command."""
+        options = ("--max-tokens", 4000, "--output", self.labels, "--overwrite")
+        return commands.run("fairseq-flexdepth", "oracle", *self.options, *options)[0]
+
+    def generate(self, *options: Any) -> Tuple[float, str]:
+        """Seconds of the whole ``fairseq-generate``, and what it printed."""
+        return commands.run("fairseq-generate", *self.options, "--user-dir", commands.PLUGIN, *options)
+
+    def decoding(self, *options: Any) -> float:
+        """Seconds of choosing and of beam search alone, the median of several turns."""
+        return median(sum(chosen_and_decoded(self.generate(*options)[1])) for _ in range(self.args.turns))
+
+
+def chosen_and_decoded(output: str) -> Tuple[float, float]:
+    """Seconds of choosing depths, 0 where none are chosen, and of beam search, by what was logged."""
+    found = re.search(r"choosing took ([\d.]+) s, decoding ([\d.]+) s", output)
+    if found:
+        return float(found.group(1)), float(found.group(2))
+    searched = re.search(r"Translated .* in ([\d.]+)s", output)
+    assert searched is not None, output[-2000:]
+    return 0.0, float(searched.group(1))
+
+
+def measure_overhead(folder: Path, args: argparse.Namespace) -> Dict[str, Any]:
+    """The selector's time for sentences that are then decoded at the deepest pair."""
+    bench = Bench(folder, args, args.layers, args.vocabulary, args.overhead_decoded)
+    # Two sentences have labels enough to make a selector from; its weights do not matter.
+    few = folder / "few"
+    few.mkdir()
+    options = (*bench.options, "--gen-subset", "valid", "--output", few)
+    commands.run("fairseq-flexdepth", "oracle", *options)
+    selector = commands.write_checkpoint(
+        folder / "selector", few, args.device, "--task", "depth_selection", "--arch", "depth_selector", "--criterion",
+        "depth_selection", "--train-subset", "valid", "--init-embeddings-from", bench.checkpoint,
+    )  # fmt: skip
+    measured = {}
+    for name, batch in (("full batches", ("--max-tokens", 4000)), ("batch size 1", ("--batch-size", 1))):
+        seconds = []
+        for _ in range(args.turns):
+            output = bench.generate(*batch, "--depth-selector", selector, "--selector-threshold", 1)[1]
+            seconds.append(chosen_and_decoded(output))
+            common.progress(f"{name}: choosing {seconds[-1][0]:.2f} s, decoding {seconds[-1][1]:.2f} s")
+        choosing, decoding = (median(values) for values in zip(*seconds))
+        measured[name] = {"choosing": choosing, "decoding": decoding, "ratio": choosing / decoding}
+    return measured
+
+
+def measure_oracle(folder: Path, args: argparse.Namespace) -> Dict[str, Any]:
+    """``oracle`` against a ``fairseq-generate`` for each pair, and decoding by the labels it made."""
+    layers = args.oracle_layers
+    bench = Bench(folder, args, layers, args.oracle_vocabulary, args.decoded)
+    oracle = bench.oracle()
+    common.progress(f"oracle: {oracle:.1f} s")
+    pairs = [(n, m) for n in range(1, layers + 1) for m in range(1, layers + 1)]
+    separate = []
+    for n, m in pairs:
+        separate.append(bench.generate("--max-tokens", 4000, "--enc-layers", n, "--dec-layers", m)[0])
+        common.progress(f"fairseq-generate at ({n}, {m}): {separate[-1]:.1f} s")
+    saved = {}
+    for name, batch in (("full batches", ("--max-tokens", 4000)), ("batch size 1", ("--batch-size", 1))):
+        deepest = bench.decoding(*batch, "--enc-layers", layers)
+        selective = bench.decoding(*batch, "--depth-selector", f"oracle:{bench.labels}")
+        saved[name] = {"deepest": deepest, "selective": selective, "saved": 1 - selective / deepest}
+        common.progress(f"{name}: {deepest:.1f} s at the deepest, {selective:.1f} s by the oracle's labels")
+    return {"oracle": oracle, "separate": separate, "ratio": oracle / sum(separate), "saved": saved}
+
+
+def table(measured: Dict[str, Any], args: argparse.Namespace) -> str:
+    overhead, oracle = measured["overhead"], measured["oracle"]
+    rows = [
+        [name, f"{saved['deepest']:.1f}", f"{saved['selective']:.1f}", f"{100 * saved['saved']:.1f} %"]
+        for name, saved in oracle["saved"].items()
+    ]
+    realised = oracle["saved"]["full batches"]["saved"] / oracle["saved"]["batch size 1"]["saved"]
+    full, single = (100 * overhead[name]["ratio"] for name in ("full batches", "batch size 1"))
+    return "\n".join(
+        [
+            f"d {args.embed_dim}, ffn {args.ffn_dim}, beam {args.beam}, fp32; {args.decoded:,} sentences of "
+            f"{args.length} words on average; median of {args.turns} turns.",
+            "",
+            common.markdown_table(
+                [f"{args.oracle_layers}×{args.oracle_layers}, V {args.oracle_vocabulary:,}", "seconds at the deepest",
+                 "by the oracle's labels", "saved"], rows,
+            ),
+            "",
+            f"- what full batches realise of it: {common.reached(realised, 0.8, at_least=True)}",
+            f"- `oracle` {oracle['oracle']:.1f} s, {len(oracle['separate'])} runs of `fairseq-generate` "
+            f"{sum(oracle['separate']):.1f} s, both with start-up: {common.reached(oracle['ratio'], 0.75)}",
+            f"- the selector's time (2 layers, ffn 2,048), in per cent of decoding {args.overhead_decoded} sentences "
+            f"at ({args.layers}, {args.layers}), V {args.vocabulary:,}: full batches {common.reached(full, 3)}, "
+            f"batch size 1 {common.reached(single, 3)}",
+        ]
+    )  # fmt: skip
+
+
+def main() -> None:
+    args = parse()
+    if args.measure:
+        measure = measure_overhead if args.measure == "overhead" else measure_oracle
+        with tempfile.TemporaryDirectory() as folder:
+            print(json.dumps(measure(Path(folder), args)))
+        return
+    measured = {kind: common.in_child("recipes.benchmarks.selection", kind, sys.argv[1:]) for kind in KINDS}
+    result = {**common.report(args), "measured": measured}
+    common.write_results(args.results, f"selection-{args.device}", result, table(measured, args))
+
+
+if __name__ == "__main__":
+    main()
