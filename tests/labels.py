@@ -16,22 +16,26 @@ PAIRS = [(1, 1), (1, 2), (2, 1), (2, 2)]
 SECONDS = numpy.array([1.0, 2.0, 1.5, 4.0])
 WORDS = 17  # the size of the dictionary
 LONGEST = 8
-SHORT = 4  # tokens, the end symbol included
-SHORT_SCORES = [60.0, 40.0, 60.0, 40.0]  # (1, 1) is best, as is (2, 1)
-LONG_SCORES = [30.0, 50.0, 40.0, 60.0]  # (2, 2) is best
+EASY = 4  # a word that half of the sentences hold: batches are of one length, so a rule of lengths is hard to learn
+EASY_SCORES = [60.0, 40.0, 60.0, 40.0]  # (1, 1) is best, as is (2, 1)
+HARD_SCORES = [30.0, 50.0, 40.0, 60.0]  # (2, 2) is best
 
 
 def sentences(number: int, seed: int) -> List[torch.Tensor]:
     """Random ones of 2 to LONGEST tokens, each ending in the end symbol."""
-    generator = random.Random(seed)
-    lengths = [generator.randint(1, LONGEST - 1) for _ in range(number)]
-    return [torch.tensor([generator.randrange(4, WORDS) for _ in range(length)] + [2]) for length in lengths]
+    generator, made = random.Random(seed), []
+    for _ in range(number):
+        words = [generator.randrange(EASY + 1, WORDS) for _ in range(generator.randint(1, LONGEST - 1))]
+        if generator.random() < 0.5:
+            words[generator.randrange(len(words))] = EASY
+        made.append(torch.tensor([*words, 2]))
+    return made
 
 
 def labels_of(source: List[torch.Tensor], seed: int = 5, unlabelled: int = 0) -> DepthLabels:
-    """Short sentences are best served by (1, 1) and (2, 1), others by (2, 2); the first *unlabelled* have no labels."""
+    """(1, 1) and (2, 1) serve a sentence with EASY best, (2, 2) the others; the first *unlabelled* have no labels."""
     generator = random.Random(seed)
-    rule = [SHORT_SCORES if len(tokens) <= SHORT else LONG_SCORES for tokens in source]
+    rule = [EASY_SCORES if EASY in tokens else HARD_SCORES for tokens in source]
     scores = numpy.array([numpy.array(scores) + generator.randrange(20) for scores in rule])
     scores[:unlabelled] = float("nan")
     record = {"source": source_checksum(source), "dictionary": dictionary_checksum(dictionary(WORDS))}

@@ -45,6 +45,7 @@ class DepthSelectorConfig(FairseqDataclass):
         metadata={"help": "start from the source embeddings of this translation checkpoint; not needed afterwards"},
     )
     max_source_positions: int = II("task.max_source_positions")
+    store_ema: bool = II("ema.store_ema")
 
 
 @register_model("depth_selector", dataclass=DepthSelectorConfig)

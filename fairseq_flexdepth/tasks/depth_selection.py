@@ -15,6 +15,7 @@ from omegaconf import II, MISSING
 from torch import Tensor
 
 from fairseq_flexdepth.compat import register_task
+from fairseq_flexdepth.criterions.selection_metrics import DepthSelectionCriterion
 from fairseq_flexdepth.decoding.depth_labels import DepthLabels, check_labels, labels_file, load_labels
 from fairseq_flexdepth.models.depth_selector import DEFAULT_WIDTH
 from fairseq_flexdepth.models.initial_embeddings import translation_embeddings
@@ -107,10 +108,19 @@ class DepthSelectionTask(FairseqTask):
         The width is written to *cfg*, which checkpoints keep: to load them takes no other file.
 
         Raises:
-            ValueError: the embeddings of ``--init-embeddings-from`` are missing or do not fit.
+            ValueError: another architecture, ``--store-ema``, or embeddings of ``--init-embeddings-from`` that are
+                missing or do not fit.
         """
+        if not hasattr(cfg, "init_embeddings_from"):
+            given = getattr(cfg, "_name", None) or getattr(cfg, "arch", None)
+            raise ValueError(f"--arch {given}: expected --arch depth_selector with --task depth_selection")
         if from_checkpoint:
             return super().build_model(cfg, from_checkpoint)
+        if cfg.store_ema:
+            raise ValueError(
+                "--store-ema: fairseq's moving average fails on the depth pairs in a selector, which are integers; "
+                "use fairseq-flexdepth average"
+            )
         embeddings = None
         if cfg.init_embeddings_from is not None:
             embeddings = translation_embeddings(cfg.init_embeddings_from, self.dictionary)
@@ -119,6 +129,20 @@ class DepthSelectionTask(FairseqTask):
         if embeddings is not None:
             model.initialise_embeddings(embeddings)
         return model
+
+    def build_criterion(self, *args: Any, **kwargs: Any) -> Any:
+        """As fairseq's.
+
+        Raises:
+            ValueError: a criterion of other tasks, such as fairseq's default.
+        """
+        criterion = super().build_criterion(*args, **kwargs)
+        if not isinstance(criterion, DepthSelectionCriterion):
+            raise ValueError(
+                f"--criterion: expected depth_selection or cost_aware_depth_selection with --task depth_selection, "
+                f"given a {type(criterion).__name__}"
+            )
+        return criterion
 
     def max_positions(self) -> int:
         return self.cfg.max_source_positions

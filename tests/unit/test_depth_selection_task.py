@@ -1,7 +1,8 @@
 """The selection task's data: batches, the order of sentences, and what is refused."""
 
+from argparse import Namespace
 from pathlib import Path
-from typing import Any, List
+from typing import Any, List, Optional
 
 import numpy
 import pytest
@@ -10,8 +11,8 @@ from fairseq.data.data_utils import numpy_seed
 
 from fairseq_flexdepth.decoding.depth_labels import DepthLabels, labels_file, load_labels
 from fairseq_flexdepth.tasks.depth_selection import DepthSelectionConfig, DepthSelectionTask
-from tests.labels import PAIRS, WORDS, labels_of, sentences, write_labels
-from tests.tiny import dictionary
+from tests.labels import PAIRS, WORDS, labels_of, sentences, write_checkpoint, write_labels
+from tests.tiny import dictionary, flexible_model
 
 
 def task_of(folder: Path, **changes: Any) -> DepthSelectionTask:
@@ -113,6 +114,38 @@ def test_the_source_language_is_inferred_or_named(folder: Path) -> None:
         task_of(folder)
     with pytest.raises(ValueError, match=r"^--source-lang de: .* has dict.src.txt, dict.tgt.txt$"):
         task_of(folder, source_lang="de")
+
+
+def test_a_moving_average_is_refused(folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"^--store-ema: fairseq's moving average fails on the depth pairs"):
+        task_of(folder).build_model(Namespace(store_ema=True, init_embeddings_from=None))
+
+
+def test_another_architecture_or_criterion_is_refused(folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"^--arch transformer: expected --arch depth_selector with --task depth_sel"):
+        task_of(folder).build_model(Namespace(arch="transformer"))
+    with pytest.raises(ValueError, match=r"^--criterion: expected depth_selection or cost_.* given a CrossEntropyCrit"):
+        task_of(folder).build_criterion(Namespace(criterion="cross_entropy", sentence_avg=False))
+
+
+@pytest.mark.parametrize(("given", "width"), [(None, 12), (12, 12), (16, None)])
+def test_the_width_is_that_of_the_initial_embeddings(folder: Path, given: Optional[int], width: Optional[int]) -> None:
+    path = write_checkpoint(folder / "a.pt", flexible_model(), "tied_multi_transformer")
+    sizes = {"encoder_embed_dim": given, "encoder_ffn_embed_dim": 14, "max_source_positions": 9, "store_ema": False}
+    cfg = Namespace(arch="depth_selector", init_embeddings_from=path, **sizes)
+    if width is None:
+        with pytest.raises(ValueError, match=r"^--encoder-embed-dim 16: the embeddings of --init-emb.* have 12 dim"):
+            task_of(folder).build_model(cfg)
+        return
+    assert task_of(folder).build_model(cfg).output.in_features == width == cfg.encoder_embed_dim
+    cfg.init_embeddings_from = "nowhere"
+    assert task_of(folder).build_model(cfg, from_checkpoint=True).output.in_features == width
+
+
+def test_without_initial_embeddings_the_width_is_512(folder: Path) -> None:
+    sizes = {"encoder_embed_dim": None, "encoder_ffn_embed_dim": 14, "max_source_positions": 9, "store_ema": False}
+    cfg = Namespace(arch="depth_selector", init_embeddings_from=None, **sizes)
+    assert task_of(folder).build_model(cfg).output.in_features == 512 == cfg.encoder_embed_dim
 
 
 def test_a_folder_that_is_none_of_oracle_s_is_refused(tmp_path: Path) -> None:

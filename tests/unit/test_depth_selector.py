@@ -69,6 +69,14 @@ def test_the_longest_sentence_fits(changes: Dict[str, Any]) -> None:
     assert torch.isfinite(model(torch.tensor([[5] * 9 + [2]]))).all()
 
 
+def test_reduced_precision_keeps_what_identifies_the_selector() -> None:
+    model, tokens = selector(), torch.tensor([[1, 5, 6, 2], [5, 6, 7, 2]])
+    expected = model.probabilities(model(tokens))
+    reduced = selector().to(torch.bfloat16)
+    assert torch.allclose(reduced.probabilities(reduced(tokens)), expected, atol=0.03)
+    assert reduced.depth_pairs.dtype == reduced.dictionary_checksum.dtype == torch.int64
+
+
 def test_every_parameter_is_trained() -> None:
     model = selector().train()
     model(torch.tensor([[5, 6, 7, 2]])).square().sum().backward()
