@@ -8,7 +8,6 @@ Whole command lines on made-up text, with random weights. See recipes/benchmarks
 
 import argparse
 import json
-import re
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +15,7 @@ from statistics import median
 from typing import Any, Dict, List, Tuple
 
 from recipes.benchmarks import build, commands, common
+from recipes.common.generate_log import parse_generate_log
 
 KINDS = ("overhead", "oracle")
 
@@ -66,17 +66,7 @@ class Bench:
 
     def decoding(self, *options: Any) -> float:
         """Seconds of choosing and of beam search alone, the median of several turns."""
-        return median(sum(chosen_and_decoded(self.generate(*options)[1])) for _ in range(self.args.turns))
-
-
-def chosen_and_decoded(output: str) -> Tuple[float, float]:
-    """Seconds of choosing depths, 0 where none are chosen, and of beam search, by what was logged."""
-    found = re.search(r"choosing took ([\d.]+) s, decoding ([\d.]+) s", output)
-    if found:
-        return float(found.group(1)), float(found.group(2))
-    searched = re.search(r"Translated .* in ([\d.]+)s", output)
-    assert searched is not None, output[-2000:]
-    return 0.0, float(searched.group(1))
+        return median(parse_generate_log(self.generate(*options)[1]).seconds for _ in range(self.args.turns))
 
 
 def measure_overhead(folder: Path, args: argparse.Namespace) -> Dict[str, Any]:
@@ -96,7 +86,8 @@ def measure_overhead(folder: Path, args: argparse.Namespace) -> Dict[str, Any]:
         seconds = []
         for _ in range(args.turns):
             output = bench.generate(*batch, "--depth-selector", selector, "--selector-threshold", 1)[1]
-            seconds.append(chosen_and_decoded(output))
+            log = parse_generate_log(output)
+            seconds.append((log.choosing, log.decoding))
             common.progress(f"{name}: choosing {seconds[-1][0]:.2f} s, decoding {seconds[-1][1]:.2f} s")
         choosing, decoding = (median(values) for values in zip(*seconds))
         measured[name] = {"choosing": choosing, "decoding": decoding, "ratio": choosing / decoding}

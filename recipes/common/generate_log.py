@@ -1,0 +1,54 @@
+"""What ``fairseq-generate`` printed: translations, references, the depths used, and the time it took."""
+
+import re
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Tuple
+
+PAIR = Tuple[int, int]
+
+
+class Generated(NamedTuple):
+    """A decoded split, in the order of the data."""
+
+    hypotheses: List[str]
+    references: List[str]
+    used: Dict[PAIR, int]  # sentences by depth pair, where depths were chosen
+    choosing: float  # seconds
+    decoding: float  # seconds of beam search alone
+
+    @property
+    def seconds(self) -> float:
+        return self.choosing + self.decoding
+
+
+def parse_generate_log(text: str) -> Generated:
+    """The output of one run.
+
+    Raises:
+        ValueError: it does not say how long decoding took.
+    """
+    lines: Dict[str, Dict[int, str]] = {"D": {}, "T": {}}
+    for line in text.splitlines():
+        kind, dash, rest = line.partition("-")
+        if dash and kind in lines and "\t" in rest:
+            number, *fields = rest.split("\t")
+            lines[kind][int(number)] = fields[-1]
+    found = re.search(r"sentences by \S+: (.*); choosing took ([\d.]+) s, decoding ([\d.]+) s", text)
+    if found:
+        used = {(int(n), int(m)): int(count.replace(",", "")) for n, m, count in re.findall(_USED, found.group(1))}
+        choosing, decoding = float(found.group(2)), float(found.group(3))
+    else:
+        searched = re.search(r"Translated .* in ([\d.]+)s", text)
+        if searched is None:
+            raise ValueError(f"not a finished run of fairseq-generate: {text[-500:]}")
+        used, choosing, decoding = {}, 0.0, float(searched.group(1))
+    hypotheses, references = ([text for _, text in sorted(lines[kind].items())] for kind in ("D", "T"))
+    return Generated(hypotheses, references, used, choosing, decoding)
+
+
+def read_generate_log(path: Path) -> Generated:
+    """The output in a file."""
+    return parse_generate_log(path.read_text(encoding="utf-8"))
+
+
+_USED = r"\((\d+), (\d+)\) ([\d,]+\d|\d)"

@@ -1,0 +1,114 @@
+"""The table and the picture of multi30k.sh: quality and time of every way to choose the depth.
+
+    python -m recipes.depth_selection.multi30k WORK_DIR
+"""
+
+import argparse
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Optional
+
+from fairseq_flexdepth.decoding.corpus_scores import corpus_scores
+from recipes.common.figure import pyplot, save_figure
+from recipes.common.generate_log import Generated, read_generate_log
+
+KINDS = {"always": "o-", "oracle": "*", "paper": "s", "cost": "^", "length": "x"}
+BASELINE = "always-3-3"
+
+
+class System(NamedTuple):
+    """A way to choose the depth, measured."""
+
+    name: str  # such as cost-3-tuned
+    bleu: float
+    chrf: float
+    one_by_one: Optional[Generated]  # batch size 1
+    batches: Optional[Generated]  # full batches
+
+    @property
+    def title(self) -> str:
+        kind, *rest = self.name.split("-")
+        tuned = ", fine-tuned on dev" if rest[-1:] == ["tuned"] else ""
+        value = rest[0] if rest and rest[0] != "tuned" else ""
+        return {
+            "always": f"always ({', '.join(rest)})",
+            "oracle": "oracle",
+            "paper": f"classifier of the paper{tuned}",
+            "cost": f"cost-aware, c = {value}{tuned}",
+            "length": f"rule of lengths, c = {value}",
+        }[kind]
+
+
+def measured(work: Path) -> Dict[str, System]:
+    """All systems that were decoded."""
+    logs: Dict[str, Dict[str, Generated]] = {}
+    for path in (work / "decoded").glob("*.log"):
+        name, _, batch = path.stem.rpartition("-")
+        logs.setdefault(name, {})[batch] = read_generate_log(path)
+    found = {}
+    for name, batches in logs.items():
+        one, full = batches.get("1"), batches.get("full")
+        log = one or full
+        assert log is not None
+        scores = corpus_scores(log.hypotheses, log.references)
+        found[name] = System(name, scores["bleu"], scores["chrf"], one, full)
+    return {name: found[name] for name in sorted(found, key=lambda name: (list(KINDS).index(name.split("-")[0]), name))}
+
+
+def table(systems: Dict[str, System]) -> str:
+    """A row a system; times include the choosing, and are in proportion to the baseline's, too."""
+    base = systems[BASELINE]
+    lines = [
+        "| depth | BLEU | chrF | seconds, batch size 1 | seconds, full batches | choosing, seconds | most used |",
+        "| --- |" + " --: |" * 5 + " --- |",
+    ]
+    for system in systems.values():
+        times = [
+            f"{log.seconds:.1f} ({log.seconds / reference.seconds:.2f})" if log and reference else ""
+            for log, reference in ((system.one_by_one, base.one_by_one), (system.batches, base.batches))
+        ]
+        log = system.one_by_one or system.batches
+        assert log is not None
+        most = sorted(log.used.items(), key=lambda item: -item[1])[:3]
+        used = ", ".join(f"({n}, {m}) {100 * count / len(log.hypotheses):.0f} %" for (n, m), count in most)
+        choosing = f"{log.choosing:.2f}" if log.used else ""
+        cells = [system.title, f"{system.bleu:.1f}", f"{system.chrf:.1f}", *times, choosing, used]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def draw(systems: Dict[str, System], path: Path) -> None:
+    """chrF against time at batch size 1; the oracle is far above and only named."""
+    figure, axes = pyplot().subplots(figsize=(8, 5))
+    for kind, marker in KINDS.items():
+        points: List[System] = [system for system in systems.values() if system.name.split("-")[0] == kind]
+        points = [point for point in points if point.one_by_one is not None]
+        if not points or kind == "oracle":
+            continue
+        points.sort(key=lambda system: system.one_by_one.seconds if system.one_by_one else 0.0)
+        seconds = [point.one_by_one.seconds for point in points if point.one_by_one]
+        axes.plot(seconds, [point.chrf for point in points], marker, label=kind, alpha=0.8)
+        for second, point in zip(seconds, points):
+            text = point.name.partition("-")[2].replace("-tuned", "*") or kind
+            axes.annotate(text, (second, point.chrf), fontsize=7, xytext=(4, 3), textcoords="offset points")
+    oracle = systems.get("oracle")
+    if oracle is not None and oracle.one_by_one is not None:
+        axes.set_title(f"oracle, not drawn: {oracle.chrf:.1f} chrF in {oracle.one_by_one.seconds:.1f} s", fontsize=10)
+    axes.set_xlabel("seconds, one sentence at a time, choosing included")
+    axes.set_ylabel("chrF")
+    axes.legend()
+    save_figure(figure, path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=Path, metavar="WORK_DIR")
+    work = parser.parse_args().work
+    systems = measured(work)
+    text = table(systems) + "\n"
+    draw(systems, work / "selection.png")
+    (work / "selection.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# The depth of each sentence on Multi30k German-English (tied_multi, Table 2 and Figure 2): the oracle, the paper's classifier
+# with and without fine-tuning, a cost-aware chooser, a rule of lengths and every fixed depth.
+#
+#   recipes/depth_selection/multi30k.sh DATA_DIR [WORK_DIR]
+#
+# DATA_DIR holds Multi30k's raw task 1 files (train.de, train.en, val.*, test_2016_flickr.*), plain or gzipped. Everything is
+# written to WORK_DIR (default: work/multi30k, beside this script); a 3x3 tied-multi model that examples/multi30k/run.sh has
+# trained there is used. A run that was interrupted goes on where it stopped. In the environment: SELECTOR_UPDATES,
+# of every selector; FINETUNE, its updates on the development set; COSTS, what the deepest pair's time is worth to the cost-aware
+# chooser, in points of chrF; BATCHES, ways to decode ("1" is the paper's: one sentence at a time); DEVICE (--cpu, or
+# empty for a GPU).
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+[ $# -ge 1 ] || { sed -n '2,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+data=$1 work=${2:-$here/work/multi30k} device=${DEVICE---cpu}
+mkdir -p "$work"
+work=$(cd "$work" && pwd)
+updates=${SELECTOR_UPDATES:-600} finetune=${FINETUNE:-60} costs=${COSTS:-1 3 10}
+plugin=$here/../../fairseq_flexdepth tied=$work/tied-multi/checkpoint_last.pt
+decoding=(--beam 4 --lenpen 0.6 --post-process sentencepiece)
+# shellcheck source=recipes/depth_selection/selector.sh
+source "$here/selector.sh"
+
+MODELS=tied-multi bash "$here/../../examples/multi30k/run.sh" "$data" "$work"
+
+for split in train valid test; do
+    [ ! -e "$work/labels/$split.labels.npz" ] || continue
+    echo "$split: decoding at every depth"
+    # shellcheck disable=SC2086
+    fairseq-flexdepth oracle "$work/bin" --path "$tied" --gen-subset "$split" --output "$work/labels" $device \
+        "${decoding[@]}" --max-tokens 4000
+done
+
+bash "$here/search.sh" "$work"
+read -r -a searched <<<"$(tr '\n' ' ' <"$work/search.best")"
+
+echo "training selectors (logs: $work/*/train.log)"
+paper paper "$updates" "${searched[@]}"
+# on the development set, which validated it: for so many updates, the last checkpoint counts
+tune=(--train-subset valid --disable-validation --warmup-updates 0)
+paper paper-tuned "$finetune" "${searched[@]}" --finetune-from-model "$work/paper/checkpoint_best.pt" "${tune[@]}" --lr 0.02
+for cost in $costs; do
+    cost_aware=(--criterion cost_aware_depth_selection --selector-time-cost "$cost" --optimizer adam)
+    selector "cost-$cost" "$updates" "${cost_aware[@]}" --lr 5e-4
+    selector "cost-$cost-tuned" "$finetune" "${cost_aware[@]}" --lr 1e-4 \
+        --finetune-from-model "$work/cost-$cost/checkpoint_best.pt" "${tune[@]}"
+done
+
+decode() { # decode NAME BATCH OPTIONS...: the test set, BATCH sentences at a time, or full batches
+    local name=$1 batch=$2 size=(--max-tokens 4000)
+    shift 2
+    local log=$work/decoded/$name-$batch.log
+    [ "$batch" = full ] || size=(--batch-size "$batch")
+    [ ! -e "$log" ] || return 0
+    mkdir -p "$work/decoded"
+    # shellcheck disable=SC2086
+    fairseq-generate "$work/bin" --user-dir "$plugin" --path "$tied" $device "${decoding[@]}" "${size[@]}" "$@" \
+        >"$log.part" 2>&1 || { tail "$log.part"; exit 1; }
+    mv "$log.part" "$log"
+}
+
+PYTHONPATH=$here/../.. python -m recipes.depth_selection.length_rules "$work/labels" $costs >"$work/lengths.txt"
+for batch in ${BATCHES:-1 full}; do
+    echo "decoding the test set, batch: $batch"
+    for n in 1 2 3; do for m in 1 2 3; do
+        decode "always-$n-$m" "$batch" --enc-layers "$n" --dec-layers "$m"
+    done; done
+    decode oracle "$batch" --depth-selector "oracle:$work/labels"
+    decode paper "$batch" --depth-selector "$work/paper/checkpoint_best.pt"
+    decode paper-tuned "$batch" --depth-selector "$work/paper-tuned/checkpoint_last.pt"
+    for cost in $costs; do
+        decode "cost-$cost" "$batch" --depth-selector "$work/cost-$cost/checkpoint_best.pt"
+        decode "cost-$cost-tuned" "$batch" --depth-selector "$work/cost-$cost-tuned/checkpoint_last.pt"
+    done
+    while read -r cost rule; do decode "length-$cost" "$batch" --depth-selector "$rule"; done <"$work/lengths.txt"
+done
+PYTHONPATH=$here/../.. python -m recipes.depth_selection.multi30k "$work"

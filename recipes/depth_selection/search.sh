@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Hyper-parameters of the paper's depth classifier by validation loss (tied_multi, section 4.2), one after the other: the
+# best value of each is kept for the ones that follow.
+#
+#   recipes/depth_selection/search.sh WORK_DIR
+#
+# WORK_DIR is that of multi30k.sh, with its labels. What was tried goes to WORK_DIR/search.md, the best options to
+# WORK_DIR/search.best. A run that was interrupted goes on where it stopped. In the environment: LAYERS, HEADS, ALPHAS,
+# BETAS, LAMBDAS, the values to try; SEARCH_UPDATES, of each trial; DEVICE (--cpu, or empty for a GPU).
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+[ $# -eq 1 ] || { sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+work=$(cd "$1" && pwd) device=${DEVICE---cpu} plugin=$here/../../fairseq_flexdepth tied=$1/tied-multi/checkpoint_last.pt
+updates=${SEARCH_UPDATES:-300}
+# shellcheck source=recipes/depth_selection/selector.sh
+source "$here/selector.sh"
+
+declare -A chosen=([encoder-layers]=2 [encoder-attention-heads]=4 [selector-alpha]=1 [selector-beta]=1 [selector-lambda]=0.5)
+report=$work/search.md
+printf '| layers | heads | α | β | λ | loss | precision | recall | quality | cost |\n%s\n' \
+    '| --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |' >"$report"
+
+trial() { # trial OPTION VALUE: the validation loss with the best values so far and this one
+    local -A values=()
+    local option name=search options=()
+    for option in "${!chosen[@]}"; do values[$option]=${chosen[$option]}; done
+    values[$1]=$2
+    for option in encoder-layers encoder-attention-heads selector-alpha selector-beta selector-lambda; do
+        name+=-${values[$option]}
+        options+=("--$option" "${values[$option]}")
+    done
+    paper "$name" "$updates" "${options[@]}" >&2
+    local log=$work/$name/train.log
+    { printf '| %s ' "${name#search-}" | sed 's/-/ | /g'
+      for key in loss precision recall quality cost; do printf '| %.4f ' "$(best "$log" "$key")"; done
+      echo '|'; } >>"$report"
+    best "$log" loss
+}
+
+search() { # search OPTION VALUE...: keep the value with the lowest validation loss
+    local option=$1 lowest='' value loss
+    shift
+    for value in "$@"; do
+        loss=$(trial "$option" "$value")
+        echo "--$option $value: validation loss $loss"
+        if [ -z "$lowest" ] || python -c "import sys; sys.exit(not $loss < $lowest)"; then
+            lowest=$loss chosen[$option]=$value
+        fi
+    done
+}
+
+# shellcheck disable=SC2086  # lists of values
+{
+    search encoder-layers ${LAYERS:-1 2 4}
+    search encoder-attention-heads ${HEADS:-2 4 8}
+    search selector-alpha ${ALPHAS:-0 1 2}
+    search selector-beta ${BETAS:-0.5 1 2}
+    search selector-lambda ${LAMBDAS:-0.25 0.5 0.75 1}
+}
+for option in "${!chosen[@]}"; do echo "--$option ${chosen[$option]}"; done | sort >"$work/search.best"
+cat "$report" "$work/search.best"
