@@ -26,6 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     with quiet():
         config = parse_generation_options(args.fairseq_options)
+        if config.task.get("depth_selector") is not None:
+            raise ValueError("--depth-selector: sweep decodes at every depth; leave it out")
         from fairseq_flexdepth.decoding.split import TranslatedSplit
 
         split = TranslatedSplit(config)

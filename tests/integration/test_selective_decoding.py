@@ -147,8 +147,16 @@ def test_a_rule_of_lengths(data: Path, teacher: Path, plain: Dict[DepthPair, Dic
     assert sum(used(output).values()) == 20
 
 
+def test_distill_translates_as_generate_does(data: Path, teacher: Path, labels: Path, tmp_path: Path) -> None:
+    options = (data, "--path", teacher, "--depth-selector", f"oracle:{labels}", "--gen-subset", "test", "--cpu")
+    assert main(["distill", *map(str, (*options, *DECODING, "--dest", tmp_path / "kd", "--save-text"))]) == 0
+    expected = by_number(cli.generate(data, teacher, "--depth-selector", f"oracle:{labels}"))
+    kept = [text for _, text in sorted(expected.items()) if text]
+    assert (tmp_path / "kd" / "test.tgt").read_text().splitlines() == kept
+
+
 def test_mistakes_are_one_line(
-    data: Path, teacher: Path, labels: Path, selector: Path, tmp_path: Path
+    data: Path, teacher: Path, labels: Path, selector: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     def fails(message: str, chooser: object, *options: object, path: Path = teacher) -> None:
         output = cli.generate(data, path, "--depth-selector", chooser, *options, fails=True)
@@ -174,5 +182,8 @@ def test_mistakes_are_one_line(
         stdin="w1\n", fails=True,
     )  # fmt: skip
     assert "has labels for splits of the data alone; expected a trained selector" in interactive.splitlines()[-1]
+    sweep = ["sweep", str(data), "--path", str(teacher), "--output", str(tmp_path), "--depth-selector", oracle]
+    assert main(sweep) == 2
+    assert "--depth-selector: sweep decodes at every depth; leave it out" in capsys.readouterr().err
     training = cli.train(data, tmp_path / "model", "--depth-selector", oracle, fails=True)
     assert f"ValueError: --depth-selector {oracle}: chooses depths for decoding" in training
