@@ -1,5 +1,6 @@
 """A depth selector's objective that pays for time: the expected score less what the time is worth."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Dict
 
@@ -33,7 +34,7 @@ class CostAwareDepthSelectionCriterion(DepthSelectionCriterion):
     """
 
     def __init__(self, task: Any, cfg: CostAwareDepthSelectionConfig) -> None:
-        if not cfg.selector_time_cost >= 0:
+        if not 0 <= cfg.selector_time_cost < math.inf:
             raise ValueError(f"--selector-time-cost {cfg.selector_time_cost}: expected a number of at least 0")
         super().__init__(task, "cost_aware_depth_selection", beta=1.0, threshold=0.0, exclusive=True)
         self.cfg = cfg

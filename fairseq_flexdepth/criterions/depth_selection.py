@@ -1,5 +1,6 @@
 """The paper's objective of a depth selector: which pairs are among the best for a sentence (tied_multi §4.2)."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Dict
 
@@ -37,8 +38,8 @@ class PaperDepthSelectionCriterion(DepthSelectionCriterion):
 
     def __init__(self, task: Any, cfg: PaperDepthSelectionConfig) -> None:
         for name, allowed, right in (
-            ("alpha", "a number of at least 0", cfg.selector_alpha >= 0),
-            ("beta", "a number above 0", cfg.selector_beta > 0),
+            ("alpha", "a number of at least 0", 0 <= cfg.selector_alpha < math.inf),
+            ("beta", "a number above 0", 0 < cfg.selector_beta < math.inf),
             ("lambda", "a number from 0 to 1", 0 <= cfg.selector_lambda <= 1),
             ("threshold", "a number from 0 to 1", 0 <= cfg.selector_threshold <= 1),
         ):

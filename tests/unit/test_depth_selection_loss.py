@@ -190,6 +190,13 @@ def test_what_is_logged_of_the_paper_s_selector() -> None:
     assert "true_positives" not in shown
 
 
+def test_the_oracle_counts_decoder_layers_first() -> None:
+    scores = [[10.0, 50.0, 50.0, 20.0]]  # (1, 2) and (2, 1): the latter is faster by Eq. 1
+    criterion = paper(scores)
+    shown = reduced(criterion, [criterion(Fixed(random_logits(1)), batch(Task(scores).labels, [0]))[2]])
+    assert (shown["cost_oracle"], shown["quality_oracle"]) == (1.5 / 4, 50)
+
+
 def test_f_beta_is_that_of_precision_and_recall() -> None:
     criterion = paper(beta=2.0, threshold=0.3)
     shown = reduced(criterion, [criterion(Fixed(random_logits()), batch(Task(SCORES).labels, [0, 1, 2, 3, 4]))[2]])
@@ -229,7 +236,9 @@ def test_what_parts_log_adds_up(criterion: Any, at_once: bool) -> None:
     ("option", "value", "expected"),
     [
         ("alpha", -0.1, "a number of at least 0"),
+        ("alpha", float("inf"), "a number of at least 0"),
         ("beta", 0.0, "a number above 0"),
+        ("beta", float("inf"), "a number above 0"),
         ("lambda", 1.5, "a number from 0 to 1"),
         ("threshold", float("nan"), "a number from 0 to 1"),
     ],
@@ -239,9 +248,10 @@ def test_options_out_of_range_are_refused(option: str, value: Any, expected: str
         paper(**{option: value})
 
 
-def test_a_negative_time_cost_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^--selector-time-cost -1: expected a number of at least 0$"):
-        cost_aware(-1)
+@pytest.mark.parametrize("c", [-1, float("inf"), float("nan")])
+def test_a_time_cost_out_of_range_is_refused(c: float) -> None:
+    with pytest.raises(ValueError, match=rf"^--selector-time-cost {c}: expected a number of at least 0$"):
+        cost_aware(c)
 
 
 def test_another_task_is_refused() -> None:
