@@ -188,6 +188,10 @@ class FlexDepthTranslationTask(TranslationTask):
         self.selective.expect(iterator)
         return iterator
 
+    def can_reuse_epoch_itr(self, dataset: Any) -> bool:
+        """No: fairseq-fixed would keep the batches of the epoch it starts in, and a resumed run starts in another."""
+        return False
+
     def inference_step(self, generator: Any, models: Sequence[Any], sample: Any, *args: Any, **kwargs: Any) -> Any:
         """As fairseq's; with ``--depth-selector`` at the depth chosen for the batch."""
         if self.selective is None:

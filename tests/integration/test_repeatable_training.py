@@ -29,7 +29,7 @@ def test_two_ranks_equal_one_process(data: Path, tmp_path: Path, sampling: tuple
 def test_a_resumed_run_equals_the_uninterrupted_one(data: Path, tmp_path: Path, sampling: tuple) -> None:
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
     cli.train(data, whole, *sampling, "--max-update", 13)
-    cli.train(data, resumed, *sampling, "--max-update", 5)
+    cli.train(data, resumed, *sampling, "--max-update", 8)  # in the second epoch
     output = cli.train(data, resumed, *sampling, "--max-update", 13)
     assert "Loaded checkpoint" in output
     assert cli.largest_difference(whole, resumed) == 0
