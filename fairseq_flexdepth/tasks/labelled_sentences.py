@@ -17,7 +17,7 @@ class LabelledSentences(FairseqDataset):
         source: all sentences of the split, each ending in the end symbol.
         labels: theirs.
         padding: the dictionary's padding symbol.
-        shuffle: whether sentences of equal length come in random order, as in training.
+        shuffle: whether sentences come in random order, as in training, or by length.
     """
 
     def __init__(self, source: Any, labels: DepthLabels, padding: int, shuffle: bool) -> None:
@@ -66,9 +66,8 @@ class LabelledSentences(FairseqDataset):
         return int(self.sizes[index])
 
     def ordered_indices(self) -> Any:
-        """From short to long; sentences of equal length in random order where that is wanted."""
-        order = numpy.random.permutation(len(self)) if self.shuffle else numpy.arange(len(self))
-        return order[numpy.argsort(self.sizes[order], kind="mergesort")]
+        """From short to long, in training at random: the best pair goes by length, and so would whole batches."""
+        return numpy.random.permutation(len(self)) if self.shuffle else numpy.argsort(self.sizes, kind="mergesort")
 
     @property
     def can_reuse_epoch_itr_across_epochs(self) -> bool:
