@@ -25,8 +25,13 @@ def fit(labels: DepthLabels, lengths: Any, cost: float) -> str:
     best: List[int] = []
     for length in range(1, int(lengths.max()) + 1):
         near = labels.labelled & (abs(lengths - length) <= WINDOW)
-        few = near.sum() < FEWEST and best
-        best.append(best[-1] if few else int(worth[near].mean(axis=0).argmax()))
+        if near.sum() >= FEWEST:
+            column = int(worth[near].mean(axis=0).argmax())
+            best = best or [column] * (length - 1)  # the shortest, too few to tell
+            best.append(column)
+        elif best:
+            best.append(best[-1])
+    best = best or [labels.deepest]
     steps = []
     for length, (column, following) in enumerate(zip(best, [*best[1:], -1]), start=1):
         if column != following:
