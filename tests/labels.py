@@ -16,7 +16,7 @@ PAIRS = [(1, 1), (1, 2), (2, 1), (2, 2)]
 SECONDS = numpy.array([1.0, 2.0, 1.5, 4.0])
 WORDS = 17  # the size of the dictionary
 LONGEST = 8
-EASY = 4  # a word that half of the sentences hold: batches are of one length, so a rule of lengths is hard to learn
+EASY = 4  # a word that half of the sentences hold
 EASY_SCORES = [60.0, 40.0, 60.0, 40.0]  # (1, 1) is best, as is (2, 1)
 HARD_SCORES = [30.0, 50.0, 40.0, 60.0]  # (2, 2) is best
 

@@ -42,7 +42,7 @@ def test_what_is_no_rule_of_lengths_is_refused(text: str) -> None:
 def test_an_oracle_has_its_labels(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     labels.write_labels(tmp_path, {"train": 12}, unlabelled=2)
     data = Data(src=labels.sentences(12, seed=sum(map(ord, "train"))))
-    expected = [(1, 1) if len(source) <= labels.SHORT else (2, 2) for source in data.src]
+    expected = [(1, 1) if labels.EASY in source else (2, 2) for source in data.src]
     assert choose(f"oracle:{tmp_path}", data) == [(2, 2), (2, 2), *expected[2:]]
     assert "2 sentences have no labels; they decode at the deepest pair" in caplog.text
     with pytest.raises(ValueError, match="train.labels.npz: labels of 12 sentences; the data has 11"):

@@ -1,5 +1,7 @@
 """The rule of lengths that the recipe fits to labels."""
 
+from typing import Any
+
 import numpy
 
 from fairseq_flexdepth.decoding.depth_labels import DepthLabels
@@ -9,7 +11,7 @@ PAIRS = [(1, 1), (1, 2), (2, 2)]
 
 
 def test_each_length_has_the_pair_that_is_worth_most() -> None:
-    lengths = numpy.repeat(numpy.arange(3, 21), 60)
+    lengths: Any = numpy.repeat(numpy.arange(3, 21), 60)
     scores = numpy.where((lengths <= 10)[:, None], [50.0, 40.0, 43.0], [40.0, 41.0, 50.0])
     labels = DepthLabels(PAIRS, scores, numpy.array([1.0, 2.0, 4.0]))
     assert fit(labels, lengths, 0) == "length:10=1-1,2-2"
