@@ -8,7 +8,7 @@ from fairseq.logging import metrics
 from fairseq.utils import item
 from torch import Tensor
 
-from fairseq_flexdepth.depth.space import speed_rank
+from fairseq_flexdepth.depth.space import from_fastest
 from fairseq_flexdepth.modules.depth_choice import choose, probabilities
 
 # means over sentences
@@ -44,8 +44,7 @@ class DepthSelectionCriterion(FairseqCriterion):
             raise ValueError(f"--criterion {name}: expected --task depth_selection, given {type(task).__name__}")
         self.beta, self.threshold, self.exclusive = beta, threshold, exclusive
         self.deepest = task.labels.deepest
-        pairs = task.labels.pairs
-        self.from_fastest = torch.tensor(sorted(range(len(pairs)), key=lambda column: speed_rank(pairs[column])))
+        self.from_fastest = torch.tensor(from_fastest(task.labels.pairs))
         self.relative_seconds = torch.as_tensor(task.labels.relative_seconds, dtype=torch.float64)
 
     def losses(self, logits: Tensor, sample: Dict[str, Any]) -> Tensor:
@@ -73,8 +72,8 @@ class DepthSelectionCriterion(FairseqCriterion):
         best, scores = sample["target"].double(), sample["scores"].double()  # batch × pairs
         outputs = probabilities(logits, self.exclusive)
         chosen = choose(outputs, self.threshold, self.deepest)
-        from_fastest = self.from_fastest.to(best.device)
-        oracle = from_fastest[best[:, from_fastest].argmax(dim=1)]
+        order = self.from_fastest.to(best.device)
+        oracle = order[best[:, order].argmax(dim=1)]
         seconds = self.relative_seconds.to(best.device)
 
         if self.exclusive:

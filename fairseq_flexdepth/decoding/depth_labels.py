@@ -14,7 +14,7 @@ from typing import Any, Dict, List, Optional, Sequence
 import numpy
 
 from fairseq_flexdepth.decoding.checksums import dictionary_checksum, source_checksum
-from fairseq_flexdepth.depth.space import DepthPair, speed_rank
+from fairseq_flexdepth.depth.space import DepthPair, from_fastest
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class DepthLabels:
     @property
     def deepest(self) -> int:
         """The column of the slowest pair by Eq. 1, the one to fall back to."""
-        return max(range(len(self.pairs)), key=lambda column: speed_rank(self.pairs[column]))
+        return from_fastest(self.pairs)[-1]
 
     @cached_property
     def labelled(self) -> Any:
@@ -55,8 +55,8 @@ class DepthLabels:
     @cached_property
     def oracle(self) -> Any:
         """The column of each sentence's fastest best pair by Eq. 1; the deepest's where there are no labels."""
-        from_fastest = sorted(range(len(self.pairs)), key=lambda column: speed_rank(self.pairs[column]))
-        fastest = numpy.asarray(from_fastest)[self.best[:, from_fastest].argmax(axis=1)]
+        order = from_fastest(self.pairs)
+        fastest = numpy.asarray(order)[self.best[:, order].argmax(axis=1)]
         return numpy.where(self.labelled, fastest, self.deepest)
 
     @property

@@ -10,7 +10,7 @@ from fairseq_flexdepth.decoding.depth_labels import DepthLabels
 from fairseq_flexdepth.decoding.every_depth import EveryDepth
 from fairseq_flexdepth.decoding.selection import sentence_bleu, sentence_chrf
 from fairseq_flexdepth.decoding.split import Split
-from fairseq_flexdepth.depth.space import DepthPair, speed_rank
+from fairseq_flexdepth.depth.space import DepthPair, from_fastest
 
 
 class Judged(NamedTuple):
@@ -38,7 +38,7 @@ class Oracle:
         self.split = split
         self.every_depth = EveryDepth(split)
         self.pairs = self.every_depth.pairs
-        self.from_fastest = sorted(range(len(self.pairs)), key=lambda column: speed_rank(self.pairs[column]))
+        self.from_fastest = from_fastest(self.pairs)
         # Text whose tokenisation is undone is tokenised as usual; anything else is compared as it is.
         undone = split.cfg.common_eval.post_process or split.bpe or split.tokenizer
         self.score = sentence_chrf() if metric == "chrf" else sentence_bleu("13a" if undone else "none")

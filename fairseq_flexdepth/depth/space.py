@@ -9,13 +9,12 @@ logger = logging.getLogger(__name__)
 DepthPair = Tuple[int, int]
 
 
-def speed_rank(pair: DepthPair) -> Tuple[int, int]:
-    """A key that sorts pairs from the fastest to the slowest: fewer decoder layers, then fewer encoder layers.
+def from_fastest(pairs: Sequence[DepthPair]) -> List[int]:
+    """The positions of *pairs* from the fastest to the deepest: by decoder layers, then by encoder layers.
 
     Eq. 1 of tied_multi.
     """
-    n, m = pair
-    return m, n
+    return sorted(range(len(pairs)), key=lambda position: (pairs[position][1], pairs[position][0]))
 
 
 def parse_depths(text: str, layers: int, option: str) -> Tuple[int, ...]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from fairseq_flexdepth.compat import disable_encoder_fast_path, drop_fast_path_keys, register_model
 from fairseq_flexdepth.decoding.checksums import dictionary_checksum
-from fairseq_flexdepth.depth.space import DepthPair, speed_rank
+from fairseq_flexdepth.depth.space import DepthPair, from_fastest
 from fairseq_flexdepth.modules import depth_choice
 
 DEFAULT_WIDTH = 512
@@ -95,7 +95,7 @@ class DepthSelector(FairseqEncoderModel):
     @property
     def deepest(self) -> int:
         """The column of the slowest pair by Eq. 1."""
-        return max(range(len(self.pairs)), key=lambda column: speed_rank(self.pairs[column]))
+        return from_fastest(self.pairs)[-1]
 
     def forward(self, src_tokens: Tensor, src_lengths: Optional[Tensor] = None, **kwargs: Any) -> Tensor:
         """A logit for every pair.

@@ -1,5 +1,6 @@
 """Labels of depth pairs: ties, Eq. 1, what is missing or does not match."""
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import torch
 
 from fairseq_flexdepth.decoding.checksums import dictionary_checksum, source_checksum
 from fairseq_flexdepth.decoding.depth_labels import DepthLabels, check_labels, labels_file, load_labels
-from fairseq_flexdepth.depth.space import speed_rank
+from fairseq_flexdepth.depth.space import from_fastest
 from tests.tiny import dictionary
 
 PAIRS = [(1, 1), (1, 2), (2, 1), (2, 2)]
@@ -26,10 +27,10 @@ def labels(**record: Any) -> DepthLabels:
 
 def test_equation_1_counts_decoder_layers_first() -> None:
     every = [(n, m) for n in (1, 2, 3) for m in (1, 2, 3)]
-    for a in every:
-        for b in every:
-            faster = a[1] < b[1] or (a[1] == b[1] and a[0] < b[0])
-            assert (speed_rank(a) < speed_rank(b)) == faster
+    order = [every[position] for position in from_fastest(every)]
+    assert sorted(order) == every
+    for a, b in itertools.combinations(order, 2):
+        assert a[1] < b[1] or (a[1] == b[1] and a[0] < b[0])
 
 
 def test_ties_are_kept_and_the_oracle_takes_the_fastest() -> None:
