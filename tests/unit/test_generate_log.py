@@ -1,0 +1,33 @@
+"""What the recipes read from fairseq-generate's output."""
+
+import pytest
+
+from recipes.common.generate_log import parse_generate_log
+
+SENTENCES = (
+    "S-1\tein Hund\nT-1\ta dog\nH-1\t-0.5\ta dog\nD-1\t-0.5\ta dog\nP-1\t-0.1 -0.2\n"
+    "S-0\tja\nT-0\tyes\nH-0\t-0.3\tyeah\nD-0\t-0.3\tyeah\nP-0\t-0.3\n"
+)
+CHOSEN = (
+    "2026 | INFO | fairseq_flexdepth.decoding.selective | depths of 1,002 sentences by oracle:labels: (1, 1) 1,001, "
+    "(3, 2) 1; choosing took 0.25 s, decoding 3.50 s, 40 % less than all at the deepest\n"
+)
+TRANSLATED = "2026 | INFO | fairseq_cli.generate | Translated 2 sentences (5 tokens) in 3.6s (0.55 sentences/s)\n"
+
+
+def test_chosen_depths_and_their_time() -> None:
+    log = parse_generate_log(SENTENCES + CHOSEN + TRANSLATED)
+    assert log.hypotheses == ["yeah", "a dog"]
+    assert log.references == ["yes", "a dog"]
+    assert log.used == {(1, 1): 1001, (3, 2): 1}
+    assert (log.choosing, log.decoding, log.seconds) == (0.25, 3.5, 3.75)
+
+
+def test_a_fixed_depth() -> None:
+    log = parse_generate_log(SENTENCES + TRANSLATED)
+    assert (log.used, log.choosing, log.seconds) == ({}, 0.0, 3.6)
+
+
+def test_an_unfinished_run() -> None:
+    with pytest.raises(ValueError, match="not a finished run of fairseq-generate: S-1"):
+        parse_generate_log(SENTENCES)
