@@ -1,5 +1,6 @@
 """What the recipes' pictures have in common."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ def pyplot() -> Any:
     """matplotlib's pyplot, which needs no screen."""
     import matplotlib
 
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # fairseq turns everything else up
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
