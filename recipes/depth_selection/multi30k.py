@@ -77,7 +77,7 @@ def table(systems: Dict[str, System]) -> str:
 
 
 def draw(systems: Dict[str, System], path: Path) -> None:
-    """chrF against time at batch size 1; the oracle is far above and only named."""
+    """chrF against time at batch size 1, * after fine-tuning; the oracle is far above and only named."""
     figure, axes = pyplot().subplots(figsize=(8, 5))
     for kind, marker in KINDS.items():
         points: List[System] = [system for system in systems.values() if system.name.split("-")[0] == kind]
@@ -88,7 +88,7 @@ def draw(systems: Dict[str, System], path: Path) -> None:
         seconds = [point.one_by_one.seconds for point in points if point.one_by_one]
         axes.plot(seconds, [point.chrf for point in points], marker, label=kind, alpha=0.8)
         for second, point in zip(seconds, points):
-            text = point.name.partition("-")[2].replace("-tuned", "*") or kind
+            text = point.name[len(kind) :].replace("-tuned", "*").strip("-")
             axes.annotate(text, (second, point.chrf), fontsize=7, xytext=(4, 3), textcoords="offset points")
     oracle = systems.get("oracle")
     if oracle is not None and oracle.one_by_one is not None:
