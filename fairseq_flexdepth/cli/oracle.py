@@ -93,12 +93,14 @@ def _judge(args: argparse.Namespace, config: "DictConfig") -> str:
     _check_dictionary(args.output, split)
     oracle = Oracle(split, args.metric)
     batches = split.batches()
-    header = fingerprint(settings(split, {"metric": args.metric}), split, batches)
+    shaped_by = settings(split, {"metric": args.metric})
+    header = fingerprint(shaped_by, split, batches)
     with contextlib.ExitStack() as stack:
         files = finished_shards(stack, paths, config, args.merge, header, batches, oracle.judge)
         if not files:
             return only_a_shard(paths[config.dataset.shard_id], shards)
-        results = OracleResults(oracle, args.metric, (result for file in files for result in file.results()))
+        made_by = {"metric": args.metric, "models": shaped_by["path"]}
+        results = OracleResults(oracle, made_by, (result for file in files for result in file.results()))
         report = results.report()
         _write(args.output, work, split, results, report)
         remove_shards(paths)
@@ -123,6 +125,8 @@ def _write(folder: str, work: str, split: "Split", results: "OracleResults", rep
     from fairseq_flexdepth.decoding.oracle import oracle_shares
 
     name = split.cfg.dataset.gen_subset
+    with contextlib.suppress(FileNotFoundError):  # --overwrite
+        os.remove(labels_file(folder, name))
     if not os.path.exists(_dictionary(folder, split)):
         partial = os.path.join(work, "dict.txt")
         shutil.copyfile(_dictionary(split.cfg.task.data, split), partial)

@@ -24,9 +24,9 @@ class DepthLabels:
     Args:
         pairs: the depth pairs.
         scores: sentences × pairs, from 0 to 100, higher is better; a row of NaN is a sentence without labels.
-        seconds: what a sentence took to decode at each pair, on average.
-        record: what made them, as JSON values; ``metric``, ``sentences`` and the checksums ``source`` and
-            ``dictionary`` among them.
+        seconds: what a sentence took to decode at each pair.
+        record: what made them, as JSON values: ``metric``, the checksums of the ``models``, the number of
+            ``sentences`` and the checksums ``source`` and ``dictionary``.
     """
 
     pairs: List[DepthPair]

@@ -51,9 +51,13 @@ class EveryDepth:
                     raise ValueError(f"--path {path}: decodes at {pair}, which {paths[pair]} does already")
                 paths[pair] = path
         self.pairs = sorted(paths)
+        self._warm = False
 
     def decode(self, number: int, batch: Sequence[int]) -> Dict[DepthPair, Decoded]:
         """The sentences *batch*, which is number *number*, at every pair."""
+        if not self._warm:  # the first batch of a process is slow, whatever its depth
+            self._warm = True
+            self.decode(number, batch[:1])
         sample = self.split.sample(batch)
         results: Dict[DepthPair, Decoded] = {}
         for ensemble in self.ensembles:
@@ -84,10 +88,10 @@ class EveryDepth:
     def _encode(
         self, ensemble: _Ensemble, sample: Sample
     ) -> Tuple[Dict[int, List[EncoderOut]], Dict[int, float]]:
-        """Every model's output at each encoder depth and what it cost; nothing where there is but one depth."""
-        depths = sorted({n for n, _ in ensemble.pairs})
-        if len(depths) == 1:
+        """Every model's output at each encoder depth and what it cost; nothing where there is but one pair."""
+        if len(ensemble.pairs) == 1:
             return {}, {}
+        depths = sorted({n for n, _ in ensemble.pairs})
         decoder_depths = sorted({m for _, m in ensemble.pairs})
         net_input = sample["net_input"]
         encoded: Dict[int, List[EncoderOut]] = {depth: [] for depth in depths}

@@ -65,42 +65,44 @@ class OracleResults:
 
     Args:
         oracle: what judged them.
-        metric: by what.
+        made_by: what shapes the scores, for the record: ``metric`` and ``models``.
         results: those of all batches, each as :meth:`Oracle.judge` returns them.
 
     Raises:
         ValueError: no sentence has labels.
     """
 
-    def __init__(self, oracle: Oracle, metric: str, results: Iterable[List[Any]]) -> None:
+    def __init__(self, oracle: Oracle, made_by: Dict[str, Any], results: Iterable[List[Any]]) -> None:
         split, pairs = oracle.split, oracle.pairs
         size = len(split.dataset)
         self._split = split
-        self._texts = {"oracle": [""] * size, "deepest": [""] * size}
+        self._texts: Dict[str, Dict[int, str]] = {"oracle": {}, "deepest": {}}  # of the sentences that were decoded
         scores = numpy.full((size, len(pairs)), numpy.nan)
         share = numpy.zeros((size, len(pairs)))  # of its batch's seconds
-        decoded = 0
+        batch_seconds: List[List[float]] = []
         for seconds, sentences in results:
+            batch_seconds.append(seconds)
             for index, found, oracle_text, deepest_text in sentences:
                 self._texts["oracle"][index], self._texts["deepest"][index] = oracle_text, deepest_text
                 share[index] = numpy.asarray(seconds) / len(sentences)
                 if found is not None:
                     scores[index] = found
-            decoded += len(sentences)
-        record = {
-            "metric": metric,
-            "sentences": size,
-            "source": source_checksum(split.dataset.src),
-            "dictionary": dictionary_checksum(split.task.source_dictionary),
-        }
-        self.labels = DepthLabels(pairs, scores, share.sum(axis=0) / max(decoded, 1), record)
-        self.skipped = size - decoded
-        self.empty = decoded - int(self.labels.labelled.sum())
-        if not self.labels.labelled.any():
+        if numpy.isnan(scores).all():
             raise ValueError(
                 f"--gen-subset {split.cfg.dataset.gen_subset}: no sentence can be labelled; expected sources and "
                 "references that are not empty"
             )
+        decoded = len(self._texts["deepest"])
+        record = {
+            **made_by,
+            "sentences": size,
+            "source": source_checksum(split.dataset.src),
+            "dictionary": dictionary_checksum(split.task.source_dictionary),
+        }
+        seconds = _typical_seconds(batch_seconds, oracle.from_fastest[-1], decoded)
+        self.labels = DepthLabels(pairs, scores, seconds, record)
+        self.skipped = size - decoded
+        self.empty = decoded - int(self.labels.labelled.sum())
         self._share = share
 
     def report(self) -> Dict[str, Any]:
@@ -131,12 +133,25 @@ class OracleResults:
 
     def _summary(self, name: str, columns: Any) -> Dict[str, Any]:
         labels, rows = self.labels, numpy.arange(len(self.labels))
-        references = [self._split.reference_text(index) for index in range(len(labels))]
+        references = [self._split.reference_text(index) for index in self._texts[name]]
         return {
-            **corpus_scores(self._texts[name], references),
+            **corpus_scores(list(self._texts[name].values()), references),
             "quality": round(float(labels.scores[rows, columns][labels.labelled].mean()), 3),
             "seconds": round(float(self._share[rows, columns].sum()), 3),
         }
+
+
+def _typical_seconds(batches: List[List[float]], deepest: int, sentences: int) -> Any:
+    """What a sentence takes at each pair: the mean at the deepest, and the others in proportion.
+
+    Args:
+        batches: the seconds of each batch at each pair; other work on the machine disturbs some of them.
+        deepest: the deepest pair's column.
+        sentences: of all batches.
+    """
+    seconds = numpy.asarray(batches)
+    proportions = numpy.median(seconds / seconds[:, deepest : deepest + 1], axis=0)
+    return proportions * seconds[:, deepest].sum() / sentences
 
 
 def oracle_shares(report: Dict[str, Any]) -> Dict[DepthPair, float]:

@@ -103,7 +103,7 @@ class Split:
         """The batches of sentence numbers that ``fairseq-generate`` makes; *options* are ``get_batch_iterator``'s.
 
         Raises:
-            ValueError: a sentence does not fit into ``--max-tokens``.
+            ValueError: a sentence does not fit into ``--max-tokens``, or is longer than the models take.
         """
         dataset = self.cfg.dataset
         defaults = {
@@ -121,6 +121,10 @@ class Split:
             )
         except AssertionError as error:
             raise ValueError(f"--max-tokens {dataset.max_tokens}: {error}") from error
+        except Exception as error:
+            if type(error) is not Exception:
+                raise
+            raise ValueError(f"--gen-subset {dataset.gen_subset}: {error}") from error  # fairseq's, of a long sentence
         return iterator.frozen_batches
 
     @property
@@ -149,16 +153,18 @@ class Split:
         return self._text(self.task.source_dictionary, self.dataset.src[index].tolist())
 
     def reference_text(self, index: int) -> str:
-        """Reference number *index* as text."""
-        return self._text(self.task.target_dictionary, self.dataset.tgt[index].tolist())
+        """Reference number *index* as text; unknown words look otherwise than in a translation, as in fairseq."""
+        return self._text(self.task.target_dictionary, self.dataset.tgt[index].tolist(), escape_unk=True)
 
     def target_text(self, tokens: Sequence[int], strip: Optional[Set[int]] = None) -> str:
         """Target tokens, without those in *strip*, as text."""
         return self._text(self.task.target_dictionary, tokens, strip)
 
-    def _text(self, dictionary: Any, tokens: Sequence[int], strip: Optional[Set[int]] = None) -> str:
+    def _text(
+        self, dictionary: Any, tokens: Sequence[int], strip: Optional[Set[int]] = None, escape_unk: bool = False
+    ) -> str:
         # Integers, not a tensor: fairseq takes several times as long to go through a tensor.
-        text = dictionary.string(tokens, self._post_process, extra_symbols_to_ignore=strip)
+        text = dictionary.string(tokens, self._post_process, escape_unk, extra_symbols_to_ignore=strip)
         if self.bpe is not None:
             text = self.bpe.decode(text)
         return text if self.tokenizer is None else self.tokenizer.decode(text)

@@ -97,6 +97,9 @@ class DepthSelectionTask(FairseqTask):
                 f"{path}: labels of the depth pairs {labels.pairs}; those of --train-subset {self.cfg.train_subset} "
                 f"are of {self.labels.pairs}"
             )
+        for name, kind in (("metric", "by another metric"), ("models", "of other models")):
+            if labels.record.get(name) != self.labels.record.get(name):
+                raise ValueError(f"{path}: made {kind} than the labels of --train-subset {self.cfg.train_subset}")
         dataset = LabelledSentences(source, labels, self.dictionary.pad(), shuffle=training)
         if len(dataset) < len(labels):
             logger.info("%s: %d of %d sentences have no labels", path, len(labels) - len(dataset), len(labels))
