@@ -7,7 +7,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Any, Dict, Sequence
 
-from fairseq_flexdepth.cli.fairseq_options import parse_generation_options, quiet
+from fairseq_flexdepth.cli.fairseq_options import check_one_directory, parse_generation_options, quiet
 from fairseq_flexdepth.cli.files import write_whole
 from fairseq_flexdepth.cli.sharded_decoding import (
     add_shard_arguments,
@@ -73,8 +73,7 @@ def _check(args: argparse.Namespace, config: "DictConfig") -> None:
     check_shard_options(config)
     if config.task._name not in TASKS:
         raise ValueError(f"--task {config.task._name}: expected {' or '.join(TASKS)}")
-    if os.pathsep in config.task.data:
-        raise ValueError(f"DATA {config.task.data}: expected one directory; distill each of them on its own")
+    check_one_directory(config, "distill")
     generation = config.generation
     if generation.nbest not in (1, generation.beam):
         raise ValueError(f"--nbest {generation.nbest}: expected --beam's {generation.beam}; all hypotheses are used")

@@ -155,6 +155,16 @@ def check_paths(paths: Sequence[str]) -> None:
                 raise ValueError(f"--path {file}: no such file")
 
 
+def check_one_directory(config: "DictConfig", command: str) -> None:
+    """Refuse DATA of several directories.
+
+    Raises:
+        ValueError: it is.
+    """
+    if os.pathsep in config.task.data:
+        raise ValueError(f"DATA {config.task.data}: expected one directory; {command} each of them on its own")
+
+
 def check_task_fits(args: argparse.Namespace, source_size: int, target_size: int) -> None:
     """Refuse a task or vocabularies that the architecture is not for: fairseq answers with a traceback."""
     from fairseq.models import ARCH_MODEL_REGISTRY, FairseqLanguageModel

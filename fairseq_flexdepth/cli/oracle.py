@@ -6,9 +6,10 @@ import filecmp
 import json
 import os
 import shutil
-from typing import TYPE_CHECKING, Any, Dict, List, Sequence
+import sys
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
-from fairseq_flexdepth.cli.fairseq_options import check_paths, parse_generation_options, quiet
+from fairseq_flexdepth.cli.fairseq_options import check_one_directory, check_paths, parse_generation_options, quiet
 from fairseq_flexdepth.cli.files import write_whole
 from fairseq_flexdepth.cli.sharded_decoding import (
     add_shard_arguments,
@@ -58,9 +59,11 @@ def run(args: argparse.Namespace) -> int:
         )
         check_paths(args.path)
         check_shard_options(config)
+        check_one_directory(config, "decode")
         _check_generation(config)
-        message = _judge(args, config)
-    print(message)
+        report = _judge(args, config)
+    if report is not None:
+        print(report)
     return 0
 
 
@@ -77,7 +80,8 @@ def _check_generation(config: "DictConfig") -> None:
             raise ValueError(f"{option}: oracle decodes at every depth without it; leave it out")
 
 
-def _judge(args: argparse.Namespace, config: "DictConfig") -> str:
+def _judge(args: argparse.Namespace, config: "DictConfig") -> Optional[str]:
+    """Decode, and return the report, if it is not a shard's."""
     from fairseq_flexdepth.decoding.depth_labels import labels_file
     from fairseq_flexdepth.decoding.fingerprint import fingerprint, settings
     from fairseq_flexdepth.decoding.oracle import Oracle, OracleResults
@@ -98,7 +102,8 @@ def _judge(args: argparse.Namespace, config: "DictConfig") -> str:
     with contextlib.ExitStack() as stack:
         files = finished_shards(stack, paths, config, args.merge, header, batches, oracle.judge)
         if not files:
-            return only_a_shard(paths[config.dataset.shard_id], shards)
+            print(only_a_shard(paths[config.dataset.shard_id], shards), file=sys.stderr)
+            return None
         made_by = {"metric": args.metric, "models": shaped_by["path"]}
         results = OracleResults(oracle, made_by, (result for file in files for result in file.results()))
         report = results.report()

@@ -29,7 +29,7 @@ class DepthChooser(Protocol):
     relative_seconds: Any  # of the pairs, in proportion to the deepest's; None if it does not know
 
     def choose(self, dataset: Any, split: Optional[str], batches: Batches, device: torch.device) -> Any:
-        """The column in ``pairs`` of every sentence; 0 for those that are in no batch.
+        """The column in ``pairs`` of every sentence; any for those that are in no batch.
 
         Args:
             dataset: fairseq's.
@@ -44,7 +44,7 @@ class SelectorChooser:
 
     Args:
         path: its checkpoint.
-        threshold: what an output must reach, or the deepest pair is taken; ``None``: as the selector was trained.
+        threshold: what an output must reach, or the deepest pair is taken; ``None``: 0.5, or 0 for a cost-aware one.
         dictionary: the source dictionary.
 
     Raises:
@@ -62,14 +62,21 @@ class SelectorChooser:
 
     @torch.no_grad()
     def choose(self, dataset: Any, split: Optional[str], batches: Batches, device: torch.device) -> Any:
-        columns: Any = numpy.zeros(len(dataset), dtype=numpy.int64)
+        columns: Any = numpy.full(len(dataset), self.selector.deepest)
         self.selector.to(device)
-        for batch in batches:
+        longest, skipped = self.selector.max_positions(), 0
+        for whole in batches:
+            batch = [index for index in whole if len(dataset.src[index]) <= longest]
+            skipped += len(whole) - len(batch)
+            if not batch:
+                continue
             source = [dataset.src[index] for index in batch]
             tokens = data_utils.collate_tokens(source, self.padding, left_pad=True).to(device)
             lengths = torch.tensor([len(sentence) for sentence in source], device=device)
             probabilities = self.selector.probabilities(self.selector(tokens, lengths))
-            columns[list(batch)] = self.selector.choose(probabilities, self.threshold).cpu().numpy()
+            columns[batch] = self.selector.choose(probabilities, self.threshold).cpu().numpy()
+        if skipped:
+            logger.warning("%d sentences are too long for the selector; they decode at the deepest pair", skipped)
         return columns
 
 

@@ -1,13 +1,16 @@
 """A trained model in Python: fairseq's hub interface with a depth."""
 
+import dataclasses
 import os
-from typing import Any, List, Optional
+from typing import Any, Dict, List, Optional
 
-from fairseq import checkpoint_utils
+from fairseq import checkpoint_utils, tasks
 from fairseq.hub_utils import GeneratorHubInterface
+from omegaconf import open_dict
 
 from fairseq_flexdepth.decoding.depth import common_pairs
 from fairseq_flexdepth.depth.space import DepthPair
+from fairseq_flexdepth.tasks.translation import FlexDepthTranslationConfig
 
 
 class FlexDepthHubInterface(GeneratorHubInterface):
@@ -22,8 +25,13 @@ class FlexDepthHubInterface(GeneratorHubInterface):
         """Decode at this depth from now on; a depth left out is the deepest.
 
         Raises:
-            ValueError: a model does not support the depth; none is changed then.
+            ValueError: a model does not support the depth, none is changed then; or a selector chooses it.
         """
+        if getattr(self.task, "selective", None) is not None:
+            raise ValueError(
+                f"set_depth({encoder_depth}, {decoder_depth}): depth_selector {self.task.cfg.depth_selector} chooses "
+                "each sentence's depth; load the model without it"
+            )
         for model in self.models:
             model.depth_space.choose(encoder_depth, decoder_depth)
         for model in self.models:
@@ -48,8 +56,27 @@ def load(path: str, data: Optional[str] = None, **overrides: Any) -> FlexDepthHu
             raise FileNotFoundError(f"{file}: no such checkpoint")
     if data is not None:
         overrides["data"] = data
-    models, cfg, task = checkpoint_utils.load_model_ensemble_and_task(paths, arg_overrides=overrides)
+    task = _task_with(paths[0], overrides)
+    models, cfg, task = checkpoint_utils.load_model_ensemble_and_task(paths, arg_overrides=overrides, task=task)
     for model in models:
         if not hasattr(model, "depth_space"):
             raise ValueError(f"{path}: holds a {type(model).__name__}, which has no depths to choose from")
     return FlexDepthHubInterface(cfg, task, models)
+
+
+def _task_with(path: str, overrides: Dict[str, Any]) -> Any:
+    """The checkpoint's task with options that it does not know, being older; fairseq would pass over them.
+
+    ``None`` where it knows them all.
+    """
+    ours = {option.name for option in dataclasses.fields(FlexDepthTranslationConfig)}
+    asked = {name: value for name, value in overrides.items() if name in ours}
+    if not asked:
+        return None
+    cfg = checkpoint_utils.load_checkpoint_to_cpu(path, overrides)["cfg"].task
+    unknown = {name: value for name, value in asked.items() if name not in cfg}
+    if not unknown:
+        return None
+    with open_dict(cfg):
+        cfg.update(unknown)
+    return tasks.setup_task(cfg, from_checkpoint=True)

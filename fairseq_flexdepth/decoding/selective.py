@@ -1,14 +1,12 @@
 """Selective decoding: every sentence at the depth pair chosen for it, in batches of one pair each."""
 
+import atexit
 import logging
 import time
-from collections import Counter
-from functools import cached_property
-from typing import Any, Callable, Dict, List, Optional, Sequence
-from typing import Counter as CounterType
+from collections import defaultdict, deque
+from typing import Any, Callable, Deque, Dict, List, Optional, Sequence
 
 import numpy
-import torch
 from fairseq.data import BaseWrapperDataset
 
 from fairseq_flexdepth.decoding.depth import common_pairs
@@ -40,6 +38,10 @@ class BatchesByDepth(BaseWrapperDataset):
             batches.extend(self.dataset.batch_by_size(indices[chosen == column], **options))
         return batches
 
+    def __getstate__(self) -> Dict[str, Any]:
+        """All that processes which load data need: the batches are made by then."""
+        return {**self.__dict__, "_choose": None}
+
 
 class SelectiveDecoding:
     """Lets models decode every sentence at its own depth, and counts what that costs.
@@ -52,10 +54,14 @@ class SelectiveDecoding:
     def __init__(self, chooser: DepthChooser, name: str) -> None:
         self.chooser = chooser
         self.name = name
-        self._dataset: Any = None
         self._columns: Any = None
+        self._queue: Deque[int] = deque()  # the columns of the batches to come
         self._expected = 0
-        self._used: CounterType[DepthPair] = Counter()
+        self._reports_at_exit = False
+        self._forget()
+
+    def _forget(self) -> None:
+        self._used: Dict[DepthPair, int] = defaultdict(int)
         self._choosing = self._decoding = 0.0
 
     def group(self, dataset: Any, split: Optional[str], models: Sequence[Any]) -> BatchesByDepth:
@@ -69,11 +75,11 @@ class SelectiveDecoding:
         Raises:
             ValueError: the models have other depths than the chooser, when the batches are made.
         """
-        self._dataset = dataset
-        self.__dict__.pop("_column_of_tokens", None)
 
         def choose(batches: Batches) -> Any:
             start = time.perf_counter()
+            if dataset.supports_prefetch:  # --dataset-impl cached reads nothing else
+                dataset.prefetch(range(len(dataset)))
             device = next(models[0].parameters()).device
             self._columns = self.chooser.choose(dataset, split, batches, device)
             self._check_pairs(models)
@@ -83,9 +89,10 @@ class SelectiveDecoding:
         return BatchesByDepth(dataset, choose)
 
     def expect(self, iterator: Any) -> None:
-        """Report when all sentences of fairseq's *iterator* are decoded."""
+        """The batches of fairseq's *iterator* come next, in order; after the last one the log sums up."""
         batches = iterator.frozen_batches[iterator.shard_id :: iterator.num_shards]
-        self._expected += sum(map(len, batches))
+        self._queue = deque(int(self._columns[batch[0]]) for batch in batches)
+        self._expected = sum(map(len, batches))
 
     def set_depth(self, models: Sequence[Any], sample: Dict[str, Any]) -> DepthPair:
         """Let *models* decode the batch *sample* at its depth pair."""
@@ -95,28 +102,24 @@ class SelectiveDecoding:
         return pair
 
     def count(self, pair: DepthPair, sentences: int, seconds: float) -> None:
-        """Note that a batch was decoded; after the last one the log says how often each pair was used."""
+        """Note that a batch was decoded."""
         self._used[pair] += sentences
         self._decoding += seconds
         self._expected -= sentences
-        if self._expected <= 0:
-            logger.info("%s", self._report())
-            self._used.clear()
-            self._expected = 0
-            self._choosing = self._decoding = 0.0
+        if self._expected == 0 and not self._reports_at_exit:
+            self._log_report()
 
     def _column(self, sample: Dict[str, Any]) -> int:
         if "id" in sample:
             columns = self._columns[sample["id"].tolist()]
             assert (columns == columns[0]).all(), "a batch of several depth pairs"
             return int(columns[0])
-        # fairseq-interactive hands on nothing of a batch but its tokens.
-        tokens = sample["net_input"]["src_tokens"][0].cpu()
-        return self._column_of_tokens[_key(tokens[tokens != self._dataset.src_dict.pad()])]
-
-    @cached_property
-    def _column_of_tokens(self) -> Dict[bytes, int]:
-        return {_key(self._dataset.src[index]): int(column) for index, column in enumerate(self._columns)}
+        # fairseq-interactive hands on nothing of a batch but its tokens. It decodes all batches in order, and reads a
+        # few sentences at a time: what they add up to is known at its end.
+        if not self._reports_at_exit:
+            self._reports_at_exit = True
+            atexit.register(self._log_report)
+        return self._queue.popleft()
 
     def _check_pairs(self, models: Sequence[Any]) -> None:
         supported = common_pairs(models)
@@ -126,6 +129,10 @@ class SelectiveDecoding:
             raise ValueError(
                 f"--depth-selector {self.name}: chooses from depths {_text(pairs)}; the model has {_text(supported)}"
             )
+
+    def _log_report(self) -> None:
+        logger.info("%s", self._report())
+        self._forget()
 
     def _report(self) -> str:
         sentences = sum(self._used.values())
@@ -140,11 +147,8 @@ class SelectiveDecoding:
         cost = sum(relative[pair] * count for pair, count in self._used.items())
         deepest = self._decoding * sentences / cost
         saved = 100 * (1 - (self._choosing + self._decoding) / deepest)
-        return f"{line}, {saved:.0f} % less than all at the deepest by the times that oracle measured"
-
-
-def _key(tokens: torch.Tensor) -> bytes:
-    return tokens.numpy().astype(numpy.int64).tobytes()
+        compared = f"{abs(saved):.0f} % {'less' if saved >= 0 else 'more'}"
+        return f"{line}, {compared} than all at the deepest by the times that oracle measured"
 
 
 def _text(pairs: Sequence[DepthPair]) -> str:

@@ -105,7 +105,8 @@ class FlexDepthTranslationTask(TranslationTask):
         """Build the model and set its depth; in training ``--subnetworks`` is the model's own.
 
         Raises:
-            ValueError: a depth is asked for that the model does not support, or ``--keep-pruned`` of shards.
+            ValueError: a depth is asked for that the model does not support, ``--keep-pruned`` of shards, or a
+                ``--depth-selector`` that does not fit.
         """
         if self.cfg.keep_pruned and getattr(cfg, "ddp_backend", None) == "fully_sharded":
             raise ValueError(
@@ -117,6 +118,8 @@ class FlexDepthTranslationTask(TranslationTask):
         self.latest_model = model
         if self.cfg.depth_selector is not None:
             self._prepare_selection(model, self.cfg.depth_selector)
+        elif self.cfg.selector_threshold is not None:
+            raise ValueError(f"--selector-threshold {self.cfg.selector_threshold:g}: expected a --depth-selector, too")
         return model
 
     def _prepare_selection(self, model: Any, selector: str) -> None:

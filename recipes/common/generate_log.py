@@ -33,7 +33,7 @@ def parse_generate_log(text: str) -> Generated:
         if dash and kind in lines and "\t" in rest:
             number, *fields = rest.split("\t")
             lines[kind][int(number)] = fields[-1]
-    found = re.search(r"sentences by \S+: (.*); choosing took ([\d.]+) s, decoding ([\d.]+) s", text)
+    found = re.search(r"sentences by .*?: (\(.*?); choosing took ([\d.]+) s, decoding ([\d.]+) s", text)
     if found:
         used = {(int(n), int(m)): int(count.replace(",", "")) for n, m, count in re.findall(_USED, found.group(1))}
         choosing, decoding = float(found.group(2)), float(found.group(3))

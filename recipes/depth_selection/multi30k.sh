@@ -6,17 +6,21 @@
 #
 # DATA_DIR holds Multi30k's raw task 1 files (train.de, train.en, val.*, test_2016_flickr.*), plain or gzipped. Everything is
 # written to WORK_DIR (default: work/multi30k, beside this script); a 3x3 tied-multi model that examples/multi30k/run.sh has
-# trained there is used. A run that was interrupted goes on where it stopped. In the environment: SELECTOR_UPDATES,
+# trained there is used. A run that was interrupted goes on where it stopped; to change a setting, remove what it made. In the
+# environment: SELECTOR_UPDATES,
 # of every selector; FINETUNE, its updates on the development set; COSTS, what the deepest pair's time is worth to the cost-aware
-# chooser, in points of chrF; BATCHES, ways to decode ("1" is the paper's: one sentence at a time); DEVICE (--cpu, or
-# empty for a GPU).
+# chooser, in points of chrF; BATCHES, 1 (the paper's: one sentence at a time), full, or both; those of search.sh; DEVICE
+# (--cpu, or empty for a GPU).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-[ $# -ge 1 ] || { sed -n '2,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+[ $# -ge 1 ] || { sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 data=$1 work=${2:-$here/work/multi30k} device=${DEVICE---cpu}
 mkdir -p "$work"
 work=$(cd "$work" && pwd)
-updates=${SELECTOR_UPDATES:-600} finetune=${FINETUNE:-60} costs=${COSTS:-1 3 10}
+updates=${SELECTOR_UPDATES:-600} finetune=${FINETUNE:-60} costs=${COSTS:-1 3 10} batches=${BATCHES:-1 full}
+for batch in $batches; do
+    case $batch in 1 | full) ;; *) echo "BATCHES=$batches: expected 1, full or both" >&2; exit 2 ;; esac
+done
 plugin=$here/../../fairseq_flexdepth tied=$work/tied-multi/checkpoint_last.pt
 decoding=(--beam 4 --lenpen 0.6 --post-process sentencepiece)
 # shellcheck source=recipes/depth_selection/selector.sh
@@ -61,7 +65,7 @@ decode() { # decode NAME BATCH OPTIONS...: the test set, BATCH sentences at a ti
 }
 
 PYTHONPATH=$here/../.. python -m recipes.depth_selection.length_rules "$work/labels" $costs >"$work/lengths.txt"
-for batch in ${BATCHES:-1 full}; do
+for batch in $batches; do
     echo "decoding the test set, batch: $batch"
     for n in 1 2 3; do for m in 1 2 3; do
         decode "always-$n-$m" "$batch" --enc-layers "$n" --dec-layers "$m"

@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
-# Hyper-parameters of the paper's depth classifier by validation loss (tied_multi, section 4.2), one after the other: the
-# best value of each is kept for the ones that follow.
+# Hyper-parameters of the paper's depth classifier (tied_multi, section 4.2), one after the other: the best value of each
+# is kept for the ones that follow. Layers and heads are compared by validation loss. α, β and λ are part of the loss,
+# which therefore cannot compare them (a smaller λ or α makes it larger whatever was learned): they are compared by what
+# the choices are worth, their mean score less COST points for the deepest pair's time.
 #
 #   recipes/depth_selection/search.sh WORK_DIR
 #
 # WORK_DIR is that of multi30k.sh, with its labels. What was tried goes to WORK_DIR/search.md, the best options to
 # WORK_DIR/search.best. A run that was interrupted goes on where it stopped. In the environment: LAYERS, HEADS, ALPHAS,
-# BETAS, LAMBDAS, the values to try; SEARCH_UPDATES, of each trial; DEVICE (--cpu, or empty for a GPU).
+# BETAS, LAMBDAS, the values to try; COST; SEARCH_UPDATES, of each trial; DEVICE (--cpu, or empty for a GPU).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-[ $# -eq 1 ] || { sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+[ $# -eq 1 ] || { sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 work=$(cd "$1" && pwd) device=${DEVICE---cpu} plugin=$here/../../fairseq_flexdepth tied=$1/tied-multi/checkpoint_last.pt
-updates=${SEARCH_UPDATES:-300}
+updates=${SEARCH_UPDATES:-300} cost=${COST:-1}
 # shellcheck source=recipes/depth_selection/selector.sh
 source "$here/selector.sh"
 
@@ -20,7 +22,7 @@ report=$work/search.md
 printf '| layers | heads | α | β | λ | loss | precision | recall | quality | cost |\n%s\n' \
     '| --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |' >"$report"
 
-trial() { # trial OPTION VALUE: the validation loss with the best values so far and this one
+trial() { # trial OPTION VALUE: how bad the best values so far are together with this one
     local -A values=()
     local option name=search options=()
     for option in "${!chosen[@]}"; do values[$option]=${chosen[$option]}; done
@@ -34,17 +36,21 @@ trial() { # trial OPTION VALUE: the validation loss with the best values so far 
     { printf '| %s ' "${name#search-}" | sed 's/-/ | /g'
       for key in loss precision recall quality cost; do printf '| %.4f ' "$(best "$log" "$key")"; done
       echo '|'; } >>"$report"
-    best "$log" loss
+    case $1 in
+        selector-*) python -c 'import sys; print(float(sys.argv[1]) * float(sys.argv[2]) - float(sys.argv[3]))' \
+            "$cost" "$(best "$log" cost)" "$(best "$log" quality)" ;;
+        *) best "$log" loss ;;
+    esac
 }
 
-search() { # search OPTION VALUE...: keep the value with the lowest validation loss
-    local option=$1 lowest='' value loss
+search() { # search OPTION VALUE...: keep the best value
+    local option=$1 lowest=inf value bad
     shift
     for value in "$@"; do
-        loss=$(trial "$option" "$value")
-        echo "--$option $value: validation loss $loss"
-        if [ -z "$lowest" ] || python -c "import sys; sys.exit(not $loss < $lowest)"; then
-            lowest=$loss chosen[$option]=$value
+        bad=$(trial "$option" "$value")
+        echo "--$option $value: $bad (lower is better)"
+        if python -c 'import sys; sys.exit(not float(sys.argv[1]) < float(sys.argv[2]))' "$bad" "$lowest"; then
+            lowest=$bad chosen[$option]=$value
         fi
     done
 }

@@ -10,6 +10,7 @@ import sacrebleu
 from fairseq.data import Dictionary, data_utils
 from sacrebleu.metrics import BLEU, CHRF
 
+from fairseq_flexdepth.cli import heatmap
 from fairseq_flexdepth.cli.main import main
 from fairseq_flexdepth.decoding.depth_labels import DepthLabels, load_labels
 from fairseq_flexdepth.decoding.oracle import Oracle
@@ -140,8 +141,11 @@ def test_separately_trained_models_and_ensembles(data: Path, teacher: Path, chec
 
     oracle(data, "--path", f"{teacher}:{checkpoint}", "--output", tmp_path / "ensemble")
     output = cli.generate(data, f"{teacher}:{checkpoint}", *DECODING, "--enc-layers", 2, "--dec-layers", 1)
-    score = CHRF().sentence_score(cli.hypotheses(output)[7].split("\t")[2], [texts(data, "tgt")[7]]).score
-    assert labels(tmp_path / "ensemble").scores[7, PAIRS.index((2, 1))] == score
+    expected = [
+        CHRF().sentence_score(line.split("\t")[2], [reference]).score
+        for line, reference in zip(cli.hypotheses(output), texts(data, "tgt"))
+    ]
+    assert labels(tmp_path / "ensemble").scores[:, PAIRS.index((2, 1))].tolist() == expected
 
 
 def test_sub_networks_that_are_no_prefixes(data: Path, tmp_path: Path) -> None:
@@ -177,6 +181,42 @@ def test_empty_sentences_have_no_labels(
     assert "2 empty sentences have no labels" in capsys.readouterr().out
 
 
+def test_sentences_that_are_too_long(
+    data: Path, teacher: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    given = (data, "--path", teacher, "--output", tmp_path, "--max-source-positions", 4)
+    assert main(["oracle", *map(str, (*DECODING, *given))]) == 2
+    assert "error: --gen-subset valid: Size of sample" in capsys.readouterr().err
+    oracle(*given, "--skip-invalid-size-inputs-valid-test")
+    found, references = labels(tmp_path), texts(data, "tgt")
+    assert found.labelled.tolist() == [len(reference.split()) < 4 for reference in references]
+    assert f"{(~found.labelled).sum()} sentences that are too long have no labels" in capsys.readouterr().out
+    report = json.loads((tmp_path / "valid.oracle.json").read_text())
+    output = cli.generate(data, teacher, *DECODING, *given[-2:], "--skip-invalid-size-inputs-valid-test")
+    expected = [line.split("\t")[2] for line in cli.hypotheses(output)]
+    kept = [reference for reference, labelled in zip(references, found.labelled) if labelled]
+    assert report["deepest"]["bleu"] == pytest.approx(sacrebleu.corpus_bleu(expected, [kept]).score, abs=0.01)
+
+
+def test_an_interrupted_overwrite_leaves_nothing_half_new(
+    data: Path, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = (data, "--path", teacher, "--output", tmp_path)
+    oracle(*given)
+
+    def interrupted(*arguments: Any) -> None:
+        raise KeyboardInterrupt("now")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(heatmap, "draw_heatmap", interrupted)
+        with pytest.raises(KeyboardInterrupt, match="now"):
+            oracle(*given, "--metric", "bleu", "--overwrite")
+    assert not (tmp_path / "valid.labels.npz").exists()
+    oracle(*given, "--metric", "bleu")
+    assert labels(tmp_path).record["metric"] == "bleu"
+    assert not list(tmp_path.glob("*.work"))
+
+
 def test_mistakes_are_one_line_and_nothing_is_lost(
     data: Path, teacher: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -187,6 +227,7 @@ def test_mistakes_are_one_line_and_nothing_is_lost(
 
     new, given = ("--output", tmp_path / "new"), (data, "--path", teacher)
     fails("--path: required", data, *new)
+    fails(f"DATA {data}:{data}: expected one directory; decode each", f"{data}:{data}", "--path", teacher, *new)
     fails(f"--path {tmp_path / 'none.pt'}: no such file", *given, "--path", tmp_path / "none.pt", *new)
     fails(f"--path {teacher}: decodes at (1, 1), which {teacher} does already", *given, "--path", teacher, *new)
     fails("--enc-layers: oracle decodes at every depth", *given, *new, "--enc-layers", 1)

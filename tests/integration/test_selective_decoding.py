@@ -9,6 +9,7 @@ import numpy
 import pytest
 import torch
 from fairseq.data import Dictionary, data_utils
+from omegaconf import DictConfig, OmegaConf
 
 import fairseq_flexdepth
 from fairseq_flexdepth.cli.main import main
@@ -116,7 +117,9 @@ def test_a_selector_decodes_as_plain_runs_at_its_pairs(
     assert by_number(deepest) == plain[3, 2]
 
 
-def test_interactive_and_python_choose_as_generate_does(data: Path, teacher: Path, selector: Path) -> None:
+def test_interactive_and_python_choose_as_generate_does(
+    data: Path, teacher: Path, selector: Path, tmp_path: Path
+) -> None:
     output = cli.generate(data, teacher, "--depth-selector", selector)
     sources = [
         line.split("\t")[1]
@@ -130,12 +133,37 @@ def test_interactive_and_python_choose_as_generate_does(data: Path, teacher: Pat
     )  # fmt: skip
     assert list(by_number(interactive)) == list(range(20))
     assert by_number(interactive) == by_number(output)
+    assert used(interactive) == used(output)  # once, of all that was read
+    assert interactive.count("; choosing took") == 1
 
-    model = fairseq_flexdepth.load(str(teacher), data=str(data), depth_selector=str(selector))
-    assert model.translate(sources, beam=3, max_len_b=10) == [by_number(output)[index] for index in range(20)]
+    state = torch.load(str(teacher), map_location="cpu")  # as it was before these options
+    if isinstance(state["cfg"], DictConfig):
+        OmegaConf.set_struct(state["cfg"], False)
+    del state["cfg"]["task"]["depth_selector"], state["cfg"]["task"]["selector_threshold"]
+    torch.save(state, str(tmp_path / "old.pt"))
+    for path in (teacher, tmp_path / "old.pt"):
+        model = fairseq_flexdepth.load(str(path), data=str(data), depth_selector=str(selector))
+        assert model.translate(sources, beam=3, max_len_b=10) == [by_number(output)[index] for index in range(20)]
+    with pytest.raises(ValueError, match=r"set_depth\(1, 1\): depth_selector .* chooses each sentence's depth"):
+        model.set_depth(1, 1)
 
 
-def test_a_rule_of_lengths(data: Path, teacher: Path, plain: Dict[DepthPair, Dict[int, str]]) -> None:
+def test_interactive_takes_any_line(data: Path, teacher: Path) -> None:
+    lines = ["w1 <pad> w2", "", "w3", "w1 w2 w3 w4", "w3"]
+    outputs = [
+        cli.run(
+            "fairseq-interactive", data, "--user-dir", cli.PLUGIN, "--path", teacher, "--cpu", *DECODING, *options,
+            stdin="".join(f"{line}\n" for line in lines),
+        )
+        for options in (("--depth-selector", "length:3-2"), ("--buffer-size", 2))
+    ]  # fmt: skip
+    assert by_number(outputs[0]) == by_number(outputs[1])
+    assert list(by_number(outputs[0])) == list(range(5))
+
+
+def test_a_rule_of_lengths(
+    data: Path, teacher: Path, plain: Dict[DepthPair, Dict[int, str]], tmp_path: Path
+) -> None:
     output = cli.generate(data, teacher, "--depth-selector", "length:2=1-1,4=2-1,3-2")
     sources = {
         int(line[2:].split("\t")[0]): line.split("\t")[1] for line in output.splitlines() if line.startswith("S-")
@@ -145,6 +173,13 @@ def test_a_rule_of_lengths(data: Path, teacher: Path, plain: Dict[DepthPair, Dic
         pair = (1, 1) if length <= 2 else (2, 1) if length <= 4 else (3, 2)
         assert by_number(output)[index] == plain[pair][index]
     assert sum(used(output).values()) == 20
+
+    cli.run(
+        "fairseq-preprocess", "-s", "src", "-t", "tgt", "--srcdict", data / "dict.src.txt", "--joined-dictionary",
+        "--destdir", tmp_path, "--testpref", data.parent / "text" / "test", "--dataset-impl", "cached",
+    )  # fmt: skip
+    cached = ("--dataset-impl", "cached", "--depth-selector", "length:2=1-1,4=2-1,3-2")
+    assert by_number(cli.generate(tmp_path, teacher, *cached)) == by_number(output)
 
 
 def test_distill_translates_as_generate_does(data: Path, teacher: Path, labels: Path, tmp_path: Path) -> None:
@@ -165,6 +200,9 @@ def test_mistakes_are_one_line(
     oracle = f"oracle:{labels}"
     fails("--depth-selector length:4=1-1,5-5: chooses from depths (1,1) (5,5); the model has", "length:4=1-1,5-5")
     fails(f"--depth-selector {oracle}: chooses each sentence's depth; leave out", oracle, "--enc-layers", 1)
+    threshold = cli.generate(data, teacher, "--selector-threshold", 0.5, fails=True)
+    assert "--selector-threshold 0.5: expected a --depth-selector, too" in threshold.splitlines()[-1]
+
     stock = cli.save_model(tmp_path / "stock.pt", data, "transformer", share_all_embeddings=True)
     fails(f"--depth-selector {oracle}: the checkpoint's TransformerModel always runs all", oracle, path=stock)
     options = {"encoder_layers": 2, "decoder_layers": 2, "share_all_embeddings": True}

@@ -1,13 +1,17 @@
 """What can stand behind --depth-selector."""
 
+import pickle
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, List
 
+import numpy
 import pytest
 import torch
+from fairseq.data import FairseqDataset
 
 from fairseq_flexdepth.decoding.depth_choosers import build_chooser
+from fairseq_flexdepth.decoding.selective import BatchesByDepth
 from fairseq_flexdepth.depth.length_rule import LengthRule, parse_length_rule
 from tests import labels, tiny
 
@@ -18,6 +22,20 @@ def choose(text: str, dataset: Any, split: str = "train") -> Any:
     chooser = build_chooser(text, None, tiny.dictionary(labels.WORDS))
     columns = chooser.choose(dataset, split, [list(range(len(dataset.src)))], CPU)
     return [chooser.pairs[column] for column in columns]
+
+
+class Batched(FairseqDataset):
+    """A data set of sentences that are nothing but their lengths."""
+
+    def __init__(self, lengths: List[int]) -> None:
+        super().__init__()
+        self.lengths = lengths
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def num_tokens(self, index: int) -> int:
+        return self.lengths[index]
 
 
 class Data(SimpleNamespace):
@@ -60,3 +78,9 @@ def test_mistakes_name_the_option(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=message):
             build_chooser(text, threshold, dictionary)
+
+
+def test_batches_of_one_depth_each_survive_pickling() -> None:
+    grouped = BatchesByDepth(Batched([3, 1, 2, 1, 3]), lambda batches: numpy.array([0, 1, 0, 1, 1]))
+    assert [list(batch) for batch in grouped.batch_by_size(numpy.arange(5), max_sentences=2)] == [[0, 2], [1, 3], [4]]
+    assert len(pickle.loads(pickle.dumps(grouped))) == 5
