@@ -9,9 +9,9 @@ import torch
 from fairseq.data import data_utils
 
 from fairseq_flexdepth.decoding.depth_labels import check_labels, labels_file, load_labels
+from fairseq_flexdepth.decoding.selector_file import load_selector
 from fairseq_flexdepth.depth.length_rule import parse_length_rule
 from fairseq_flexdepth.depth.space import DepthPair
-from fairseq_flexdepth.models.selector_file import load_selector
 
 logger = logging.getLogger(__name__)
 

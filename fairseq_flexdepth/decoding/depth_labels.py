@@ -13,8 +13,8 @@ from typing import Any, Dict, List, Optional, Sequence
 
 import numpy
 
-from fairseq_flexdepth.decoding.checksums import dictionary_checksum, source_checksum
 from fairseq_flexdepth.depth.space import DepthPair, from_fastest
+from fairseq_flexdepth.modules.checksums import dictionary_checksum, source_checksum
 
 
 @dataclass(frozen=True)

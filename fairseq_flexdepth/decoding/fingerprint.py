@@ -12,10 +12,10 @@ from fairseq import utils
 from fairseq.dataclass.configs import GenerationConfig
 from omegaconf import OmegaConf
 
-from fairseq_flexdepth.decoding.checksums import dictionary_checksum
 from fairseq_flexdepth.decoding.depth_choosers import ORACLE
 from fairseq_flexdepth.decoding.depth_labels import labels_file
 from fairseq_flexdepth.decoding.split import Split
+from fairseq_flexdepth.modules.checksums import dictionary_checksum
 
 TASK_OPTIONS = (
     "source_lang",

@@ -10,7 +10,6 @@ from omegaconf import open_dict
 
 from fairseq_flexdepth.decoding.depth import common_pairs
 from fairseq_flexdepth.depth.space import DepthPair
-from fairseq_flexdepth.tasks.translation import FlexDepthTranslationConfig
 
 
 class FlexDepthHubInterface(GeneratorHubInterface):
@@ -69,12 +68,11 @@ def _task_with(path: str, overrides: Dict[str, Any]) -> Any:
 
     ``None`` where it knows them all.
     """
-    ours = {option.name for option in dataclasses.fields(FlexDepthTranslationConfig)}
-    asked = {name: value for name, value in overrides.items() if name in ours}
-    if not asked:
+    if not overrides:
         return None
     cfg = checkpoint_utils.load_checkpoint_to_cpu(path, overrides)["cfg"].task
-    unknown = {name: value for name, value in asked.items() if name not in cfg}
+    options = {option.name for option in dataclasses.fields(tasks.TASK_DATACLASS_REGISTRY[cfg._name])}
+    unknown = {name: value for name, value in overrides.items() if name in options and name not in cfg}
     if not unknown:
         return None
     with open_dict(cfg):

@@ -4,13 +4,13 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 import numpy
 
-from fairseq_flexdepth.decoding.checksums import dictionary_checksum, source_checksum
 from fairseq_flexdepth.decoding.corpus_scores import corpus_scores
 from fairseq_flexdepth.decoding.depth_labels import DepthLabels
 from fairseq_flexdepth.decoding.every_depth import EveryDepth
 from fairseq_flexdepth.decoding.selection import sentence_bleu, sentence_chrf
 from fairseq_flexdepth.decoding.split import Split
 from fairseq_flexdepth.depth.space import DepthPair, from_fastest
+from fairseq_flexdepth.modules.checksums import dictionary_checksum, source_checksum
 
 
 class Judged(NamedTuple):

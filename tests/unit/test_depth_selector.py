@@ -9,9 +9,9 @@ import pytest
 import torch
 from fairseq import models
 
+from fairseq_flexdepth.decoding.selector_file import load_selector
 from fairseq_flexdepth.models.depth_selector import DepthSelector
 from fairseq_flexdepth.models.initial_embeddings import translation_embeddings
-from fairseq_flexdepth.models.selector_file import load_selector
 from tests import tiny
 from tests.labels import PAIRS, WORDS, labels_of, sentences, write_checkpoint
 

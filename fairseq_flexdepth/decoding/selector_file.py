@@ -8,9 +8,9 @@ import numpy
 from fairseq import models as fairseq_models
 from fairseq.checkpoint_utils import load_checkpoint_to_cpu
 
-from fairseq_flexdepth.decoding.checksums import dictionary_checksum
 from fairseq_flexdepth.decoding.depth_labels import DepthLabels
 from fairseq_flexdepth.models.depth_selector import DepthSelector, pairs_of
+from fairseq_flexdepth.modules.checksums import dictionary_checksum
 
 EXCLUSIVE = "cost_aware_depth_selection"  # the criterion whose selectors share a probability of 1 among the pairs
 
