@@ -17,7 +17,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 data=$1 work=${2:-$here/work/multi30k} device=${DEVICE---cpu}
 mkdir -p "$work"
 work=$(cd "$work" && pwd)
-updates=${SELECTOR_UPDATES:-600} finetune=${FINETUNE:-60} costs=${COSTS:-1 3 10} batches=${BATCHES:-1 full}
+updates=${SELECTOR_UPDATES:-300} finetune=${FINETUNE:-40} costs=${COSTS:-1 5 20} batches=${BATCHES:-1 full}
 for batch in $batches; do
     case $batch in 1 | full) ;; *) echo "BATCHES=$batches: expected 1, full or both" >&2; exit 2 ;; esac
 done

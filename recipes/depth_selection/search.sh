@@ -13,7 +13,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [ $# -eq 1 ] || { sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 work=$(cd "$1" && pwd) device=${DEVICE---cpu} plugin=$here/../../fairseq_flexdepth tied=$1/tied-multi/checkpoint_last.pt
-updates=${SEARCH_UPDATES:-300} cost=${COST:-1}
+updates=${SEARCH_UPDATES:-100} cost=${COST:-1}
 # shellcheck source=recipes/depth_selection/selector.sh
 source "$here/selector.sh"
 
