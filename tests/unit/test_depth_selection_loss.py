@@ -53,9 +53,9 @@ def paper(scores: List[List[float]] = SCORES, **options: Any) -> PaperDepthSelec
     return PaperDepthSelectionCriterion.build_criterion(PaperDepthSelectionConfig(**named), Task(scores))
 
 
-def cost_aware(c: float, scores: List[List[float]] = SCORES) -> CostAwareDepthSelectionCriterion:
-    cfg = CostAwareDepthSelectionConfig(selector_time_cost=c)
-    return CostAwareDepthSelectionCriterion.build_criterion(cfg, Task(scores))
+def cost_aware(c: float, entropy: float = 1.0) -> CostAwareDepthSelectionCriterion:
+    cfg = CostAwareDepthSelectionConfig(selector_time_cost=c, selector_entropy=entropy)
+    return CostAwareDepthSelectionCriterion.build_criterion(cfg, Task(SCORES))
 
 
 def batch(labels: DepthLabels, rows: List[int]) -> Dict[str, Any]:
@@ -131,16 +131,18 @@ def test_a_class_weight_is_that_of_its_share_among_the_labelled() -> None:
     assert paper(ALWAYS, alpha=0.0).class_weights.tolist() == [1.0] * 4
 
 
+@pytest.mark.parametrize("entropy", [0.0, 2.5])
 @pytest.mark.parametrize("c", [0.0, 1.0, 37.5])
-def test_the_cost_aware_loss_is_the_expected_regret(c: float) -> None:
+def test_the_cost_aware_loss_is_the_expected_regret_less_the_entropy(c: float, entropy: float) -> None:
     logits, labels, rows = random_logits(), Task(SCORES).labels, [0, 1, 3, 4]
-    loss, sample_size, _ = cost_aware(c)(Fixed(logits), batch(labels, rows))
+    loss, sample_size, _ = cost_aware(c, entropy)(Fixed(logits), batch(labels, rows))
     expected = torch.zeros((), dtype=torch.float64)
     for row in rows:
         utilities = [labels.scores[row][k] - c * SECONDS[k] / SECONDS[3] for k in range(4)]
         exponentials = [torch.exp(logits[row][k].double()) for k in range(4)]
-        expected = expected - sum(exponentials[k] / sum(exponentials) * utilities[k] for k in range(4))
-        expected = expected + max(utilities)
+        outputs = [exponential / sum(exponentials) for exponential in exponentials]
+        expected = expected - sum(outputs[k] * utilities[k] for k in range(4)) + max(utilities)
+        expected = expected + entropy * sum(output * torch.log(output) for output in outputs)
     assert sample_size == 4
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     gradient, = torch.autograd.grad(loss, logits)
@@ -155,6 +157,16 @@ def test_the_cost_aware_loss_is_0_for_the_best_choice_and_pays_for_time() -> Non
     assert cost_aware(4.0)(Fixed(sure), sample)[0].item() == 0
     sure[1, 3] = 1e4
     assert cost_aware(4.0)(Fixed(sure), sample)[0].item() == pytest.approx(4 * (1 - 1.5 / 4))
+
+
+def test_the_best_outputs_are_in_proportion_to_the_exponentials_of_utilities() -> None:
+    sample, entropy = batch(Task(SCORES).labels, [1]), 20.0
+    utilities = sample["scores"] - 4.0 * torch.tensor([second / SECONDS[3] for second in SECONDS])
+    for shift in (0.0, 3.0):
+        logits = (utilities / entropy + shift).float().repeat(6, 1).requires_grad_()
+        loss = cost_aware(4.0, entropy)(Fixed(logits), sample)[0]
+        (gradient,) = torch.autograd.grad(loss, logits)
+        assert gradient.abs().max() < 1e-5
 
 
 def test_half_precision_logits_are_computed_in_full() -> None:
@@ -248,10 +260,12 @@ def test_options_out_of_range_are_refused(option: str, value: Any, expected: str
         paper(**{option: value})
 
 
-@pytest.mark.parametrize("c", [-1, float("inf"), float("nan")])
-def test_a_time_cost_out_of_range_is_refused(c: float) -> None:
-    with pytest.raises(ValueError, match=rf"^--selector-time-cost {c}: expected a number of at least 0$"):
-        cost_aware(c)
+@pytest.mark.parametrize("value", [-1, float("inf"), float("nan")])
+def test_a_price_out_of_range_is_refused(value: float) -> None:
+    with pytest.raises(ValueError, match=rf"^--selector-time-cost {value}: expected a number of at least 0$"):
+        cost_aware(value)
+    with pytest.raises(ValueError, match=rf"^--selector-entropy {value}: expected a number of at least 0$"):
+        cost_aware(1.0, value)
 
 
 def test_another_task_is_refused() -> None:
