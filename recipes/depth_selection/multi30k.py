@@ -5,9 +5,10 @@
 
 import argparse
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from fairseq_flexdepth.decoding.corpus_scores import corpus_scores
+from fairseq_flexdepth.decoding.depth_labels import load_labels
 from recipes.common.figure import pyplot, save_figure
 from recipes.common.generate_log import Generated, read_generate_log
 
@@ -54,15 +55,31 @@ def measured(work: Path) -> Dict[str, System]:
     return {name: found[name] for name in sorted(found, key=lambda name: (list(KINDS).index(name.split("-")[0]), name))}
 
 
-def table(systems: Dict[str, System]) -> str:
-    """A row a system; times include the choosing, and are in proportion to the baseline's, too."""
+def relative_time(system: System, times: Dict[Tuple[int, int], float]) -> float:
+    """Decoding time in proportion to that at the deepest pair, by the pairs used and what oracle measured of each."""
+    log = system.one_by_one or system.batches
+    assert log is not None
+    if not log.used:
+        _, n, m = system.name.split("-")
+        return times[int(n), int(m)]
+    return sum(times[pair] * count for pair, count in log.used.items()) / len(log.hypotheses)
+
+
+def table(systems: Dict[str, System], times: Dict[Tuple[int, int], float]) -> str:
+    """A row a system; seconds include the choosing, and are in proportion to the baseline's, too.
+
+    Args:
+        systems: by name.
+        times: of each pair, in proportion to the deepest's, as oracle measured them.
+    """
     base = systems[BASELINE]
     lines = [
-        "| depth | BLEU | chrF | seconds, batch size 1 | seconds, full batches | choosing, seconds | most used |",
-        "| --- |" + " --: |" * 5 + " --- |",
+        "| depth | BLEU | chrF | relative time of its depths | seconds, batch size 1 | seconds, full batches "
+        "| choosing, seconds | most used |",
+        "| --- |" + " --: |" * 6 + " --- |",
     ]
     for system in systems.values():
-        times = [
+        seconds = [
             f"{log.seconds:.1f} ({log.seconds / reference.seconds:.2f})" if log and reference else ""
             for log, reference in ((system.one_by_one, base.one_by_one), (system.batches, base.batches))
         ]
@@ -71,29 +88,29 @@ def table(systems: Dict[str, System]) -> str:
         most = sorted(log.used.items(), key=lambda item: -item[1])[:3]
         used = ", ".join(f"({n}, {m}) {100 * count / len(log.hypotheses):.0f} %" for (n, m), count in most)
         choosing = f"{log.choosing:.2f}" if log.used else ""
-        cells = [system.title, f"{system.bleu:.1f}", f"{system.chrf:.1f}", *times, choosing, used]
+        relative = f"{relative_time(system, times):.2f}"
+        cells = [system.title, f"{system.bleu:.1f}", f"{system.chrf:.1f}", relative, *seconds, choosing, used]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def draw(systems: Dict[str, System], path: Path) -> None:
-    """chrF against time at batch size 1, * after fine-tuning; the oracle is far above and only named."""
+def draw(systems: Dict[str, System], times: Dict[Tuple[int, int], float], path: Path) -> None:
+    """chrF against the relative time of the depths used, * after fine-tuning; the oracle, far above, is only named."""
     figure, axes = pyplot().subplots(figsize=(8, 5))
     for kind, marker in KINDS.items():
         points: List[System] = [system for system in systems.values() if system.name.split("-")[0] == kind]
-        points = [point for point in points if point.one_by_one is not None]
         if not points or kind == "oracle":
             continue
-        points.sort(key=lambda system: system.one_by_one.seconds if system.one_by_one else 0.0)
-        seconds = [point.one_by_one.seconds for point in points if point.one_by_one]
-        axes.plot(seconds, [point.chrf for point in points], marker, label=kind, alpha=0.8)
-        for second, point in zip(seconds, points):
+        points.sort(key=lambda system: relative_time(system, times))
+        relative = [relative_time(point, times) for point in points]
+        axes.plot(relative, [point.chrf for point in points], marker, label=kind, alpha=0.8)
+        for time, point in zip(relative, points):
             text = point.name[len(kind) :].replace("-tuned", "*").strip("-")
-            axes.annotate(text, (second, point.chrf), fontsize=7, xytext=(4, 3), textcoords="offset points")
+            axes.annotate(text, (time, point.chrf), fontsize=7, xytext=(4, 3), textcoords="offset points")
     oracle = systems.get("oracle")
-    if oracle is not None and oracle.one_by_one is not None:
-        axes.set_title(f"oracle, not drawn: {oracle.chrf:.1f} chrF in {oracle.one_by_one.seconds:.1f} s", fontsize=10)
-    axes.set_xlabel("seconds, one sentence at a time, choosing included")
+    if oracle is not None:
+        axes.set_title(f"oracle, not drawn: {oracle.chrf:.1f} chrF at {relative_time(oracle, times):.2f}", fontsize=10)
+    axes.set_xlabel("relative time of the depths used, without choosing")
     axes.set_ylabel("chrF")
     axes.legend()
     save_figure(figure, path)
@@ -104,8 +121,10 @@ def main() -> None:
     parser.add_argument("work", type=Path, metavar="WORK_DIR")
     work = parser.parse_args().work
     systems = measured(work)
-    text = table(systems) + "\n"
-    draw(systems, work / "selection.png")
+    labels = load_labels(str(work / "labels"), "test", "WORK_DIR")
+    times = dict(zip(labels.pairs, labels.relative_seconds.tolist()))
+    text = table(systems, times) + "\n"
+    draw(systems, times, work / "selection.png")
     (work / "selection.md").write_text(text, encoding="utf-8")
     print(text)
 
