@@ -57,7 +57,7 @@ class SelectorChooser:
         self.selector, default = load_selector(path, dictionary)
         self.threshold = default if threshold is None else threshold
         self.padding = dictionary.pad()
-        self.pairs = [(int(n), int(m)) for n, m in self.selector.depth_pairs.tolist()]
+        self.pairs = self.selector.pairs
         self.relative_seconds = self.selector.relative_seconds.tolist()
 
     @torch.no_grad()
@@ -66,14 +66,13 @@ class SelectorChooser:
         self.selector.to(device)
         longest, skipped = self.selector.max_positions(), 0
         for whole in batches:
-            batch = [index for index in whole if len(dataset.src[index]) <= longest]
+            source = {index: dataset.src[index] for index in whole}
+            batch = [index for index in whole if len(source[index]) <= longest]
             skipped += len(whole) - len(batch)
             if not batch:
                 continue
-            source = [dataset.src[index] for index in batch]
-            tokens = data_utils.collate_tokens(source, self.padding, left_pad=True).to(device)
-            lengths = torch.tensor([len(sentence) for sentence in source], device=device)
-            probabilities = self.selector.probabilities(self.selector(tokens, lengths))
+            tokens = data_utils.collate_tokens([source[index] for index in batch], self.padding, left_pad=True)
+            probabilities = self.selector.probabilities(self.selector(tokens.to(device)))
             columns[batch] = self.selector.choose(probabilities, self.threshold).cpu().numpy()
         if skipped:
             logger.warning("%d sentences are too long for the selector; they decode at the deepest pair", skipped)

@@ -2,10 +2,11 @@
 
 import dataclasses
 import os
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Set
 
 from fairseq import checkpoint_utils, tasks
 from fairseq.hub_utils import GeneratorHubInterface
+from fairseq.tasks.translation import TranslationConfig
 from omegaconf import open_dict
 
 from fairseq_flexdepth.decoding.depth import common_pairs
@@ -68,13 +69,18 @@ def _task_with(path: str, overrides: Dict[str, Any]) -> Any:
 
     ``None`` where it knows them all.
     """
-    if not overrides:
-        return None
+    ours, stock = _options(tasks.TASK_DATACLASS_REGISTRY["translation"]), _options(TranslationConfig)
+    if not (ours - stock).intersection(overrides):
+        return None  # nothing that a checkpoint could be too old for: it need not be read twice
     cfg = checkpoint_utils.load_checkpoint_to_cpu(path, overrides)["cfg"].task
-    options = {option.name for option in dataclasses.fields(tasks.TASK_DATACLASS_REGISTRY[cfg._name])}
+    options = _options(tasks.TASK_DATACLASS_REGISTRY[cfg._name])
     unknown = {name: value for name, value in overrides.items() if name in options and name not in cfg}
     if not unknown:
         return None
     with open_dict(cfg):
         cfg.update(unknown)
     return tasks.setup_task(cfg, from_checkpoint=True)
+
+
+def _options(config: Any) -> Set[str]:
+    return {option.name for option in dataclasses.fields(config)}

@@ -108,6 +108,7 @@ class OracleResults:
     def report(self) -> Dict[str, Any]:
         """What ``<split>.oracle.json`` holds: every pair's share of the oracle's choices, and what they bring."""
         labels = self.labels
+        references = [self._split.reference_text(index) for index in self._texts["deepest"]]
         chosen = {"oracle": labels.oracle, "deepest": numpy.full(len(labels), labels.deepest)}
         means = labels.scores[labels.labelled].mean(axis=0)
         wins = numpy.bincount(labels.oracle[labels.labelled], minlength=len(labels.pairs))
@@ -128,12 +129,11 @@ class OracleResults:
                 }
                 for column, (n, m) in enumerate(labels.pairs)
             ],
-            **{name: self._summary(name, columns) for name, columns in chosen.items()},
+            **{name: self._summary(name, columns, references) for name, columns in chosen.items()},
         }
 
-    def _summary(self, name: str, columns: Any) -> Dict[str, Any]:
+    def _summary(self, name: str, columns: Any, references: List[str]) -> Dict[str, Any]:
         labels, rows = self.labels, numpy.arange(len(self.labels))
-        references = [self._split.reference_text(index) for index in self._texts[name]]
         return {
             **corpus_scores(list(self._texts[name].values()), references),
             "quality": round(float(labels.scores[rows, columns][labels.labelled].mean()), 3),
