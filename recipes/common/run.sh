@@ -1,0 +1,89 @@
+# shellcheck shell=bash
+# How every recipe runs its commands: printed or run, logged, once, several at a time. Sourced.
+#
+# In the environment: DRY_RUN=1 prints every command and runs none; JOBS, how many systems are made at a time; SEEDS, how
+# many times each is trained.
+set -euo pipefail
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck disable=SC2034  # for the recipes
+plugin=$repository/fairseq_flexdepth
+export PYTHONPATH=$repository${PYTHONPATH:+:$PYTHONPATH}
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "error: $*"; exit 1; }
+
+run() { # run COMMAND...: the command, or under DRY_RUN the line that would run it
+    if [ -n "${DRY_RUN:-}" ]; then printf '%q ' "$@"; printf '\n'; else "$@"; fi
+}
+
+run_to() { # run_to FILE COMMAND...: as run, with what the command prints in FILE, whole or not at all
+    local file=$1
+    shift
+    if [ -n "${DRY_RUN:-}" ]; then printf '%q ' "$@"; printf '> %q\n' "$file"; return; fi
+    "$@" >"$file.part"
+    mv "$file.part" "$file"
+}
+
+# step NAME COMMAND...: a command that runs once. NAME.log is what it printed; NAME.command says from its start, and NAME.done
+# from its end, which command it was. One that was interrupted runs again: it has to go on, or begin anew, by itself.
+step() {
+    local name=$1 status=0
+    shift
+    if [ -n "${DRY_RUN:-}" ]; then "$@"; return; fi
+    mkdir -p "$(dirname "$name")"
+    local lock
+    exec {lock}>"$name.lock"
+    flock --nonblock "$lock" || { say "$name: waiting for another run that is at it"; flock "$lock"; }
+    if [ -e "$name.command" ] && [ "$(cat "$name.command")" != "$*" ]; then
+        die "$name was begun by another command: remove $(dirname "$name"), or set WORK to another folder
+  then: $(cat "$name.command")
+  now:  $*"
+    fi
+    if [ ! -e "$name.done" ]; then
+        say "$name"
+        printf '%s\n' "$*" >"$name.command"
+        # Not `if "$@"`: bash would then go on after an error inside a function.
+        set +e
+        (set -e; "$@") >>"$name.log" 2>&1
+        status=$?
+        set -e
+        [ $status = 0 ] || { tail -n 20 "$name.log" >&2; die "$name failed; its log: $name.log"; }
+        touch "$name.done"
+    fi
+    exec {lock}>&-
+}
+
+seed=1
+each() { # each FUNCTION NAME...: FUNCTION NAME for every name and every seed, JOBS at a time; a failure stops none of the others
+    local function=$1 name pid pids=() failed=0
+    shift
+    for name; do
+        for seed in $(seq "${SEEDS:-1}"); do
+            if [ -n "${DRY_RUN:-}" ]; then "$function" "$name"; continue; fi
+            while [ "$(jobs -rp | wc -l)" -ge "${JOBS:-1}" ]; do wait -n || true; done
+            (take_slot; "$function" "$name") &
+            pids+=($!)
+        done
+    done
+    for pid in ${pids[@]+"${pids[@]}"}; do wait "$pid" || failed=1; done
+    # shellcheck disable=SC2034  # for the functions called
+    seed=1
+    [ $failed = 0 ] || die "not all of these could be made: $*"
+}
+
+take_slot() { # the GPUs of one of JOBS shares of GPUS; held while this process lives
+    local slots=${JOBS:-1} share slot
+    [ "${GPUS:-0}" -gt 0 ] || return 0
+    share=$((GPUS / slots > 0 ? GPUS / slots : 1))
+    # shellcheck disable=SC2154  # the recipe sets work
+    for slot in $(seq 0 $((slots - 1))); do
+        exec {slot_lock}>"$work/.gpus-$slot.lock"
+        if flock --nonblock "$slot_lock"; then
+            CUDA_VISIBLE_DEVICES=$(seq -s, $((slot * share % GPUS)) $(((slot * share % GPUS) + share - 1)))
+            export CUDA_VISIBLE_DEVICES
+            return
+        fi
+        exec {slot_lock}>&-
+    done
+    die "no free share of the $GPUS GPUs"
+}
