@@ -1,0 +1,94 @@
+# shellcheck shell=bash
+# What every recipe starts with: its scale, its folder, the machine, and the steps from a corpus to scores. Sourced by the
+# papers' setup.sh, which then sets by $SCALE:
+#
+#   data, source_language, target_language   a script of recipes/common/data, and its languages
+#   subwords, vocabulary, prepare_options    what prepare.sh makes of it
+#   training     options of fairseq-train that all systems of the paper share
+#   batch        tokens of an update; max_tokens: of those, what a GPU (or the CPU) takes at a time
+#   average      how many of the last checkpoints are averaged (1: none)
+#   decoding     options of fairseq-generate
+#
+# In the environment, beside run.sh's: SCALE; WORK, where all is written; DATA, another data set; SOURCE, a folder with the
+# data's original files; GPUS, how many are used (default: all there are; 0: the CPU); FP16=1; LAUNCH, words before every
+# fairseq-train (recipes/common/slurm.sh).
+common=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=recipes/common/run.sh
+source "$common/run.sh"
+# shellcheck source=recipes/common/prepare.sh
+source "$common/prepare.sh"
+
+case ${SCALE:=smoke} in smoke | small | paper) ;; *) die "SCALE=$SCALE: expected smoke, small or paper" ;; esac
+recipe=$(cd "$(dirname "${BASH_SOURCE[1]}")" && pwd)
+work=${WORK:-$recipe/work/$SCALE${DATA:+-$DATA}}
+[ -n "${DRY_RUN:-}" ] || mkdir -p "$work"
+if [ -z "${GPUS:-}" ]; then GPUS=$( (nvidia-smi -L 2>/dev/null || true) | wc -l); fi
+device=()
+[ "$GPUS" -gt 0 ] || device=(--cpu)
+[ -z "${FP16:-}" ] || device+=(--fp16)
+
+prepare_corpus() { # $bin: the binarised corpus; $text: its splits as text. At SCALE=smoke a miniature in the corpus's own format
+    text=$work/text bin=$work/bin
+    if [ "$SCALE" = smoke ] && [ -z "${SOURCE:-}" ]; then
+        step "$work/source/made" run python -m recipes.common.data.miniature "$data" "$work/source"
+        export SOURCE=$work/source CHECKSUMS=skip
+    fi
+    step "$text/made" run bash "$common/data/$data.sh" "$text" ${data_options[@]+"${data_options[@]}"}
+    prepare "$text" "$work" "$source_language" "$target_language" "$subwords" "$vocabulary" \
+        ${prepare_options[@]+"${prepare_options[@]}"}
+}
+
+folder() { # folder SYSTEM: where its model of this seed is
+    printf '%s' "$work/$1/seed$seed"
+}
+
+model() { # model SYSTEM: the checkpoint that is decoded
+    if [ "${average:-1}" -gt 1 ]; then printf '%s' "$(folder "$1")/averaged.pt"; else printf '%s' "$(folder "$1")/checkpoint_last.pt"; fi
+}
+
+on() { # on BIN COMMAND...: with another binarised corpus to train on
+    local bin=$1
+    shift
+    "$@"
+}
+
+train() { # train SYSTEM OPTIONS...: a model, averaged where the paper does, its size and speed in train.json
+    local system=$1 into
+    into=$(folder "$1")
+    shift
+    step "$into/train" fairseq_train "$bin" "$into" "$batch" "$max_tokens" --seed "$seed" "${training[@]}" "$@"
+    if [ "${average:-1}" -gt 1 ]; then
+        step "$into/average" run fairseq-flexdepth average --inputs "$into" --num-update-checkpoints "$average" \
+            --output "$into/averaged.pt"
+    fi
+    step "$into/measure" run_to "$into/train.json" python -m recipes.common.training "$(model "$system")" "$into/train.log"
+}
+
+fairseq_train() { # fairseq_train BIN FOLDER BATCH MAX_TOKENS OPTIONS...: as many batches an update as these GPUs need for BATCH tokens
+    local bin=$1 into=$2 batch=$3 max_tokens=$4 gpus=$GPUS
+    shift 4
+    [ -z "${CUDA_VISIBLE_DEVICES:-}" ] || gpus=$(tr , '\n' <<<"$CUDA_VISIBLE_DEVICES" | wc -l)
+    [ "$gpus" -gt 0 ] || gpus=1
+    # shellcheck disable=SC2086  # LAUNCH is several words
+    run ${LAUNCH:-} fairseq-train "$bin" --user-dir "$plugin" --save-dir "$into" ${device[@]+"${device[@]}"} \
+        --max-tokens "$max_tokens" --update-freq $(((batch + max_tokens * gpus - 1) / (max_tokens * gpus))) \
+        --log-format json --log-interval "${log_interval:-100}" "$@"
+}
+
+evaluate() { # evaluate SYSTEM SPLIT NAME OPTIONS...: quality and speed on a split at every depth, in NAME/sweep.json
+    local system=$1 split=$2 name=$3 into
+    into=$(folder "$1")
+    shift 3
+    step "$into/$name" run fairseq-flexdepth sweep "$work/bin" --path "$(model "$system")" --output "$into/$name" \
+        --gen-subset "$(subset "$split")" --references "$text/$split.$target_language" ${device[@]+"${device[@]}"} \
+        "${decoding[@]}" "$@"
+}
+
+table() { # table NAME COLUMN=CELL...: measured beside the paper's NAME.tsv, as NAME.md and NAME.png in $work/results, and printed
+    local name=$1 cell columns=()
+    shift
+    for cell; do columns+=(--column "$cell"); done
+    run mkdir -p "$work/results"
+    run python -m recipes.common.table "$recipe/$name.tsv" --work "$work" --scale "$SCALE" --data "$data" "${columns[@]}" \
+        --output "$work/results/$name"
+}

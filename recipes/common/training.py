@@ -1,0 +1,57 @@
+"""A trained model's size and the speed of its training, as JSON.
+
+    python -m recipes.common.training CHECKPOINT TRAIN_LOG
+
+``words_per_second`` are target tokens, the median over the log's intervals; ``minutes`` adds up what all runs of an interrupted
+training took.
+"""
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+from typing import Dict, List
+
+import fairseq_flexdepth  # noqa: F401  (registers the models, and what torch's safe loader may read)
+from fairseq_flexdepth.cli.fairseq_options import quiet
+from fairseq_flexdepth.cli.params import count_parameters
+from recipes.common.training_log import entries
+
+
+def speed(log: Path) -> Dict[str, float]:
+    """The speed of a training, from its log.
+
+    Raises:
+        ValueError: the log holds no interval of training.
+    """
+    intervals = [numbers for kind, numbers in entries(log) if kind == "train_inner"]
+    if not intervals:
+        raise ValueError(f"{log}: no interval of training; was it written by fairseq-train --log-format json?")
+    walls = [numbers["wall"] for numbers in intervals]
+    runs: List[float] = [wall for wall, later in zip(walls, walls[1:]) if later < wall] + walls[-1:]
+    return {
+        "words_per_second": statistics.median(numbers["wps"] for numbers in intervals[1:] or intervals),
+        "minutes": round(sum(runs) / 60, 2),
+        "updates": intervals[-1]["num_updates"],
+    }
+
+
+def parameters(checkpoint: str) -> int:
+    """The parameters of the model in a checkpoint, each unique one counted once."""
+    from fairseq import checkpoint_utils
+
+    with quiet():
+        models, _ = checkpoint_utils.load_model_ensemble([checkpoint])
+    return count_parameters(models[0]).total
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint")
+    parser.add_argument("log", type=Path)
+    args = parser.parse_args()
+    print(json.dumps({"parameters": parameters(args.checkpoint), **speed(args.log)}))
+
+
+if __name__ == "__main__":
+    main()
