@@ -1,22 +1,17 @@
 """Where a table's measured values are.
 
-A cell is written SYSTEM/FILE:KEY, or SYSTEM/FILE:KEY@N,M where the file lists depths; {NAME} stands for the row's column NAME.
-The value is the mean over the system's seeds, folders WORK/SYSTEM/seed1, seed2, ... of FILE.json. ``*`` in SYSTEM takes all
-systems that match, and ``*`` for N or M all depths: the value is their mean. With "@" missing, a list is read at its deepest pair.
-"CELL - CELL" is a difference, "CELL / CELL" a ratio.
+A cell is written SYSTEM/FILE:KEY, or SYSTEM/FILE:KEY@N,M where the file lists depths; {NAME} stands for the row's column
+NAME. The value is the mean over the system's seeds, the files WORK/SYSTEM/seed1/FILE.json, seed2/FILE.json and so on.
+``*`` in SYSTEM takes all systems that match, and ``*`` for N or M all depths: the value is their mean. Without "@", a list
+is read at its deepest pair. "CELL - CELL" is a difference, "CELL / CELL" a ratio.
 """
 
 import json
 import re
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Set
+from typing import Any, Dict, List, Optional, Set
 
 _CELL = re.compile(r"(?P<system>[^/]+)/(?P<file>[^:]+):(?P<key>\w+)(@(?P<n>\*|\d+),(?P<m>\*|\d+))?")
-
-
-class _Found(NamedTuple):
-    value: float
-    seeds: int
 
 
 class Measurements:
@@ -27,7 +22,7 @@ class Measurements:
         self.signatures: Set[str] = set()
         self.most_seeds = 0
 
-    def value(self, cell: str, row: Dict[str, str]) -> Optional[float]:
+    def value(self, cell: str, row: Dict[str, str], seeds: str = "seed*") -> Optional[float]:
         """The value of a cell for a row of the table; ``None`` where it was not measured, entirely or in part.
 
         Raises:
@@ -35,7 +30,7 @@ class Measurements:
         """
         for symbol in (" - ", " / "):
             if symbol in cell:
-                left, right = (self.value(part, row) for part in cell.split(symbol, 1))
+                left, right = (self.value(part, row, seeds) for part in cell.split(symbol, 1))
                 if left is None or right is None:
                     return None
                 return left - right if symbol == " - " else left / right
@@ -43,11 +38,11 @@ class Measurements:
         if found is None:
             raise ValueError(f"cell {cell}: expected SYSTEM/FILE:KEY or SYSTEM/FILE:KEY@N,M")
         systems = sorted(path for path in self.work.glob(found["system"]) if path.is_dir())
-        values = [self._mean_over_seeds(system, found) for system in systems]
+        values = [self._mean_over_seeds(system, found, seeds) for system in systems]
         return _mean(values)
 
-    def _mean_over_seeds(self, system: Path, cell: "re.Match[str]") -> Optional[float]:
-        files = sorted(system.glob(f"seed*/{cell['file']}.json"))
+    def _mean_over_seeds(self, system: Path, cell: "re.Match[str]", seeds: str) -> Optional[float]:
+        files = sorted(system.glob(f"{seeds}/{cell['file']}.json"))
         self.most_seeds = max(self.most_seeds, len(files))
         return _mean([self._read(file, cell) for file in files])
 

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154  # setup.sh sets what the next lines name
 # What every recipe starts with: its scale, its folder, the machine, and the steps from a corpus to scores. Sourced by the
 # papers' setup.sh, which then sets by $SCALE:
 #
@@ -82,6 +83,29 @@ evaluate() { # evaluate SYSTEM SPLIT NAME OPTIONS...: quality and speed on a spl
     step "$into/$name" run fairseq-flexdepth sweep "$work/bin" --path "$(model "$system")" --output "$into/$name" \
         --gen-subset "$(subset "$split")" --references "$text/$split.$target_language" ${device[@]+"${device[@]}"} \
         "${decoding[@]}" "$@"
+}
+
+distill() { # distill NAME TEACHER OPTIONS...: the training set translated by a checkpoint, in $work/NAME; a share a GPU
+    local name=$1 shards=$((GPUS > 1 ? GPUS : 1))
+    local command=(fairseq-flexdepth distill "$work/bin" --path "$2" --dest "$work/$1" ${device[@]+"${device[@]}"}
+        "${decoding[@]}" "${@:3}")
+    if [ "$shards" = 1 ]; then
+        step "$work/logs/$name" run "${command[@]}"
+    else
+        JOBS=$shards SEEDS=1 each distill_share $(seq 0 $((shards - 1)))
+        step "$work/logs/$name" run "${command[@]}" --num-shards "$shards" --merge
+    fi
+}
+
+distill_share() { # distill_share SHARE: one of $shards
+    step "$work/logs/$name-$1" run "${command[@]}" --num-shards "$shards" --shard-id "$1"
+}
+
+best() { # best FILE:KEY OUTPUT SYSTEM...: OUTPUT becomes a link to the model that did best
+    local cell=$1 output=$2 system folders=()
+    shift 2
+    for system; do folders+=("$(model "$system")"); done
+    step "$work/logs/$(basename "$output")" run python -m recipes.common.best "$cell" "$output" "${folders[@]}"
 }
 
 table() { # table NAME COLUMN=CELL...: measured beside the paper's NAME.tsv, as NAME.md and NAME.png in $work/results, and printed

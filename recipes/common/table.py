@@ -2,7 +2,7 @@
 
     python -m recipes.common.table TABLE.tsv --work FOLDER --column 'NAME=CELL' ... --output FOLDER/NAME
 
-TABLE.tsv holds the paper's table. A CELL says where the measured values of a column are (recipes/common/cells.py); columns
+TABLE.tsv holds the paper's table. A CELL says where a column's measured values are (recipes/common/cells.py); columns
 without one are the rows' names. Rows of which nothing was measured are left out and counted.
 """
 

@@ -2,8 +2,8 @@
 
     python -m recipes.common.training CHECKPOINT TRAIN_LOG
 
-``words_per_second`` are target tokens, the median over the log's intervals; ``minutes`` adds up what all runs of an interrupted
-training took.
+``words_per_second`` are target tokens, the median over the log's intervals; ``minutes`` adds up what all runs of an
+interrupted training took.
 """
 
 import argparse

@@ -9,7 +9,7 @@ _ENTRY = re.compile(r"\| (train_inner|train|valid|test) \| (\{.*\})$")
 
 
 def entries(path: Path) -> Iterator[Tuple[str, Dict[str, float]]]:
-    """The kind (``train_inner``, ``train``, ``valid``, ``test``) and the numbers of every entry, in the order of the log."""
+    """The kind (``train_inner``, ``train``, ``valid``, ``test``) and the numbers of every entry, in the log's order."""
     for line in path.read_text(encoding="utf-8").splitlines():
         found = _ENTRY.search(line)
         if found is not None:
