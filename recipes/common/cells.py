@@ -1,9 +1,9 @@
 """Where a table's measured values are.
 
-A cell is written SYSTEM/FILE:KEY, or SYSTEM/FILE:KEY@N,M where the file lists depths; {NAME} stands for the row's column
-NAME. The value is the mean over the system's seeds, the files WORK/SYSTEM/seed1/FILE.json, seed2/FILE.json and so on.
-``*`` in SYSTEM takes all systems that match, and ``*`` for N or M all depths: the value is their mean. Without "@", a list
-is read at its deepest pair. "CELL - CELL" is a difference, "CELL / CELL" a ratio.
+A cell is written SYSTEM/FILE:KEY, or SYSTEM/FILE:KEY@N,M where the file lists depths; {NAME} stands for the row's
+column NAME. The value is the mean over the system's seeds, the files WORK/SYSTEM/seed1/FILE.json, seed2/FILE.json and
+so on. ``*`` in SYSTEM takes all systems that match, and ``*`` for N or M all depths: the value is their mean. Without
+"@", a list is read at its deepest pair. "CELL - CELL" is a difference, "CELL / CELL" a ratio.
 """
 
 import json
