@@ -1,5 +1,12 @@
-"""What ``fairseq-generate`` printed: translations, references, the depths used, and the time it took."""
+"""What ``fairseq-generate`` printed: translations, references, the depths used, and the time it took.
 
+    python -m recipes.common.generate_log LOG [--references FILE]
+
+prints the scores and seconds of a run as JSON. The references are the log's own, or lines of a text, in the data's order.
+"""
+
+import argparse
+import json
 import re
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Tuple
@@ -52,3 +59,23 @@ def read_generate_log(path: Path) -> Generated:
 
 
 _USED = r"\((\d+), (\d+)\) ([\d,]+\d|\d)"
+
+
+def main() -> None:
+    from fairseq_flexdepth.decoding.corpus_scores import corpus_scores
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("log", type=Path)
+    parser.add_argument("--references", type=Path, metavar="FILE")
+    args = parser.parse_args()
+    found = read_generate_log(args.log)
+    references = args.references.read_text(encoding="utf-8").splitlines() if args.references else found.references
+    if len(references) != len(found.hypotheses):
+        raise ValueError(f"--references {args.references}: {len(references)} lines; expected {len(found.hypotheses)}")
+    scores = corpus_scores(found.hypotheses, references)
+    times = {"seconds": found.seconds, "choosing_seconds": found.choosing}
+    print(json.dumps({**scores, **times, "sentences": len(references)}))
+
+
+if __name__ == "__main__":
+    main()

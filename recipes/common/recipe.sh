@@ -85,6 +85,16 @@ evaluate() { # evaluate SYSTEM SPLIT NAME OPTIONS...: quality and speed on a spl
         "${decoding[@]}" "$@"
 }
 
+generate() { # generate SYSTEM SPLIT NAME OPTIONS...: fairseq-generate's output in NAME.txt, its scores and seconds in NAME.json
+    local system=$1 split=$2 name=$3 into
+    into=$(folder "$1")
+    shift 3
+    step "$into/$name" run_to "$into/$name.txt" fairseq-generate "$work/bin" --user-dir "$plugin" --path "$(model "$system")" \
+        --gen-subset "$(subset "$split")" ${device[@]+"${device[@]}"} "${decoding[@]}" "$@"
+    step "$into/$name-scores" run_to "$into/$name.json" python -m recipes.common.generate_log "$into/$name.txt" \
+        --references "$text/$split.$target_language"
+}
+
 distill() { # distill NAME TEACHER OPTIONS...: the training set translated by a checkpoint, in $work/NAME; a share a GPU
     local name=$1 shards=$((GPUS > 1 ? GPUS : 1))
     local command=(fairseq-flexdepth distill "$work/bin" --path "$2" --dest "$work/$1" ${device[@]+"${device[@]}"}
