@@ -1,9 +1,10 @@
 """Where a table's measured values are.
 
-A cell is written SYSTEM/FILE:KEY, or SYSTEM/FILE:KEY@N,M where the file lists depths; {NAME} stands for the row's
-column NAME. The value is the mean over the system's seeds, the files WORK/SYSTEM/seed1/FILE.json, seed2/FILE.json and
-so on. ``*`` in SYSTEM takes all systems that match, and ``*`` for N or M all depths: the value is their mean. Without
-"@", a list is read at its deepest pair. "CELL - CELL" is a difference, "CELL / CELL" a ratio.
+A cell is written SYSTEM/FILE:KEY: the KEY of WORK/SYSTEM/seed1/FILE.json, seed2/FILE.json and so on; its value is the
+mean over the seeds. KEY@N,M takes the entry of encoder depth N and decoder depth M from a list of depths; without it,
+the deepest one counts. ``oracle.seconds`` is the key ``seconds`` of the object ``oracle``. ``*`` in SYSTEM takes all
+systems that match, and ``*`` for N or M all depths: the value is their mean, or their sum in "sum CELL". "CELL - CELL"
+is a difference, "CELL / CELL" a ratio, and {NAME} stands for the row's column NAME.
 """
 
 import json
@@ -11,14 +12,20 @@ import re
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Set
 
-_CELL = re.compile(r"(?P<system>[^/]+)/(?P<file>[^:]+):(?P<key>\w+)(@(?P<n>\*|\d+),(?P<m>\*|\d+))?")
+_CELL = re.compile(r"(?P<sum>sum )?(?P<system>[^/]+)/(?P<file>[^:]+):(?P<key>[\w.]+)(@(?P<n>\*|\d+),(?P<m>\*|\d+))?")
 
 
 class Measurements:
-    """The JSON files of a recipe's folder."""
+    """The JSON files of a recipe's folder.
 
-    def __init__(self, work: Path) -> None:
+    Args:
+        work: the folder of all systems.
+        values: what else {NAME} may stand for; a row's columns may contain these, too.
+    """
+
+    def __init__(self, work: Path, values: Optional[Dict[str, str]] = None) -> None:
         self.work = work
+        self.values = values or {}
         self.signatures: Set[str] = set()
         self.most_seeds = 0
 
@@ -34,12 +41,13 @@ class Measurements:
                 if left is None or right is None:
                     return None
                 return left - right if symbol == " - " else left / right
-        found = _CELL.fullmatch(cell.format(**row))
+        found = _CELL.fullmatch(cell.format(**row, **self.values).format(**self.values))
         if found is None:
             raise ValueError(f"cell {cell}: expected SYSTEM/FILE:KEY or SYSTEM/FILE:KEY@N,M")
         systems = sorted(path for path in self.work.glob(found["system"]) if path.is_dir())
         values = [self._mean_over_seeds(system, found, seeds) for system in systems]
-        return _mean(values)
+        mean = _mean(values)
+        return mean if mean is None or not found["sum"] else mean * len(values)
 
     def _mean_over_seeds(self, system: Path, cell: "re.Match[str]", seeds: str) -> Optional[float]:
         files = sorted(system.glob(f"{seeds}/{cell['file']}.json"))
@@ -48,21 +56,23 @@ class Measurements:
 
     def _read(self, file: Path, cell: "re.Match[str]") -> Optional[float]:
         content: Any = json.loads(file.read_text(encoding="utf-8"))
-        if isinstance(content, dict):
-            content = [content]
-        elif cell["n"] is None:
-            content = [max(content, key=lambda entry: (entry["enc_layers"], entry["dec_layers"]))]
-        chosen = [
-            entry
-            for entry in content
-            if all(cell[at] in (None, "*", str(entry[name])) for at, name in (("n", "enc_layers"), ("m", "dec_layers")))
-        ]
-        for entry in chosen:
-            if cell["key"] not in entry:
+        *objects, key = cell["key"].split(".")
+        for name in objects:
+            content = content[name]
+        entries = [content] if isinstance(content, dict) else _at_depth(content, cell["n"], cell["m"])
+        for entry in entries:
+            if key not in entry:
                 raise ValueError(f"{file}: holds no {cell['key']}, but {', '.join(entry)}")
-            if cell["key"] == "bleu" and "bleu_signature" in entry:
+            if key == "bleu" and "bleu_signature" in entry:
                 self.signatures.add(entry["bleu_signature"])
-        return _mean([entry[cell["key"]] for entry in chosen])
+        return _mean([entry[key] for entry in entries])
+
+
+def _at_depth(entries: List[Dict[str, Any]], n: Optional[str], m: Optional[str]) -> List[Dict[str, Any]]:
+    """The entries of a list of depths that are asked for; ``None`` asks for the deepest."""
+    if n is None or m is None:
+        return [max(entries, key=lambda entry: (entry["enc_layers"] or 0, entry["dec_layers"] or 0))]
+    return [entry for entry in entries if n in ("*", str(entry["enc_layers"])) and m in ("*", str(entry["dec_layers"]))]
 
 
 def _mean(values: List[Optional[float]]) -> Optional[float]:

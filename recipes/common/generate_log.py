@@ -2,7 +2,8 @@
 
     python -m recipes.common.generate_log LOG [--references FILE]
 
-prints the scores and seconds of a run as JSON. The references are the log's own, or lines of a text, in the data's order.
+prints the scores and seconds of a run as JSON. The references are the log's own, or lines of a text, in the data's
+order.
 """
 
 import argparse

@@ -118,10 +118,13 @@ best() { # best FILE:KEY OUTPUT SYSTEM...: OUTPUT becomes a link to the model th
     step "$work/logs/$(basename "$output")" run python -m recipes.common.best "$cell" "$output" "${folders[@]}"
 }
 
-table() { # table NAME COLUMN=CELL...: measured beside the paper's NAME.tsv, as NAME.md and NAME.png in $work/results, and printed
-    local name=$1 cell columns=()
+# table NAME COLUMN=CELL...: measured beside the paper's NAME.tsv, printed, and as NAME.md and NAME.png in $work/results. Cells may
+# use the recipe's $table_values, such as N=6
+table() {
+    local name=$1 cell value columns=()
     shift
     for cell; do columns+=(--column "$cell"); done
+    for value in ${table_values[@]+"${table_values[@]}"}; do columns+=(--value "$value"); done
     run mkdir -p "$work/results"
     run python -m recipes.common.table "$recipe/$name.tsv" --work "$work" --scale "$SCALE" --data "$data" "${columns[@]}" \
         --output "$work/results/$name"

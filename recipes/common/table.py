@@ -3,7 +3,8 @@
     python -m recipes.common.table TABLE.tsv --work FOLDER --column 'NAME=CELL' ... --output FOLDER/NAME
 
 TABLE.tsv holds the paper's table. A CELL says where a column's measured values are (recipes/common/cells.py); columns
-without one are the rows' names. Rows of which nothing was measured are left out and counted.
+without one are the rows' names, and not printed if called "system" or "_...". Rows of which nothing was measured are
+left out and counted.
 """
 
 import argparse
@@ -58,7 +59,7 @@ def read_table(path: Path, cells: Dict[str, str], measurements: Measurements) ->
         for name in names
         if name in cells
     ]
-    keys = [name for name in names if name not in cells and name != "system"]
+    keys = [name for name in names if name not in cells and name != "system" and not name.startswith("_")]
     return Table({key: [rows[number][key] for number in kept] for key in keys}, columns, len(rows) - len(kept))
 
 
@@ -127,11 +128,12 @@ def main() -> None:
     parser.add_argument("table", type=Path, metavar="TABLE.tsv")
     parser.add_argument("--work", type=Path, required=True, metavar="FOLDER", help="where the systems are")
     parser.add_argument("--column", action="append", required=True, metavar="NAME=CELL")
+    parser.add_argument("--value", action="append", default=[], metavar="NAME=VALUE", help="of {NAME}")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER/NAME", help="without .md and .png")
     parser.add_argument("--scale", required=True)
     parser.add_argument("--data", required=True)
     args = parser.parse_args()
-    measurements = Measurements(args.work)
+    measurements = Measurements(args.work, dict(value.split("=", 1) for value in args.value))
     cells = dict(column.split("=", 1) for column in args.column)
     table = read_table(args.table, cells, measurements)
     text = f"{markdown(table)}\n\n{_notes(table, measurements, args)}\n"

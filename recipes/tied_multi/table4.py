@@ -1,19 +1,18 @@
-"""tied_multi's Table 4: the parameters of 36 separately trained models, of one tied-multi model, and of both with
-recurrent stacking; Adam's two moments are counted with each parameter, as the paper does.
+"""The parameters of N x M separately trained models, of one tied-multi model, and of both with recurrent stacking.
 
-    python -m recipes.tied_multi.table4 [--vocab-size 33050] > recipes/tied_multi/table4.md
+    python -m recipes.tied_multi.table4 --layers N M --vocab-size V
 
-36 models need 36 vocabularies, so that the sums tell the paper's: about 33,050 entries.
+prints them as JSON, in millions and relative to the tied-multi model. Adam's two moments are counted with each
+parameter, as in the paper's Table 4.
 """
 
 import argparse
+import json
 
 from tqdm import tqdm
 
 from fairseq_flexdepth.cli.fairseq_options import build_training_model, quiet
 from fairseq_flexdepth.cli.params import count_parameters
-
-PAPER = {"36 vanilla models": 4608, "tied-multi": 183, "36 RS models": 2623, "tied-multi RS": 73}  # millions
 
 
 def with_moments(arch: str, encoder_layers: int, decoder_layers: int, vocabulary: int) -> int:
@@ -26,19 +25,22 @@ def with_moments(arch: str, encoder_layers: int, decoder_layers: int, vocabulary
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--vocab-size", type=int, default=33050, help="entries of the shared vocabulary")
-    vocabulary = parser.parse_args().vocab_size
-    shapes = [(n, m) for n in range(1, 7) for m in range(1, 7)]
+    parser.add_argument("--layers", type=int, nargs=2, required=True, metavar=("N", "M"), help="of the deepest model")
+    parser.add_argument("--vocab-size", type=int, required=True, help="entries of the shared vocabulary")
+    args = parser.parse_args()
+    shapes = [(n, m) for n in range(1, args.layers[0] + 1) for m in range(1, args.layers[1] + 1)]
     counted = {}
-    for suffix, arch in (("", "tied_multi_transformer"), (" RS", "recurrent_stacked_transformer")):
-        counts = {(n, m): with_moments(arch, n, m, vocabulary) for n, m in tqdm(shapes, desc=arch)}
-        counted[f"36{suffix or ' vanilla'} models"] = sum(counts.values())
-        counted[f"tied-multi{suffix}"] = counts[6, 6]
-    print("| models | with Adam's moments, M | relative size | paper, M |\n| --- | --: | --: | --: |")
-    for name, number in counted.items():
-        relative = number / counted["tied-multi"]
-        print(f"| {name} | {number / 1e6:,.0f} | {relative:.2f} | {PAPER[name]:,} |")
-    print(f"\nBase size (512/2048), one shared vocabulary of {vocabulary:,} entries.")
+    for several, one, arch in (
+        ("vanilla_models", "tied_multi", "tied_multi_transformer"),
+        ("rs_models", "tied_multi_rs", "recurrent_stacked_transformer"),
+    ):
+        counts = {(n, m): with_moments(arch, n, m, args.vocab_size) for n, m in tqdm(shapes, desc=arch)}
+        counted[several] = sum(counts.values())
+        counted[one] = counts[shapes[-1]]
+    result = {
+        name: {"millions": number / 1e6, "relative": number / counted["tied_multi"]} for name, number in counted.items()
+    }
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Figure 2 of Dabre et al.: how often each depth is the oracle's, with a model for each depth and with one tied-multi model.
+# recipes/README.md says what SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN do.
+# shellcheck source=recipes/tied_multi/setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+# shellcheck source=recipes/tied_multi/selection.sh
+source "$(dirname "${BASH_SOURCE[0]}")/selection.sh"
+
+prepare_corpus
+vanilla=("${pairs[@]/#/vanilla-}")
+each system tied-multi "${vanilla[@]}"
+labels tied-multi test-labels test tied-multi
+labels vanilla test-labels test "${vanilla[@]}"
+run mkdir -p "$work/results"
+run python -m recipes.tied_multi.figure2 "$(folder vanilla)/test-labels" "$(folder tied-multi)/test-labels" \
+    --output "$work/results/figure2"

@@ -1,0 +1,55 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154  # recipe.sh uses them, setup.sh sets them
+# The depth of each sentence (section 4): labels, classifiers, and decoding by them. Sourced after setup.sh.
+
+case $SCALE in
+    smoke) selector_updates=6 selector_interval=3 selector_batch=16 tune_updates=3 ;;
+    small) selector_updates=300 selector_interval=100 selector_batch=128 tune_updates=40 ;;
+    paper) selector_updates=100000 selector_interval=5000 selector_batch=1024 tune_updates=300 ;; # the paper names none
+esac
+tied_average=$average
+
+# labels OWNER NAME SPLIT SYSTEM...: every depth's quality for each sentence, in OWNER's folder NAME; by one tied-multi model
+# or by a model for each depth
+labels() {
+    local into split=$3 owner=$1 name=$2 system paths=()
+    into=$(folder "$owner")/$name
+    shift 3
+    for system; do paths+=(--path "$(model "$system")"); done
+    step "$into/$split" run fairseq-flexdepth oracle "$work/bin" "${paths[@]}" --gen-subset "$(subset "$split")" \
+        --output "$into" ${device[@]+"${device[@]}"} "${decoding[@]}" ${label_options[@]+"${label_options[@]}"}
+}
+
+model_of_tied() { average=$tied_average model tied-multi; }
+
+selector() { # selector selector-LAYERS-HEADS[-tuned]: the paper's classifier, then fine-tuned on the development set
+    local name=$1 base layers heads
+    local average=1 batch=1000000 max_tokens=1000000 log_interval=10
+    IFS=- read -r _ layers heads _ <<<"$name"
+    local training=(--task depth_selection --arch depth_selector --criterion depth_selection
+        --init-embeddings-from "$(model_of_tied)" --encoder-layers "$layers" --encoder-attention-heads "$heads" --dropout 0.1
+        --batch-size "$selector_batch" --optimizer nag --momentum 0.9 --clip-norm 1 --lr-scheduler polynomial_decay
+        --no-epoch-checkpoints)
+    # shellcheck disable=SC2206  # several words
+    training+=(${SELECTOR_OPTIONS:-})
+    case $name in
+        *-tuned)
+            base=${name%-tuned}
+            training+=(--finetune-from-model "$(folder "$base")/checkpoint_best.pt" --train-subset valid --disable-validation
+                --lr 0.02 --total-num-update "$tune_updates" --max-update "$tune_updates") ;;
+        *) training+=(--lr 0.1 --total-num-update "$selector_updates" --max-update "$selector_updates"
+            --save-interval-updates "$selector_interval" --keep-interval-updates 1) ;;
+    esac
+    on "$(folder tied-multi)/labels" train "$name"
+}
+
+decode_by() { # decode_by CHOICE: the test set, one sentence at a time
+    local options=(--batch-size 1)
+    case $1 in
+        deepest) ;;
+        oracle) options+=(--depth-selector "oracle:$(folder tied-multi)/labels") ;;
+        *-tuned) options+=(--depth-selector "$(folder "$1")/checkpoint_last.pt") ;;
+        *) options+=(--depth-selector "$(folder "$1")/checkpoint_best.pt") ;;
+    esac
+    generate tied-multi test "chosen/$1" "${options[@]}"
+}

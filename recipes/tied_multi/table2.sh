@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Table 2 of Dabre et al.: the depth chosen per sentence, by the oracle and by classifiers, one sentence at a time.
+# SELECTOR_OPTIONS are further options of fairseq-train for the classifiers, such as what recipes/depth_selection/search.sh
+# found. recipes/README.md says what SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN do.
+# shellcheck source=recipes/tied_multi/setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+# shellcheck source=recipes/tied_multi/selection.sh
+source "$(dirname "${BASH_SOURCE[0]}")/selection.sh"
+
+prepare_corpus
+each system tied-multi
+for split in train valid test; do labels tied-multi labels "$split" tied-multi; done
+
+classifiers=(selector-8-8 selector-2-4 selector-4-2) tuned=(selector-8-8-tuned selector-2-4-tuned)
+[ "$SCALE" != smoke ] || classifiers=(selector-2-4) tuned=(selector-2-4-tuned)
+each selector "${classifiers[@]}"
+each selector "${tuned[@]}"
+for choice in deepest oracle "${classifiers[@]}" "${tuned[@]}"; do decode_by "$choice"; done
+table table2 \
+    decode_seconds='tied-multi/chosen/{_choice}:seconds' \
+    bleu='tied-multi/chosen/{_choice}:bleu'
