@@ -5,10 +5,11 @@
 #
 #   data, source_language, target_language   a script of recipes/common/data, and its languages
 #   subwords, vocabulary, prepare_options    what prepare.sh makes of it
+#   tests        its test sets, separated by commas (default: test)
 #   training     options of fairseq-train that all systems of the paper share
 #   batch        tokens of an update; max_tokens: of those, what a GPU (or the CPU) takes at a time
 #   average      how many of the last checkpoints are averaged (1: none)
-#   decoding     options of fairseq-generate
+#   decoding     options of fairseq-generate; prepare.sh's decode_options among them
 #
 # In the environment, beside run.sh's: SCALE; WORK, where all is written; DATA, another data set; SOURCE, a folder with the
 # data's original files; GPUS, how many are used (default: all there are; 0: the CPU); FP16=1; LAUNCH, words before every
@@ -35,8 +36,12 @@ prepare_corpus() { # $bin: the binarised corpus; $text: its splits as text. At S
         export SOURCE=$work/source CHECKSUMS=skip
     fi
     step "$text/made" run bash "$common/data/$data.sh" "$text" ${data_options[@]+"${data_options[@]}"}
-    prepare "$text" "$work" "$source_language" "$target_language" "$subwords" "$vocabulary" \
-        ${prepare_options[@]+"${prepare_options[@]}"}
+    step "$work/prepared" prepare "$text" "$work" "$source_language" "$target_language" "$subwords" "$vocabulary" \
+        --tests "${tests:-test}" ${prepare_options[@]+"${prepare_options[@]}"}
+}
+
+subset_of() { # subset_of SPLIT: what fairseq calls it
+    case $1 in train | valid) printf '%s' "$1" ;; *) subset "$1" "${tests:-test}" ;; esac
 }
 
 folder() { # folder SYSTEM: where its model of this seed is
@@ -81,7 +86,7 @@ evaluate() { # evaluate SYSTEM SPLIT NAME OPTIONS...: quality and speed on a spl
     into=$(folder "$1")
     shift 3
     step "$into/$name" run fairseq-flexdepth sweep "$work/bin" --path "$(model "$system")" --output "$into/$name" \
-        --gen-subset "$(subset "$split")" --references "$text/$split.$target_language" ${device[@]+"${device[@]}"} \
+        --gen-subset "$(subset_of "$split")" --references "$text/$split.$target_language" ${device[@]+"${device[@]}"} \
         "${decoding[@]}" "$@"
 }
 
@@ -90,7 +95,7 @@ generate() { # generate SYSTEM SPLIT NAME OPTIONS...: fairseq-generate's output 
     into=$(folder "$1")
     shift 3
     step "$into/$name" run_to "$into/$name.txt" fairseq-generate "$work/bin" --user-dir "$plugin" --path "$(model "$system")" \
-        --gen-subset "$(subset "$split")" ${device[@]+"${device[@]}"} "${decoding[@]}" "$@"
+        --gen-subset "$(subset_of "$split")" ${device[@]+"${device[@]}"} "${decoding[@]}" "$@"
     step "$into/$name-scores" run_to "$into/$name.json" python -m recipes.common.generate_log "$into/$name.txt" \
         --references "$text/$split.$target_language"
 }

@@ -23,7 +23,7 @@ case $SCALE in
         updates=300000 batch=2048 schedule=inverse_sqrt lr=7e-4 warmup=16000 save_interval=1000 ;;
 esac
 data=${DATA:-$data}
-subwords=sentencepiece prepare_options=(--joined-dictionary) max_tokens=$batch
+subwords=sentencepiece max_tokens=$batch
 updates=${UPDATES:-$updates}
 training=("${sizes[@]}" --share-all-embeddings --dropout 0.1 --label-smoothing 0.1
     --optimizer adam --adam-betas '(0.9, 0.98)' --lr "$lr" --lr-scheduler "$schedule" --warmup-updates "$warmup" --max-update "$updates"
