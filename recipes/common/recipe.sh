@@ -29,6 +29,15 @@ device=()
 [ "$GPUS" -gt 0 ] || device=(--cpu)
 [ -z "${FP16:-}" ] || device+=(--fp16)
 
+corpus() { # corpus NAME: $data, which is DATA if that is given, and its languages
+    data=${DATA:-$1}
+    case $data in
+        multi30k) source_language=de target_language=en ;;
+        *_??_??) source_language=${data: -5:2} target_language=${data: -2} ;;
+        *) die "DATA=$data: expected multi30k or a parallel corpus of recipes/common/data" ;;
+    esac
+}
+
 prepare_corpus() { # $bin: the binarised corpus; $text: its splits as text. At SCALE=smoke a miniature in the corpus's own format
     text=$work/text bin=$work/bin
     if [ "$SCALE" = smoke ] && [ -z "${SOURCE:-}" ]; then
