@@ -5,10 +5,11 @@
 #
 #   data, source_language, target_language   a script of recipes/common/data, and its languages
 #   subwords, vocabulary, prepare_options    what prepare.sh makes of it
+#   tests        its test sets, separated by commas (default: test)
 #   training     options of fairseq-train that all systems of the paper share
 #   batch        tokens of an update; max_tokens: of those, what a GPU (or the CPU) takes at a time
 #   average      how many of the last checkpoints are averaged (1: none)
-#   decoding     options of fairseq-generate
+#   decoding     options of fairseq-generate; prepare.sh's decode_options among them
 #
 # In the environment, beside run.sh's: SCALE; WORK, where all is written; DATA, another data set; SOURCE, a folder with the
 # data's original files; GPUS, how many are used (default: all there are; 0: the CPU); FP16=1; LAUNCH, words before every
@@ -28,12 +29,26 @@ device=()
 [ "$GPUS" -gt 0 ] || device=(--cpu)
 [ -z "${FP16:-}" ] || device+=(--fp16)
 
-corpus=$work # its folder; a paper with several corpora sets it before prepare_corpus
+corpus() { # corpus NAME: $data, which is DATA if that is given, and its languages
+    data=${DATA:-$1}
+    case $data in
+        multi30k) source_language=de target_language=en ;;
+        *_??_??) source_language=${data: -5:2} target_language=${data: -2} ;;
+        *) die "DATA=$data: expected multi30k or a parallel corpus of recipes/common/data" ;;
+    esac
+}
+
+corpus_folder=$work # a recipe of several corpora sets it before prepare_corpus
 prepare_corpus() { # $bin: the binarised corpus; $text: its splits as text
-    text=$corpus/text bin=$corpus/bin
+    text=$corpus_folder/text bin=$corpus_folder/bin
     original_text "$text"
-    prepare "$text" "$corpus" "$source_language" "$target_language" "$subwords" "$vocabulary" \
-        ${prepare_options[@]+"${prepare_options[@]}"}
+    step "$corpus_folder/prepared" prepare "$text" "$corpus_folder" "$source_language" "$target_language" \
+        "$subwords" "$vocabulary" \
+        --tests "${tests:-test}" ${prepare_options[@]+"${prepare_options[@]}"}
+}
+
+subset_of() { # subset_of SPLIT: what fairseq calls it
+    case $1 in train | valid) printf '%s' "$1" ;; *) subset "$1" "${tests:-test}" ;; esac
 }
 
 original_text() { # original_text TEXT: the splits of $data as text. At SCALE=smoke a miniature in the corpus's own format
@@ -86,8 +101,8 @@ evaluate() { # evaluate SYSTEM SPLIT NAME OPTIONS...: quality and speed on a spl
     local system=$1 split=$2 name=$3 into
     into=$(folder "$1")
     shift 3
-    step "$into/$name" run fairseq-flexdepth sweep "$corpus/bin" --path "$(model "$system")" --output "$into/$name" \
-        --gen-subset "$(subset "$split")" --references "$text/$split.$target_language" ${device[@]+"${device[@]}"} \
+    step "$into/$name" run fairseq-flexdepth sweep "$corpus_folder/bin" --path "$(model "$system")" --output "$into/$name" \
+        --gen-subset "$(subset_of "$split")" --references "$text/$split.$target_language" ${device[@]+"${device[@]}"} \
         "${decoding[@]}" "$@"
 }
 
@@ -95,15 +110,15 @@ generate() { # generate SYSTEM SPLIT NAME OPTIONS...: fairseq-generate's output 
     local system=$1 split=$2 name=$3 into
     into=$(folder "$1")
     shift 3
-    step "$into/$name" run_to "$into/$name.txt" fairseq-generate "$corpus/bin" --user-dir "$plugin" --path "$(model "$system")" \
-        --gen-subset "$(subset "$split")" ${device[@]+"${device[@]}"} "${decoding[@]}" "$@"
+    step "$into/$name" run_to "$into/$name.txt" fairseq-generate "$corpus_folder/bin" --user-dir "$plugin" --path "$(model "$system")" \
+        --gen-subset "$(subset_of "$split")" ${device[@]+"${device[@]}"} "${decoding[@]}" "$@"
     step "$into/$name-scores" run_to "$into/$name.json" python -m recipes.common.generate_log "$into/$name.txt" \
         --references "$text/$split.$target_language"
 }
 
 distill() { # distill NAME TEACHER OPTIONS...: the training set translated by a checkpoint, in $work/NAME; a share a GPU
     local name=$1 shards=$((GPUS > 1 ? GPUS : 1))
-    local command=(fairseq-flexdepth distill "$corpus/bin" --path "$2" --dest "$work/$1" ${device[@]+"${device[@]}"}
+    local command=(fairseq-flexdepth distill "$corpus_folder/bin" --path "$2" --dest "$work/$1" ${device[@]+"${device[@]}"}
         "${decoding[@]}" "${@:3}")
     if [ "$shards" = 1 ]; then
         step "$work/logs/$name" run "${command[@]}"
