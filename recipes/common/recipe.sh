@@ -42,9 +42,12 @@ corpus_folder=$work # a recipe of several corpora sets it before prepare_corpus
 prepare_corpus() { # $bin: the binarised corpus; $text: its splits as text
     text=$corpus_folder/text bin=$corpus_folder/bin
     original_text "$text"
-    step "$corpus_folder/prepared" prepare "$text" "$corpus_folder" "$source_language" "$target_language" \
-        "$subwords" "$vocabulary" \
-        --tests "${tests:-test}" ${prepare_options[@]+"${prepare_options[@]}"}
+    prepare_text
+}
+
+prepare_text() { # $corpus_folder/bin from $corpus_folder/text
+    step "$corpus_folder/prepared" prepare "$corpus_folder/text" "$corpus_folder" "$source_language" "$target_language" \
+        "$subwords" "$vocabulary" --tests "${tests:-test}" ${prepare_options[@]+"${prepare_options[@]}"}
 }
 
 subset_of() { # subset_of SPLIT: what fairseq calls it
