@@ -11,7 +11,7 @@ case $SCALE in
         few_pieces=300 part=100 average=2
         sizes=(--encoder-embed-dim 16 --encoder-ffn-embed-dim 32 --encoder-attention-heads 2
             --decoder-embed-dim 16 --decoder-ffn-embed-dim 32 --decoder-attention-heads 2)
-        updates=10 teacher_updates=10 batch=400 schedule=polynomial_decay lr=5e-3 warmup=2 save_interval=5 ;;
+        log_interval=5 updates=10 teacher_updates=10 batch=400 schedule=polynomial_decay lr=5e-3 warmup=2 save_interval=5 ;;
     small)
         few_pieces=4000 part=5000 average=1
         sizes=(--encoder-embed-dim 128 --encoder-ffn-embed-dim 256 --encoder-attention-heads 4
@@ -46,7 +46,7 @@ setting() { # setting SETTING: its corpus and where that is; $bin is what its st
     local pieces=32000
     corpus_folder=$work/$1 data_options=() source_language=en target_language=de
     case $1 in
-        pt_en | tr_en) data=ted data_options=("${1/_/-}") source_language=${1%_en} target_language=en ;;
+        pt_en | tr_en) data=ted data_options=("${1%_en}") source_language=${1%_en} target_language=en ;;
         en_de_1) data=wmt16_en_de pieces=15000 ;;
         en_de_2 | en_de) data=wmt16_en_de pieces=37000 corpus_folder=$work/en_de ;;
         en_fr) data=wmt14_en_fr target_language=fr ;;
