@@ -2,7 +2,7 @@
 
     python -m recipes.common.resume SAVE_DIR
 
-fairseq writes a checkpoint whole, but then copies it to checkpoint_last.pt, and a kill can leave half a copy. That one is
+fairseq writes a checkpoint whole, but then copies it to checkpoint_last.pt, and a kill can leave half a copy. That is
 replaced by the latest whole checkpoint, or removed where there is none.
 """
 

@@ -1,4 +1,4 @@
-"""The recipes' tables: where measured values come from, and how they stand beside the paper's; and how trainings go on."""
+"""The recipes' tables: where measured values come from, how they stand beside the paper's; how trainings go on."""
 
 import json
 import os
@@ -102,7 +102,7 @@ def test_the_speed_of_an_interrupted_training(tmp_path):
 
 def test_a_checkpoint_that_was_cut_off_is_replaced(tmp_path):
     last = tmp_path / "checkpoint_last.pt"
-    for age, name in enumerate(("checkpoint_best.pt", "checkpoint_1_10.pt", "checkpoint_1_20.pt", "checkpoint_last.pt")):
+    for age, name in enumerate(("checkpoint_best.pt", "checkpoint_1_10.pt", "checkpoint_1_20.pt", last.name)):
         with zipfile.ZipFile(tmp_path / name, "w") as file:
             file.writestr("content", name * 100)
         os.utime(tmp_path / name, (age, age))
