@@ -84,6 +84,7 @@ fairseq_train() { # fairseq_train BIN FOLDER BATCH MAX_TOKENS OPTIONS...: as man
     shift 4
     [ -z "${CUDA_VISIBLE_DEVICES:-}" ] || gpus=$(tr , '\n' <<<"$CUDA_VISIBLE_DEVICES" | wc -l)
     [ "$gpus" -gt 0 ] || gpus=1
+    [ $((max_tokens * gpus)) -le "$batch" ] || max_tokens=$((batch / gpus))
     if [ -e "$into/checkpoint_last.pt" ]; then run python -m recipes.common.resume "$into"; fi
     # shellcheck disable=SC2086  # LAUNCH is several words
     run ${LAUNCH:-} fairseq-train "$bin" --user-dir "$plugin" --save-dir "$into" ${device[@]+"${device[@]}"} \
