@@ -1,7 +1,7 @@
 """Every recipe at its paper's scale: each command is one that its program takes, each model can be built, and has the
 size that the paper prints."""
 
-from typing import Dict, Iterator, List
+from typing import Dict, Iterator, List, Set
 
 import pytest
 import torch
@@ -69,7 +69,16 @@ def _models(systems: Dict[str, List[str]]) -> Dict[str, List[str]]:
     return models
 
 
-NOT_THE_MODELS = ("--user-dir", "--save-dir", "--seed", "--finetune-from-model", "--teacher-path", "--max-update")
+NOT_THE_MODELS = (
+    "--user-dir",
+    "--save-dir",
+    "--seed",
+    "--finetune-from-model",
+    "--init-embeddings-from",
+    "--teacher-path",
+    "--max-update",
+)
+BUILT: Set[str] = set()  # the recipes of a paper share systems
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -81,6 +90,8 @@ def test_commands_and_models_at_the_papers_scale(name, tmp_path, uninitialised):
     for command in commands:
         with quiet():
             _check(command)
-    for options_ in {" ".join(options_): options_ for options_ in _models(trained_systems(commands)).values()}.values():
-        with quiet():
-            assert count_parameters(build_training_model(options_, 1000, 1000)).total > 0
+    for model in _models(trained_systems(commands)).values():
+        if " ".join(model) not in BUILT:
+            BUILT.add(" ".join(model))
+            with quiet():
+                assert count_parameters(build_training_model(model, 1000, 1000)).total > 0
