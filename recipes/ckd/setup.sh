@@ -21,6 +21,7 @@ case $SCALE in
         part=200000 average=5 sizes=()
         updates=100000 teacher_updates=100000 batch=25000 schedule=inverse_sqrt lr=7e-4 warmup=4000 save_interval=1500 ;;
 esac
+export DOWNLOADS=${DOWNLOADS:-$work/downloads} # the settings have files in common
 updates=${UPDATES:-$updates} teacher_updates=${TEACHER_UPDATES:-${UPDATES:-$teacher_updates}}
 max_tokens=$((batch > 3125 ? 3125 : batch)) subwords=sentencepiece
 training=("${sizes[@]}" --share-all-embeddings --dropout 0.1 --label-smoothing 0.1
@@ -44,15 +45,16 @@ among() {
 
 setting() { # setting SETTING: its corpus and where that is; $bin is what its students are trained on
     local pieces=32000
-    corpus_folder=$work/$1 data_options=() source_language=en target_language=de
+    corpus=$work/$1 data_options=() tests=newstest2014 source_language=en target_language=de
     case $1 in
-        pt_en | tr_en) data=ted data_options=("${1%_en}") source_language=${1%_en} target_language=en ;;
+        pt_en | tr_en) data=ted data_options=("${1%_en}") tests=test source_language=${1%_en} target_language=en ;;
         en_de_1) data=wmt16_en_de pieces=15000 ;;
-        en_de_2 | en_de) data=wmt16_en_de pieces=37000 corpus_folder=$work/en_de ;;
+        en_de_2 | en_de) data=wmt16_en_de pieces=37000 corpus=$work/en_de ;;
         en_fr) data=wmt14_en_fr target_language=fr ;;
-        *) corpus "$1" ;;
+        multi30k | iwslt14_de_en) tests=test && use_corpus "$1" ;;
+        *) die "DATA=$1: expected multi30k or iwslt14_de_en" ;;
     esac
-    vocabulary=${few_pieces:-$pieces} text=$corpus_folder/text bin=$work/$1/bin
+    vocabulary=${few_pieces:-$pieces} text=$corpus/text bin=$work/$1/bin
 }
 
 prepare_settings() { # the corpora of $settings; en_de_1 and the students of en_de_2 have the same random part of en_de
@@ -109,7 +111,7 @@ system() { # system SETTING-NAME: what each system has of its own
         *-rc | *-oc | *-sc | *-cc) student "$1" --criterion ckd --ckd-mapping "$name" "${layers[@]}" ;;
         *) die "$1: no such system" ;;
     esac
-    evaluate "$1" test test
+    evaluate "$1" "$tests" test
 }
 
 made() { # made NAME...: the teachers of $settings, then their students of these names

@@ -29,7 +29,7 @@ device=()
 [ "$GPUS" -gt 0 ] || device=(--cpu)
 [ -z "${FP16:-}" ] || device+=(--fp16)
 
-corpus() { # corpus NAME: $data, which is DATA if that is given, and its languages
+use_corpus() { # use_corpus NAME: $data, which is DATA if that is given, and its languages
     data=${DATA:-$1}
     case $data in
         multi30k) source_language=de target_language=en ;;
@@ -38,16 +38,16 @@ corpus() { # corpus NAME: $data, which is DATA if that is given, and its languag
     esac
 }
 
-corpus_folder=$work # a recipe of several corpora sets it before prepare_corpus
+corpus=$work # its folder; a paper with several corpora sets it before prepare_corpus
 prepare_corpus() { # $bin: the binarised corpus; $text: its splits as text
-    text=$corpus_folder/text bin=$corpus_folder/bin
+    text=$corpus/text bin=$corpus/bin
     original_text "$text"
     prepare_text
 }
 
-prepare_text() { # $corpus_folder/bin from $corpus_folder/text
-    step "$corpus_folder/prepared" prepare "$corpus_folder/text" "$corpus_folder" "$source_language" "$target_language" \
-        "$subwords" "$vocabulary" --tests "${tests:-test}" ${prepare_options[@]+"${prepare_options[@]}"}
+prepare_text() { # $corpus/bin from $corpus/text
+    step "$corpus/prepared" prepare "$corpus/text" "$corpus" "$source_language" "$target_language" "$subwords" "$vocabulary" \
+        --tests "${tests:-test}" ${prepare_options[@]+"${prepare_options[@]}"}
 }
 
 subset_of() { # subset_of SPLIT: what fairseq calls it
@@ -94,6 +94,8 @@ fairseq_train() { # fairseq_train BIN FOLDER BATCH MAX_TOKENS OPTIONS...: as man
     shift 4
     [ -z "${CUDA_VISIBLE_DEVICES:-}" ] || gpus=$(tr , '\n' <<<"$CUDA_VISIBLE_DEVICES" | wc -l)
     [ "$gpus" -gt 0 ] || gpus=1
+    [ $((max_tokens * gpus)) -le "$batch" ] || max_tokens=$((batch / gpus))
+    if [ -e "$into/checkpoint_last.pt" ]; then run python -m recipes.common.resume "$into"; fi
     # shellcheck disable=SC2086  # LAUNCH is several words
     run ${LAUNCH:-} fairseq-train "$bin" --user-dir "$plugin" --save-dir "$into" ${device[@]+"${device[@]}"} \
         --max-tokens "$max_tokens" --update-freq $(((batch + max_tokens * gpus - 1) / (max_tokens * gpus))) \
@@ -104,7 +106,7 @@ evaluate() { # evaluate SYSTEM SPLIT NAME OPTIONS...: quality and speed on a spl
     local system=$1 split=$2 name=$3 into
     into=$(folder "$1")
     shift 3
-    step "$into/$name" run fairseq-flexdepth sweep "$corpus_folder/bin" --path "$(model "$system")" --output "$into/$name" \
+    step "$into/$name" run fairseq-flexdepth sweep "$corpus/bin" --path "$(model "$system")" --output "$into/$name" \
         --gen-subset "$(subset_of "$split")" --references "$text/$split.$target_language" ${device[@]+"${device[@]}"} \
         "${decoding[@]}" "$@"
 }
@@ -113,7 +115,7 @@ generate() { # generate SYSTEM SPLIT NAME OPTIONS...: fairseq-generate's output 
     local system=$1 split=$2 name=$3 into
     into=$(folder "$1")
     shift 3
-    step "$into/$name" run_to "$into/$name.txt" fairseq-generate "$corpus_folder/bin" --user-dir "$plugin" --path "$(model "$system")" \
+    step "$into/$name" run_to "$into/$name.txt" fairseq-generate "$corpus/bin" --user-dir "$plugin" --path "$(model "$system")" \
         --gen-subset "$(subset_of "$split")" ${device[@]+"${device[@]}"} "${decoding[@]}" "$@"
     step "$into/$name-scores" run_to "$into/$name.json" python -m recipes.common.generate_log "$into/$name.txt" \
         --references "$text/$split.$target_language"
@@ -121,7 +123,7 @@ generate() { # generate SYSTEM SPLIT NAME OPTIONS...: fairseq-generate's output 
 
 distill() { # distill NAME TEACHER OPTIONS...: the training set translated by a checkpoint, in $work/NAME; a share a GPU
     local name=$1 shards=$((GPUS > 1 ? GPUS : 1))
-    local command=(fairseq-flexdepth distill "$corpus_folder/bin" --path "$2" --dest "$work/$1" ${device[@]+"${device[@]}"}
+    local command=(fairseq-flexdepth distill "$corpus/bin" --path "$2" --dest "$work/$1" ${device[@]+"${device[@]}"}
         "${decoding[@]}" "${@:3}")
     if [ "$shards" = 1 ]; then
         step "$work/logs/$name" run "${command[@]}"
