@@ -51,7 +51,7 @@ setting() { # setting SETTING: its corpus and where that is; $bin is what its st
         en_de_1) data=wmt16_en_de pieces=15000 ;;
         en_de_2 | en_de) data=wmt16_en_de pieces=37000 corpus=$work/en_de ;;
         en_fr) data=wmt14_en_fr target_language=fr ;;
-        multi30k | iwslt14_de_en) tests=test && use_corpus "$1" ;;
+        multi30k | iwslt14_de_en) use_corpus "$1" && tests="test" ;;
         *) die "DATA=$1: expected multi30k or iwslt14_de_en" ;;
     esac
     vocabulary=${few_pieces:-$pieces} text=$corpus/text bin=$work/$1/bin
