@@ -180,7 +180,7 @@ def _heatmap(
                 continue
             strength = (value(row) - low) / (high - low) if high > low else 0.0
             mixed = [round(255 - (255 - part) * (0.06 + 0.94 * strength)) for part in colour]
-            ink = "#fff" if strength > 0.5 else "#1c2430"
+            ink = "#fff" if strength > 0.42 else "#1c2430"
             cells.append(f'<td style="background:rgb{tuple(mixed)};color:{ink}">{text(row)}</td>')
         lines.append(f"<tr><th>{n}</th>{''.join(cells)}</tr>")
     return f'<table class="map"><caption>{caption}</caption>' + "\n".join(lines) + "</table>"

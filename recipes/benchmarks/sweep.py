@@ -7,10 +7,11 @@ Whole command lines on made-up text, with random weights. See recipes/benchmarks
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
 
 from recipes.benchmarks import build, commands, common
 from recipes.benchmarks.selection import Bench
@@ -29,50 +30,55 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def timed(command: str, *options: Any) -> Tuple[Dict[str, float], str]:
+    """Seconds of a whole command and of the processors meanwhile, which other processes disturb less; its output."""
+    before = os.times()
+    seconds, printed = commands.run(command, *options)
+    after = os.times()
+    cpu = after.children_user - before.children_user + after.children_system - before.children_system
+    return {"whole": seconds, "cpu": cpu}, printed
+
+
 def measure(folder: Path, args: argparse.Namespace) -> Dict[str, Any]:
     """Seconds of the whole commands, and of beam search as each command counts it."""
     bench = Bench(folder, args, args.layers, args.vocabulary, args.decoded)
     output = folder / "sweep"
-    whole, _ = commands.run("fairseq-flexdepth", "sweep", *bench.options, *BATCHES, "--output", output)
+    whole, _ = timed("fairseq-flexdepth", "sweep", *bench.options, *BATCHES, "--output", output)
     rows = json.loads((output / "sweep.json").read_text(encoding="utf-8"))
-    common.progress(f"sweep: {whole:.1f} s")
+    common.progress(f"sweep: {whole['whole']:.1f} s, {whole['cpu']:.1f} s of the processors")
     separate = []
     for row in rows:
-        n, m = row["enc_layers"], row["dec_layers"]
-        seconds, printed = bench.generate(*BATCHES, "--enc-layers", n, "--dec-layers", m)
+        depth = ("--enc-layers", row["enc_layers"], "--dec-layers", row["dec_layers"])
+        run, printed = timed("fairseq-generate", *bench.options, "--user-dir", commands.PLUGIN, *BATCHES, *depth)
         log = parse_generate_log(printed)
         same = log.hypotheses == (output / row["translations"]).read_text(encoding="utf-8").splitlines()
-        separate.append({"pair": [n, m], "whole": seconds, "decoding": log.decoding, "same_translations": same})
-        common.progress(f"fairseq-generate at ({n}, {m}): {seconds:.1f} s, decoding {log.decoding:.1f} s")
-    sums = {key: sum(run[key] for run in separate) for key in ("whole", "decoding")}
-    decoding = sum(row["seconds"] for row in rows)
-    return {
-        "sweep": {"whole": whole, "decoding": decoding},
-        "separate": separate,
-        "separate_sums": sums,
-        "ratio": whole / sums["whole"],
-        "decoding_ratio": decoding / sums["decoding"],
-    }
+        separate.append({"depth": depth[1::2], **run, "decoding": log.decoding, "same_translations": same})
+        common.progress(f"fairseq-generate at {depth[1::2]}: {run['whole']:.1f} s ({run['cpu']:.1f} of the processors)")
+    sweep = {**whole, "decoding": sum(row["seconds"] for row in rows)}
+    sums = {key: sum(run[key] for run in separate) for key in sweep}
+    ratios = {key: sweep[key] / sums[key] for key in sweep}
+    return {"sweep": sweep, "separate": separate, "separate_sums": sums, "ratios": ratios}
 
 
 def table(measured: Dict[str, Any], args: argparse.Namespace) -> str:
-    sweep, separate = measured["sweep"], measured["separate_sums"]
-    runs = len(measured["separate"])
+    runs, ratios = len(measured["separate"]), measured["ratios"]
     same = sum(run["same_translations"] for run in measured["separate"])
     rows = [
-        ["`sweep`, all depths", f"{sweep['whole']:.1f}", f"{sweep['decoding']:.1f}"],
-        [f"{runs} runs of `fairseq-generate`", f"{separate['whole']:.1f}", f"{separate['decoding']:.1f}"],
-    ]
+        [name, *(f"{measured[key][part]:.1f}" for part in ("whole", "cpu", "decoding"))]
+        for name, key in (
+            ("`sweep`, all depths", "sweep"), (f"{runs} runs of `fairseq-generate`", "separate_sums")
+        )
+    ]  # fmt: skip
     return "\n".join(
         [
             f"{args.layers}×{args.layers}, d {args.embed_dim}, ffn {args.ffn_dim}, V {args.vocabulary:,}, beam "
             f"{args.beam}, fp32; {args.decoded:,} sentences of {args.length // 4} to "
             f"{2 * args.length - args.length // 4} words.",
             "",
-            common.markdown_table(["", "seconds, start-up included", "of which decoding"], rows),
+            common.markdown_table(["", "seconds, start-up included", "of the processors", "decoding alone"], rows),
             "",
-            f"- `sweep` costs {common.reached(measured['ratio'], 0.75)} of the separate runs; of their decoding alone "
-            f"{measured['decoding_ratio']:.3g}",
+            f"- `sweep`'s seconds, as a share of the separate runs': {common.reached(ratios['whole'], 0.75)}; of the "
+            f"processors' seconds {ratios['cpu']:.3g}, of decoding alone {ratios['decoding']:.3g}",
             f"- the same translations at {same} of {runs} depths",
         ]
     )

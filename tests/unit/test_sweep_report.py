@@ -5,6 +5,7 @@ import io
 import re
 import sys
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,8 @@ def swept(repeats=3):
     generation = SimpleNamespace(beam=4)
     split = SimpleNamespace(paths=["m.pt"], dataset=[0] * 4, cfg=SimpleNamespace(generation=generation))
     runs = [Run(0, (1, 1)), Run(0, (2, 2))]
-    sweep = SimpleNamespace(split=split, runs=runs, repeats=repeats, baseline=runs[1], file_name=lambda run: "x.txt")
+    sweep: Any = SimpleNamespace(split=split, runs=runs, repeats=repeats, baseline=runs[1])
+    sweep.file_name = lambda run: "x.txt"
     results = [
         [[[1.0, 9.0, 2.0], ["a b c d", "e f g h"]], [[2.0, 4.0, 6.0], ["a b c d", "e f g h"]]],
         [[[0.5, 0.25, 0.5], ["wrong"]], [[1.0, 1.0, 1.0], ["i j k l"]]],
