@@ -42,7 +42,11 @@ corpus=$work # its folder; a paper with several corpora sets it before prepare_c
 prepare_corpus() { # $bin: the binarised corpus; $text: its splits as text
     text=$corpus/text bin=$corpus/bin
     original_text "$text"
-    step "$corpus/prepared" prepare "$text" "$corpus" "$source_language" "$target_language" "$subwords" "$vocabulary" \
+    prepare_text
+}
+
+prepare_text() { # $corpus/bin from $corpus/text
+    step "$corpus/prepared" prepare "$corpus/text" "$corpus" "$source_language" "$target_language" "$subwords" "$vocabulary" \
         --tests "${tests:-test}" ${prepare_options[@]+"${prepare_options[@]}"}
 }
 

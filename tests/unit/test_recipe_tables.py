@@ -52,6 +52,7 @@ def work(tmp_path: Path) -> Path:
         ("{cell}", 26.0),
         ("tied/test/sweep:bleu@3,1", None),
         ("nobody/test/sweep:bleu", None),
+        ("tied/test/sweep:bleu@1,1 / 1e3", 0.0105),
         ("tied/test/sweep:bleu@1,1 - nobody/test/sweep:bleu", None),
     ],
 )
@@ -83,6 +84,20 @@ def test_measured_values_stand_beside_the_papers(work, tmp_path):
         read_table(table, {"chrf": "{system}/test/sweep:chrf"}, measurements)
     with pytest.raises(ValueError, match="nothing of table.tsv was measured"):
         read_table(table, {"bleu": "nobody/test/sweep:bleu"}, measurements)
+
+
+def test_columns_of_the_paper_alone_and_of_ours(work, tmp_path):
+    table = tmp_path / "table.tsv"
+    table.write_text("method\tpairs\tlarge\ntied\t12.5\t\nours\t\t\nnone\t11.0\t\n")
+    cells = {"pairs": "", "large": "vanilla-2-1/test/sweep:bleu", "+small": "tied/test/sweep:bleu"}
+    read = read_table(table, cells, Measurements(work))
+    assert markdown(read).splitlines()[::2] == [
+        "| method | pairs, paper | large | small |",
+        "| tied | 12.5 | 26.0 | 20.5 |",
+        "| none | 11.0 | 26.0 | 20.5 |",
+    ]
+    measured = read_table(table, {"pairs": "", "+small": "{method}/test/sweep:bleu"}, Measurements(work))
+    assert measured.left_out == 1  # the paper's row; ours does not count
 
 
 def test_the_speed_of_an_interrupted_training(tmp_path):
