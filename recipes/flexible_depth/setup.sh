@@ -70,7 +70,7 @@ trained() { # trained SYSTEM KIND: what each system has of its own
     local depth=${2#baseline-}
     case $2 in
         # The model that all fine-tuning starts from can be forced to other depths.
-        baseline-$encoder_layers-$decoder_layers) plain "$1" --arch "tied_multi_transformer$size" "${layers[@]}" "${deepest[@]}" ;;
+        "baseline-$encoder_layers-$decoder_layers") plain "$1" --arch "tied_multi_transformer$size" "${layers[@]}" "${deepest[@]}" ;;
         baseline-*) plain "$1" --arch "transformer$size" --encoder-layers "${depth%-*}" --decoder-layers "${depth#*-}" ;;
         layerdrop) batch=$((batch * tasks)) layerdrop "$1" 0.2 "${divisors[@]}" ;;
         layerdrop-one-batch) layerdrop "$1" 0.2 "${divisors[@]}" ;;
