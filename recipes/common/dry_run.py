@@ -17,9 +17,7 @@ def printed_commands(script: Path, scale: str, work: Path) -> List[List[str]]:
     """
     settings = {"DRY_RUN": "1", "SCALE": scale, "WORK": str(work), "GPUS": "0"}
     environment = {name: value for name, value in os.environ.items() if name not in ("SOURCE", "DATA", "SEEDS", "JOBS")}
-    run = subprocess.run(
-        ["bash", str(script)], env={**environment, **settings}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    run = subprocess.run(["bash", str(script)], env={**environment, **settings}, capture_output=True, text=True)
     if run.returncode != 0:
         raise RuntimeError(f"DRY_RUN=1 SCALE={scale} {script}: {run.stderr}")
     return [shlex.split(line) for line in run.stdout.splitlines() if line.strip()]

@@ -16,7 +16,7 @@ labels() {
     into=$(folder "$owner")/$name
     shift 3
     for system; do paths+=(--path "$(model "$system")"); done
-    step "$into/$split" run fairseq-flexdepth oracle "$work/bin" "${paths[@]}" --gen-subset "$(subset "$split")" \
+    step "$into/$split" run fairseq-flexdepth oracle "$work/bin" "${paths[@]}" --gen-subset "$(subset_of "$split")" \
         --output "$into" ${device[@]+"${device[@]}"} "${decoding[@]}" ${label_options[@]+"${label_options[@]}"}
 }
 

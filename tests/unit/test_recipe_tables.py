@@ -1,0 +1,119 @@
+"""The recipes' tables: where measured values come from, how they stand beside the paper's; how trainings go on."""
+
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from recipes.common.cells import Measurements
+from recipes.common.resume import repair
+from recipes.common.table import markdown, read_table
+from recipes.common.training import speed
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """Two seeds of a model of two depths, one of a model without depths, and an oracle's report."""
+    grid = [
+        {"enc_layers": 1, "dec_layers": 1, "bleu": 10.0, "bleu_signature": "nrefs:1"},
+        {"enc_layers": 2, "dec_layers": 1, "bleu": 20.0, "bleu_signature": "nrefs:1"},
+    ]
+    files = {
+        "tied/seed1/test/sweep": grid,
+        "tied/seed2/test/sweep": [{**row, "bleu": row["bleu"] + 1} for row in grid],
+        "vanilla-1-1/seed1/test/sweep": [{"enc_layers": 1, "dec_layers": 1, "bleu": 12.0}],
+        "vanilla-2-1/seed1/test/sweep": [{"enc_layers": 2, "dec_layers": 1, "bleu": 26.0}],
+        "lstm/seed1/test/sweep": [{"enc_layers": None, "dec_layers": None, "bleu": 5.0}],
+        "tied/seed1/labels": {"oracle": {"seconds": 3.0}, "pairs": [{"enc_layers": 1, "dec_layers": 1, "seconds": 2}]},
+    }
+    for name, content in files.items():
+        path = tmp_path / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "cell, value",
+    [
+        ("tied/test/sweep:bleu@1,1", 10.5),
+        ("tied/test/sweep:bleu", 20.5),  # the deepest
+        ("tied/test/sweep:bleu@*,*", 15.5),
+        ("tied/test/sweep:bleu@{n},1", 20.5),
+        ("vanilla-*/test/sweep:bleu", 19.0),
+        ("sum vanilla-*/test/sweep:bleu", 38.0),
+        ("tied/test/sweep:bleu@{n},1 - vanilla-2-1/test/sweep:bleu", -5.5),
+        ("sum vanilla-*/test/sweep:bleu / vanilla-{deep}-1/test/sweep:bleu", 38 / 26),
+        ("tied/labels:oracle.seconds", 3.0),
+        ("tied/labels:pairs.seconds@1,1", 2.0),
+        ("lstm/test/sweep:bleu", 5.0),
+        ("{cell}", 26.0),
+        ("tied/test/sweep:bleu@3,1", None),
+        ("nobody/test/sweep:bleu", None),
+        ("tied/test/sweep:bleu@1,1 - nobody/test/sweep:bleu", None),
+    ],
+)
+def test_cells(work, cell, value):
+    row = {"n": "2", "cell": "vanilla-{deep}-1/test/sweep:bleu"}
+    assert Measurements(work, {"deep": "2"}).value(cell, row) == (value if value is None else pytest.approx(value))
+
+
+def test_mistakes_in_cells(work):
+    with pytest.raises(ValueError, match="cell bleu: expected SYSTEM/FILE:KEY"):
+        Measurements(work).value("bleu", {})
+    with pytest.raises(ValueError, match="holds no chrf, but enc_layers"):
+        Measurements(work).value("tied/test/sweep:chrf", {})
+
+
+def test_measured_values_stand_beside_the_papers(work, tmp_path):
+    table = tmp_path / "table.tsv"
+    table.write_text("method\tsystem\tbleu\nTied\ttied\t21.25\nOther\tother\t30\nVanilla\tvanilla-2-1\t\n")
+    measurements = Measurements(work)
+    read = read_table(table, {"bleu": "{system}/test/sweep:bleu"}, measurements)
+    assert markdown(read).splitlines() == [
+        "| method | bleu | paper |",
+        "| --- | --: | --: |",
+        "| Tied | 20.50 | 21.25 |",
+        "| Vanilla | 26.00 |  |",
+    ]
+    assert (read.left_out, measurements.most_seeds, measurements.signatures) == (1, 2, {"nrefs:1"})
+    with pytest.raises(ValueError, match="--column chrf: table.tsv has method, system, bleu"):
+        read_table(table, {"chrf": "{system}/test/sweep:chrf"}, measurements)
+    with pytest.raises(ValueError, match="nothing of table.tsv was measured"):
+        read_table(table, {"bleu": "nobody/test/sweep:bleu"}, measurements)
+
+
+def test_the_speed_of_an_interrupted_training(tmp_path):
+    log = tmp_path / "train.log"
+    intervals = [(10, 100, 60), (20, 300, 120), (30, 500, 60), (40, 400, 90)]  # the third is the second run's first
+    log.write_text(
+        "".join(
+            f'2026 | INFO | train_inner | {{"num_updates": "{updates}", "wps": "{wps}", "wall": "{wall}"}}\n'
+            for updates, wps, wall in intervals
+        )
+    )
+    assert speed(log) == {"words_per_second": 400.0, "minutes": 3.5, "updates": 40.0}
+    log.write_text("nothing")
+    with pytest.raises(ValueError, match="no interval of training"):
+        speed(log)
+
+
+def test_a_checkpoint_that_was_cut_off_is_replaced(tmp_path):
+    last = tmp_path / "checkpoint_last.pt"
+    for age, name in enumerate(("checkpoint_best.pt", "checkpoint_1_10.pt", "checkpoint_1_20.pt", last.name)):
+        with zipfile.ZipFile(tmp_path / name, "w") as file:
+            file.writestr("content", name * 100)
+        os.utime(tmp_path / name, (age, age))
+    whole = last.read_bytes()
+    assert (repair(tmp_path), last.read_bytes()) == ("whole", whole)
+    last.write_bytes(whole[:-10])
+    (tmp_path / "checkpoint_1_20.pt").write_bytes(b"half")
+    os.utime(tmp_path / "checkpoint_1_20.pt", (9, 9))
+    assert repair(tmp_path) == "cut off; replaced by checkpoint_1_10.pt"
+    assert last.read_bytes() == (tmp_path / "checkpoint_1_10.pt").read_bytes()
+    for path in tmp_path.iterdir():
+        path.write_bytes(b"half")
+    assert repair(tmp_path) == "cut off, and the only one; removed"
+    assert not last.exists()
