@@ -5,28 +5,29 @@
 # shellcheck source=recipes/common/recipe.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../common/recipe.sh"
 
-source_language=de target_language=en
 case $SCALE in
     smoke)
-        data=iwslt14_de_en subwords=bpe vocabulary=300 prepare_options=(--separate) size=_iwslt_de_en
+        use_corpus iwslt14_de_en
+        subwords=bpe vocabulary=300 prepare_options=(--separate) size=_iwslt_de_en
         encoder_layers=2 encoder_tasks=2 decoder_layers=2 decoder_tasks=2 pairs=(1-1 1-2 2-2) dropped=(0.5)
         sizes=(--share-decoder-input-output-embed --encoder-embed-dim 16 --encoder-ffn-embed-dim 32
             --decoder-embed-dim 16 --decoder-ffn-embed-dim 32 --dropout 0.1)
         updates=12 batch=400 schedule=polynomial_decay lr=5e-3 finetune_lr=5e-3 warmup=4 save_interval=4 average=2 log_interval=4 ;;
     small)
-        data=multi30k subwords=sentencepiece vocabulary=4000 prepare_options=() size=_tiny
+        use_corpus multi30k
+        subwords=sentencepiece vocabulary=4000 prepare_options=() size=_tiny
         encoder_layers=6 encoder_tasks=4 decoder_layers=2 decoder_tasks=2 pairs=({1,2,3,6}-{1,2}) dropped=(0.1667 0.3333 0.5 0.6667)
         sizes=(--share-all-embeddings --encoder-embed-dim 128 --encoder-ffn-embed-dim 256 --encoder-attention-heads 4
             --decoder-embed-dim 128 --decoder-ffn-embed-dim 256 --decoder-attention-heads 4 --dropout 0.1)
         updates=1200 batch=1024 schedule=polynomial_decay lr=2e-3 finetune_lr=1e-3 warmup=300 save_interval=600 average=1 ;;
     paper) # its Appendix A is not public; README.md names what is Wu et al.'s (2019), whose set-up the paper follows, or ours
-        data=iwslt14_de_en subwords=bpe vocabulary=10000 prepare_options=(--separate) size=_iwslt_de_en
+        use_corpus iwslt14_de_en
+        subwords=bpe vocabulary=10000 prepare_options=(--separate) size=_iwslt_de_en
         encoder_layers=12 encoder_tasks=6 decoder_layers=6 decoder_tasks=4 pairs=({1,2,3,4,6,12}-{1,2,3,6})
         dropped=(0.1667 0.3333 0.5 0.6667)
         sizes=(--share-decoder-input-output-embed --dropout 0.3 --weight-decay 0.0001)
         updates=50000 batch=8192 schedule=inverse_sqrt lr=5e-4 finetune_lr=5e-4 warmup=4000 save_interval=1000 average=10 ;;
 esac
-data=${DATA:-$data}
 max_tokens=$((batch < 4096 ? batch : 4096))
 updates=${UPDATES:-$updates}
 training=("${sizes[@]}" --encoder-normalize-before --decoder-normalize-before --label-smoothing 0.1
@@ -60,9 +61,9 @@ multi_task() { # multi_task SYSTEM OPTIONS...: fine-tuned from the pre-trained m
 }
 
 system() { # system NAME: a system with Seq-KD; original-NAME: the same without
-    local name=$1 corpus=$work/distilled
-    [ "${name#original-}" = "$name" ] || corpus=$work/bin
-    on "$corpus" trained "$name" "${name#original-}"
+    local name=$1 training_set=$work/distilled
+    [ "${name#original-}" = "$name" ] || training_set=$bin
+    on "$training_set" trained "$name" "${name#original-}"
     evaluate "$name" test test
 }
 
