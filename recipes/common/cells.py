@@ -4,7 +4,8 @@ A cell is written SYSTEM/FILE:KEY: the KEY of WORK/SYSTEM/seed1/FILE.json, seed2
 mean over the seeds. KEY@N,M takes the entry of encoder depth N and decoder depth M from a list of depths; without it,
 the deepest one counts. ``oracle.seconds`` is the key ``seconds`` of the object ``oracle``. ``*`` in SYSTEM takes all
 systems that match, and ``*`` for N or M all depths: the value is their mean, or their sum in "sum CELL". "CELL - CELL"
-is a difference, "CELL / CELL" a ratio, and {NAME} stands for the row's column NAME.
+is a difference, "CELL / CELL" a ratio, "CELL / 1e6" millions, and {NAME} stands for the row's column NAME. An empty
+cell has no value.
 """
 
 import json
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Set
 
 _CELL = re.compile(r"(?P<sum>sum )?(?P<system>[^/]+)/(?P<file>[^:]+):(?P<key>[\w.]+)(@(?P<n>\*|\d+),(?P<m>\*|\d+))?")
+
+_NUMBER = re.compile(r"\d+(\.\d+)?(e\d+)?")
 
 
 class Measurements:
@@ -41,7 +44,12 @@ class Measurements:
                 if left is None or right is None:
                     return None
                 return left - right if symbol == " - " else left / right
-        found = _CELL.fullmatch(cell.format(**row, **self.values).format(**self.values))
+        if _NUMBER.fullmatch(cell):
+            return float(cell)
+        filled = cell.format(**row, **self.values).format(**self.values)
+        if not filled:
+            return None
+        found = _CELL.fullmatch(filled)
         if found is None:
             raise ValueError(f"cell {cell}: expected SYSTEM/FILE:KEY or SYSTEM/FILE:KEY@N,M")
         systems = sorted(path for path in self.work.glob(found["system"]) if path.is_dir())

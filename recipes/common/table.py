@@ -2,9 +2,10 @@
 
     python -m recipes.common.table TABLE.tsv --work FOLDER --column 'NAME=CELL' ... --output FOLDER/NAME
 
-TABLE.tsv holds the paper's table. A CELL says where a column's measured values are (recipes/common/cells.py); columns
-without one are the rows' names, and not printed if called "system" or "_...". Rows of which nothing was measured are
-left out and counted.
+TABLE.tsv holds the paper's table. A CELL says where a column's measured values are (recipes/common/cells.py); an empty
+one that the paper's values stand alone. Columns that are not given are the rows' names, and not printed if called
+"system" or "_...". '+NAME=CELL' adds a measured column that the paper's table lacks. Rows of which nothing was measured
+are left out and, if they are the paper's, counted.
 """
 
 import argparse
@@ -17,12 +18,22 @@ from recipes.common.figure import pyplot, save_figure
 
 
 class Column(NamedTuple):
-    """A column of the paper's table that is measured, too."""
+    """Values: the paper's, measured ones, or both."""
 
     name: str
     digits: int  # behind the point, as many as the paper prints
     paper: List[Optional[float]]
     measured: List[Optional[float]]
+
+    @property
+    def parts(self) -> Dict[str, List[Optional[float]]]:
+        """What there are values of, by the title of its column."""
+        title = _title(self.name)
+        if not any(value is not None for value in self.paper):
+            return {title: self.measured}
+        if not any(value is not None for value in self.measured):
+            return {f"{title}, paper": self.paper}
+        return {title: self.measured, "paper": self.paper}
 
 
 class Table(NamedTuple):
@@ -42,25 +53,33 @@ def read_table(path: Path, cells: Dict[str, str], measurements: Measurements) ->
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file, delimiter="\t")
         rows, names = list(reader), list(reader.fieldnames or [])
-    unknown = sorted(set(cells) - set(names))
+    added = [name[1:] for name in cells if name.startswith("+")]
+    cells = {name.lstrip("+"): cell for name, cell in cells.items()}
+    unknown = sorted(set(cells) - set(names) - set(added))
     if unknown:
         raise ValueError(f"--column {unknown[0]}: {path.name} has {', '.join(names)}")
-    measured = [{name: measurements.value(cell, row) for name, cell in cells.items()} for row in rows]
+    measured = [{name: measurements.value(cell, row) for name, cell in cells.items() if cell} for row in rows]
     kept = [number for number, values in enumerate(measured) if any(value is not None for value in values.values())]
     if not kept:
         raise ValueError(f"--work {measurements.work}: nothing of {path.name} was measured there")
+    digits = {name: max(_digits(row.get(name) or "") for row in rows) for name in cells}
+    most = max(digits[name] for name in cells if name not in added) if len(added) < len(cells) else 2
     columns = [
         Column(
             name,
-            max(_digits(row[name]) for row in rows),
-            [float(rows[number][name]) if rows[number][name] else None for number in kept],
-            [measured[number][name] for number in kept],
+            digits[name] if any(row.get(name) for row in rows) else most,
+            [_number(rows[number].get(name)) for number in kept],
+            [measured[number].get(name) for number in kept],
         )
-        for name in names
-        if name in cells
+        for name in [*(name for name in names if name in cells), *added]
     ]
     keys = [name for name in names if name not in cells and name != "system" and not name.startswith("_")]
-    return Table({key: [rows[number][key] for number in kept] for key in keys}, columns, len(rows) - len(kept))
+    papers = {number for number, row in enumerate(rows) if any(row.get(name) for name in cells)}
+    return Table({key: [rows[number][key] for number in kept] for key in keys}, columns, len(papers - set(kept)))
+
+
+def _number(text: Optional[str]) -> Optional[float]:
+    return float(text) if text else None
 
 
 def _digits(text: str) -> int:
@@ -68,13 +87,13 @@ def _digits(text: str) -> int:
 
 
 def markdown(table: Table) -> str:
-    """The table, two columns for each measured one."""
-    heads = [*table.names, *(head for column in table.columns for head in (_title(column.name), "paper"))]
-    lines = [_line(heads), _line(["---"] * len(table.names) + ["--:"] * (2 * len(table.columns)))]
+    """The table, two columns for each that is both the paper's and measured."""
+    parts = [(title, values, column.digits) for column in table.columns for title, values in column.parts.items()]
+    heads = [*table.names, *(title for title, _, _ in parts)]
+    lines = [_line(heads), _line(["---"] * len(table.names) + ["--:"] * len(parts))]
     for number in range(len(next(iter(table.names.values())))):
         cells = [values[number] for values in table.names.values()]
-        for column in table.columns:
-            cells += [_text(values[number], column.digits) for values in (column.measured, column.paper)]
+        cells += [_text(values[number], digits) for _, values, digits in parts]
         lines.append(_line(cells))
     return "\n".join(lines)
 
@@ -100,15 +119,17 @@ def draw(table: Table, path: Path) -> None:
     )
     places = range(len(labels))
     for column, axes in zip(table.columns, panels[0]):
-        for values, face, label in ((column.paper, "none", "paper"), (column.measured, "C0", "measured")):
+        for values, face in ((column.paper, "none"), (column.measured, "C0")):
             points = [(value, place) for value, place in zip(values, places) if value is not None]
             if points:
-                axes.scatter(*zip(*points), facecolors=face, edgecolors="C0", label=label)
+                axes.scatter(*zip(*points), facecolors=face, edgecolors="C0")
         axes.set_title(_title(column.name), fontsize=9)
         axes.grid(axis="y", alpha=0.3)
     panels[0][0].set_yticks(list(places))
     panels[0][0].set_yticklabels(labels, fontsize=8)
     panels[0][0].invert_yaxis()
+    for face, label in (("none", "paper"), ("C0", "measured")):
+        panels[0][0].scatter([], [], facecolors=face, edgecolors="C0", label=label)
     panels[0][0].legend(fontsize=7)
     save_figure(figure, path)
 

@@ -1,11 +1,14 @@
-"""The recipes' tables: where measured values come from, and how they stand beside the paper's."""
+"""The recipes' tables: where measured values come from, how they stand beside the paper's; how trainings go on."""
 
 import json
+import os
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from recipes.common.cells import Measurements
+from recipes.common.resume import repair
 from recipes.common.table import markdown, read_table
 from recipes.common.training import speed
 
@@ -23,7 +26,7 @@ def work(tmp_path: Path) -> Path:
         "vanilla-1-1/seed1/test/sweep": [{"enc_layers": 1, "dec_layers": 1, "bleu": 12.0}],
         "vanilla-2-1/seed1/test/sweep": [{"enc_layers": 2, "dec_layers": 1, "bleu": 26.0}],
         "lstm/seed1/test/sweep": [{"enc_layers": None, "dec_layers": None, "bleu": 5.0}],
-        "tied/seed1/labels": {"oracle": {"seconds": 3.0}, "pairs": [{"enc_layers": 1, "dec_layers": 1, "seconds": 2.0}]},
+        "tied/seed1/labels": {"oracle": {"seconds": 3.0}, "pairs": [{"enc_layers": 1, "dec_layers": 1, "seconds": 2}]},
     }
     for name, content in files.items():
         path = tmp_path / f"{name}.json"
@@ -95,3 +98,22 @@ def test_the_speed_of_an_interrupted_training(tmp_path):
     log.write_text("nothing")
     with pytest.raises(ValueError, match="no interval of training"):
         speed(log)
+
+
+def test_a_checkpoint_that_was_cut_off_is_replaced(tmp_path):
+    last = tmp_path / "checkpoint_last.pt"
+    for age, name in enumerate(("checkpoint_best.pt", "checkpoint_1_10.pt", "checkpoint_1_20.pt", last.name)):
+        with zipfile.ZipFile(tmp_path / name, "w") as file:
+            file.writestr("content", name * 100)
+        os.utime(tmp_path / name, (age, age))
+    whole = last.read_bytes()
+    assert (repair(tmp_path), last.read_bytes()) == ("whole", whole)
+    last.write_bytes(whole[:-10])
+    (tmp_path / "checkpoint_1_20.pt").write_bytes(b"half")
+    os.utime(tmp_path / "checkpoint_1_20.pt", (9, 9))
+    assert repair(tmp_path) == "cut off; replaced by checkpoint_1_10.pt"
+    assert last.read_bytes() == (tmp_path / "checkpoint_1_10.pt").read_bytes()
+    for path in tmp_path.iterdir():
+        path.write_bytes(b"half")
+    assert repair(tmp_path) == "cut off, and the only one; removed"
+    assert not last.exists()
