@@ -3,12 +3,14 @@
 A cell is written SYSTEM/FILE:KEY: the KEY of WORK/SYSTEM/seed1/FILE.json, seed2/FILE.json and so on; its value is the
 mean over the seeds. KEY@N,M takes the entry of encoder depth N and decoder depth M from a list of depths; without it,
 the deepest one counts. ``oracle.seconds`` is the key ``seconds`` of the object ``oracle``. ``*`` in SYSTEM takes all
-systems that match, and ``*`` for N or M all depths: the value is their mean, or their sum in "sum CELL". "CELL - CELL"
-is a difference, "CELL / CELL" a ratio, and {NAME} stands for the row's column NAME.
+systems that match, in FILE all files (several test sets), and ``*`` for N or M all depths: the value is their mean, or
+over systems their sum in "sum CELL". "CELL - CELL" is a difference, "CELL / CELL" a ratio, a number may stand for a
+CELL, and {NAME} stands for the row's column NAME.
 """
 
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Set
 
@@ -41,6 +43,8 @@ class Measurements:
                 if left is None or right is None:
                     return None
                 return left - right if symbol == " - " else left / right
+        with suppress(ValueError):
+            return float(cell)
         found = _CELL.fullmatch(cell.format(**row, **self.values).format(**self.values))
         if found is None:
             raise ValueError(f"cell {cell}: expected SYSTEM/FILE:KEY or SYSTEM/FILE:KEY@N,M")

@@ -38,14 +38,21 @@ corpus() { # corpus NAME: $data, which is DATA if that is given, and its languag
     esac
 }
 
-prepare_corpus() { # $bin: the binarised corpus; $text: its splits as text. At SCALE=smoke a miniature in the corpus's own format
-    text=$work/text bin=$work/bin
+prepared=$work # the folder of the corpus in use, for papers that have several
+fetch_corpus() { # fetch_corpus [FOLDER]: $text, a corpus's splits. At SCALE=smoke a miniature in the corpus's own format
+    local from=()
+    prepared=${1:-$work}
+    text=$prepared/text bin=$prepared/bin
     if [ "$SCALE" = smoke ] && [ -z "${SOURCE:-}" ]; then
-        step "$work/source/made" run python -m recipes.common.data.miniature "$data" "$work/source"
-        export SOURCE=$work/source CHECKSUMS=skip
+        step "$prepared/source/made" run python -m recipes.common.data.miniature "$data" "$prepared/source"
+        from=(env SOURCE="$prepared/source" CHECKSUMS=skip)
     fi
-    step "$text/made" run bash "$common/data/$data.sh" "$text" ${data_options[@]+"${data_options[@]}"}
-    step "$work/prepared" prepare "$text" "$work" "$source_language" "$target_language" "$subwords" "$vocabulary" \
+    step "$text/made" run ${from[@]+"${from[@]}"} bash "$common/data/$data.sh" "$text" ${data_options[@]+"${data_options[@]}"}
+}
+
+prepare_corpus() { # prepare_corpus [FOLDER]: as fetch_corpus, and $bin, the binarised corpus
+    fetch_corpus "$@"
+    step "$prepared/prepared" prepare "$text" "$prepared" "$source_language" "$target_language" "$subwords" "$vocabulary" \
         --tests "${tests:-test}" ${prepare_options[@]+"${prepare_options[@]}"}
 }
 
@@ -94,7 +101,7 @@ evaluate() { # evaluate SYSTEM SPLIT NAME OPTIONS...: quality and speed on a spl
     local system=$1 split=$2 name=$3 into
     into=$(folder "$1")
     shift 3
-    step "$into/$name" run fairseq-flexdepth sweep "$work/bin" --path "$(model "$system")" --output "$into/$name" \
+    step "$into/$name" run fairseq-flexdepth sweep "$prepared/bin" --path "$(model "$system")" --output "$into/$name" \
         --gen-subset "$(subset_of "$split")" --references "$text/$split.$target_language" ${device[@]+"${device[@]}"} \
         "${decoding[@]}" "$@"
 }
@@ -103,7 +110,7 @@ generate() { # generate SYSTEM SPLIT NAME OPTIONS...: fairseq-generate's output 
     local system=$1 split=$2 name=$3 into
     into=$(folder "$1")
     shift 3
-    step "$into/$name" run_to "$into/$name.txt" fairseq-generate "$work/bin" --user-dir "$plugin" --path "$(model "$system")" \
+    step "$into/$name" run_to "$into/$name.txt" fairseq-generate "$prepared/bin" --user-dir "$plugin" --path "$(model "$system")" \
         --gen-subset "$(subset_of "$split")" ${device[@]+"${device[@]}"} "${decoding[@]}" "$@"
     step "$into/$name-scores" run_to "$into/$name.json" python -m recipes.common.generate_log "$into/$name.txt" \
         --references "$text/$split.$target_language"
@@ -111,7 +118,7 @@ generate() { # generate SYSTEM SPLIT NAME OPTIONS...: fairseq-generate's output 
 
 distill() { # distill NAME TEACHER OPTIONS...: the training set translated by a checkpoint, in $work/NAME; a share a GPU
     local name=$1 shards=$((GPUS > 1 ? GPUS : 1))
-    local command=(fairseq-flexdepth distill "$work/bin" --path "$2" --dest "$work/$1" ${device[@]+"${device[@]}"}
+    local command=(fairseq-flexdepth distill "$prepared/bin" --path "$2" --dest "$work/$1" ${device[@]+"${device[@]}"}
         "${decoding[@]}" "${@:3}")
     if [ "$shards" = 1 ]; then
         step "$work/logs/$name" run "${command[@]}"
@@ -133,7 +140,7 @@ best() { # best FILE:KEY OUTPUT SYSTEM...: OUTPUT becomes a link to the model th
 }
 
 # table NAME COLUMN=CELL...: measured beside the paper's NAME.tsv, printed, and as NAME.md and NAME.png in $work/results. Cells may
-# use the recipe's $table_values, such as N=6
+# use the recipe's $table_values, such as N=6; $table_note is a sentence below it
 table() {
     local name=$1 cell value columns=()
     shift
@@ -141,5 +148,5 @@ table() {
     for value in ${table_values[@]+"${table_values[@]}"}; do columns+=(--value "$value"); done
     run mkdir -p "$work/results"
     run python -m recipes.common.table "$recipe/$name.tsv" --work "$work" --scale "$SCALE" --data "$data" "${columns[@]}" \
-        --output "$work/results/$name"
+        ${table_note:+--note "$table_note"} --output "$work/results/$name"
 }

@@ -4,11 +4,13 @@
 
 TABLE.tsv holds the paper's table. A CELL says where a column's measured values are (recipes/common/cells.py); columns
 without one are the rows' names, and not printed if called "system" or "_...". Rows of which nothing was measured are
-left out and counted.
+left out and counted, unless their "system" is empty: what others reported. Columns of which nothing was measured are
+left out and named.
 """
 
 import argparse
 import csv
+import math
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
@@ -21,6 +23,7 @@ class Column(NamedTuple):
 
     name: str
     digits: int  # behind the point, as many as the paper prints
+    own_digits: int  # of what was measured; more where numbers are small
     paper: List[Optional[float]]
     measured: List[Optional[float]]
 
@@ -30,7 +33,8 @@ class Table(NamedTuple):
 
     names: Dict[str, List[str]]
     columns: List[Column]
-    left_out: int
+    left_out: int  # rows
+    left_out_columns: List[str]
 
 
 def read_table(path: Path, cells: Dict[str, str], measurements: Measurements) -> Table:
@@ -45,26 +49,40 @@ def read_table(path: Path, cells: Dict[str, str], measurements: Measurements) ->
     unknown = sorted(set(cells) - set(names))
     if unknown:
         raise ValueError(f"--column {unknown[0]}: {path.name} has {', '.join(names)}")
-    measured = [{name: measurements.value(cell, row) for name, cell in cells.items()} for row in rows]
-    kept = [number for number, values in enumerate(measured) if any(value is not None for value in values.values())]
-    if not kept:
+    quoted = [row.get("system") == "" for row in rows]
+    measured = [
+        {name: None if quote else measurements.value(cell, row) for name, cell in cells.items()}
+        for row, quote in zip(rows, quoted)
+    ]
+    found = {name for values in measured for name, value in values.items() if value is not None}
+    if not found:
         raise ValueError(f"--work {measurements.work}: nothing of {path.name} was measured there")
+    kept = [number for number, values in enumerate(measured) if quoted[number] or set(values.values()) != {None}]
     columns = [
-        Column(
-            name,
-            max(_digits(row[name]) for row in rows),
-            [float(rows[number][name]) if rows[number][name] else None for number in kept],
-            [measured[number][name] for number in kept],
-        )
+        _column(name, [row[name] for row in rows], [values[name] for values in measured], kept)
         for name in names
-        if name in cells
+        if name in found
     ]
     keys = [name for name in names if name not in cells and name != "system" and not name.startswith("_")]
-    return Table({key: [rows[number][key] for number in kept] for key in keys}, columns, len(rows) - len(kept))
+    return Table(
+        {key: [rows[number][key] for number in kept] for key in keys},
+        columns,
+        len(rows) - len(kept),
+        [name for name in names if name in cells and name not in found],
+    )
 
 
-def _digits(text: str) -> int:
-    return len(text.partition(".")[2])
+def _column(name: str, paper: List[str], measured: List[Optional[float]], kept: List[int]) -> Column:
+    digits = max(len(text.partition(".")[2]) for text in paper)
+    largest = max(abs(value) for value in measured if value is not None)
+    three_figures = 2 - math.floor(math.log10(largest)) if largest else 0
+    return Column(
+        name,
+        digits,
+        max(digits, three_figures),
+        [float(paper[number]) if paper[number] else None for number in kept],
+        [measured[number] for number in kept],
+    )
 
 
 def markdown(table: Table) -> str:
@@ -74,7 +92,7 @@ def markdown(table: Table) -> str:
     for number in range(len(next(iter(table.names.values())))):
         cells = [values[number] for values in table.names.values()]
         for column in table.columns:
-            cells += [_text(values[number], column.digits) for values in (column.measured, column.paper)]
+            cells += [_text(column.measured[number], column.own_digits), _text(column.paper[number], column.digits)]
         lines.append(_line(cells))
     return "\n".join(lines)
 
@@ -117,6 +135,10 @@ def _notes(table: Table, measurements: Measurements, args: argparse.Namespace) -
     notes = [f"SCALE={args.scale}, data: {args.data}."]
     if table.left_out:
         notes.append(f"{table.left_out} rows of the paper's table were not made at this scale.")
+    if table.left_out_columns:
+        notes.append(f"Columns of it that were not made at this scale: {', '.join(table.left_out_columns)}.")
+    if args.note:
+        notes.append(args.note)
     if measurements.most_seeds > 1:
         notes.append(f"Means over {measurements.most_seeds} seeds.")
     notes += [f"sacrebleu: `{signature}`." for signature in sorted(measurements.signatures)]
@@ -132,6 +154,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER/NAME", help="without .md and .png")
     parser.add_argument("--scale", required=True)
     parser.add_argument("--data", required=True)
+    parser.add_argument("--note", default="", help="sentences below the table")
     args = parser.parse_args()
     measurements = Measurements(args.work, dict(value.split("=", 1) for value in args.value))
     cells = dict(column.split("=", 1) for column in args.column)
