@@ -23,6 +23,13 @@ EXTRAS_REQUIRE = {
     "examples": [
         "sentencepiece",  # subwords of the worked examples on real text
     ],
+    "recipes": [
+        "sentencepiece",  # subwords
+        "sacremoses",  # Moses' tokens, of which corpora are cleaned and in which some papers evaluate
+        "subword-nmt",  # joint BPE, as in the papers
+        "soundfile",  # reads LibriSpeech's flac files
+        "kaldi-native-fbank",  # their filter banks; torchaudio's need its extension, which a CPU-only torch cannot load
+    ],
     "export": [
         "ctranslate2",  # the fast runtime that a chosen depth can be exported to
     ],

@@ -24,6 +24,10 @@ run_to() { # run_to FILE COMMAND...: as run, with what the command prints in FIL
     mv "$file.part" "$file"
 }
 
+workers() { # how many processes prepare data: WORKERS, or one a processor (nproc heeds OMP_NUM_THREADS: not that)
+    echo "${WORKERS:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)}"
+}
+
 # step NAME COMMAND...: a command that runs once. NAME.log is what it printed; NAME.command says from its start, and NAME.done
 # from its end, which command it was. One that was interrupted runs again: it has to go on, or begin anew, by itself.
 step() {

@@ -1,0 +1,109 @@
+"""Verify and unpack the files that data sets come in.
+
+python -m recipes.common.data.archive check FILE sha256:...|md5:...
+python -m recipes.common.data.archive unpack ARCHIVE FOLDER MEMBER...
+
+MEMBER is a name in the archive, or a pattern (*, ?) that fits at least one. Members named that are there already are
+not unpacked again. Nothing is ever written outside FOLDER: an archive whose wanted names lead out of it is refused.
+"""
+
+import contextlib
+import fnmatch
+import hashlib
+import os
+import shutil
+import sys
+import tarfile
+import zipfile
+from typing import IO, Iterator, List, Sequence, Set, Tuple
+
+from recipes.common.data import files
+
+Member = Tuple[str, IO[bytes]]
+
+
+def check(path: str, checksum: str) -> None:
+    """Raise unless a file has a checksum, given as ``sha256:...`` or ``md5:...``."""
+    method, _, wanted = checksum.partition(":")
+    if method not in ("sha256", "md5") or not wanted:
+        raise ValueError(f"checksum {checksum}: expected sha256:... or md5:...")
+    digest = hashlib.new(method)
+    with open(path, "rb") as content:
+        for block in iter(lambda: content.read(1 << 20), b""):
+            digest.update(block)
+    if digest.hexdigest() != wanted:
+        raise ValueError(
+            f"{path}: its {method} is {digest.hexdigest()}, expected {wanted}; it is damaged or another file: "
+            "remove it, and get it again"
+        )
+
+
+def members(archive: str) -> Iterator[Member]:
+    """The names and contents of the regular files in a tar (of any compression) or zip archive, in its order."""
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as packed:
+            for entry in packed.infolist():
+                if not entry.is_dir():
+                    with packed.open(entry) as content:
+                        yield entry.filename, content
+        return
+    with contextlib.closing(tarfile.open(archive, mode="r|*")) as packed_tar:
+        for member in packed_tar:
+            if member.isfile():
+                extracted = packed_tar.extractfile(member)
+                assert extracted is not None
+                yield member.name, extracted
+
+
+def inside(folder: str, name: str) -> str:
+    """Where a member goes; raises for a name that leads out of the folder."""
+    parts = name.replace("\\", "/").split("/")
+    if name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
+        raise ValueError(f"{name}: a name in an archive that leads out of the folder it is unpacked to; refused")
+    return os.path.join(folder, *[part for part in parts if part not in ("", ".")])
+
+
+def missing(folder: str, patterns: Sequence[str], found: Set[str]) -> List[str]:
+    """The patterns that fit nothing: neither a name found, nor (for plain names) a file in the folder."""
+    return [
+        pattern
+        for pattern in patterns
+        if not fnmatch.filter(found, pattern) and not os.path.isfile(os.path.join(folder, pattern))
+    ]
+
+
+def unpack(archive: str, folder: str, patterns: Sequence[str]) -> None:
+    """Write the members that fit any pattern to the folder, each whole or not at all."""
+    if not missing(folder, patterns, set()):
+        return
+    found = set()
+    try:
+        for name, content in members(archive):
+            tidy = name[2:] if name.startswith("./") else name
+            if not any(fnmatch.fnmatchcase(tidy, pattern) for pattern in patterns):
+                continue
+            target = inside(folder, tidy)
+            found.add(tidy)
+            with files.written_whole(target, "wb") as output:
+                shutil.copyfileobj(content, output, 1 << 20)
+            if not any("*" in pattern or "?" in pattern for pattern in patterns) and found >= set(patterns):
+                break  # the rest of a large archive need not be read
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
+        raise ValueError(f"{archive}: cannot be unpacked ({error}); get it again") from error
+    absent = missing(folder, patterns, found)
+    if absent:
+        raise ValueError(f"{archive}: has no {', '.join(absent)}")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run ``check`` or ``unpack``."""
+    if len(arguments) == 3 and arguments[0] == "check":
+        check(arguments[1], arguments[2])
+    elif len(arguments) > 3 and arguments[0] == "unpack":
+        unpack(arguments[1], arguments[2], arguments[3:])
+    else:
+        sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    files.run(main)

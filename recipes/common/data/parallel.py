@@ -1,0 +1,101 @@
+"""Clean, aligned sentence pairs from a corpus in its original files.
+
+python -m recipes.common.data.parallel PREFIX SRC TGT --source FILE... --target FILE... [options]
+
+Writes PREFIX.SRC and PREFIX.TGT, a sentence a line. Without options every pair is kept, as in a test set; with
+--longest the pairs that no system should learn from go, by the rules of Moses' clean-corpus-n.perl: an empty side,
+more than --longest tokens on a side, one side more than --ratio times as long as the other.
+"""
+
+import argparse
+import itertools
+import os
+from typing import Iterable, Iterator, List, Sequence, Tuple
+
+from recipes.common.data import files, moses, sentences
+
+Pair = Tuple[str, str]
+
+
+def aligned(sources: Sequence[str], targets: Sequence[str]) -> Iterator[Pair]:
+    """The pairs of several corpora, one after the other; raises where two files are not equally long."""
+    if len(sources) != len(targets):
+        raise ValueError(f"--source has {len(sources)} files, --target has {len(targets)}: expected as many")
+    for source, target in zip(sources, targets):
+        for number, pair in enumerate(itertools.zip_longest(sentences.read(source), sentences.read(target)), 1):
+            if None in pair:
+                shorter, longer = (source, target) if pair[0] is None else (target, source)
+                raise ValueError(f"{shorter} ends after sentence {number - 1}, {longer} goes on: they are not parallel")
+            yield pair
+
+
+def fits(lengths: Tuple[int, int], longest: int, ratio: float) -> bool:
+    """Whether a pair of these numbers of tokens may stay."""
+    shorter, longer = sorted(lengths)
+    return shorter >= 1 and longer <= longest and longer <= ratio * shorter
+
+
+def filtered(pairs: Iterable[Pair], args: argparse.Namespace) -> Iterator[Pair]:
+    """The pairs whose tokens, as Moses counts them, are neither too many nor too different in number."""
+    with moses.Tokenizers(args.split_hyphens, args.workers) as tokenizers:
+        for block in moses.blocks(pairs):
+            sides = zip(zip(*block), args.languages)
+            source, target = ([len(line.split()) for line in tokenizers(list(side), to)] for side, to in sides)
+            for pair, lengths in zip(block, zip(source, target)):
+                if fits(lengths, args.longest, args.ratio):
+                    yield pair
+
+
+def write(pairs: Iterable[Pair], prefix: str, languages: Sequence[str], every: int, held_out: str) -> List[int]:
+    """Write pairs, every n-th of them to another prefix where ``every`` is not 0; returns the numbers of pairs."""
+    prefixes = [prefix, held_out] if every else [prefix]
+    names = [f"{name}.{language}" for name in prefixes for language in languages]
+    counts = [0] * len(prefixes)
+    for name in names:
+        os.makedirs(os.path.dirname(os.path.abspath(name)), exist_ok=True)
+    outputs = [open(f"{name}.part", "w", encoding="utf-8", newline="\n") for name in names]  # noqa: SIM115
+    try:
+        for number, pair in enumerate(pairs, 1):
+            which = int(bool(every) and number % every == 0)
+            counts[which] += 1
+            for output, sentence in zip(outputs[2 * which :], pair):
+                output.write(f"{sentence}\n")
+    finally:
+        for output in outputs:
+            output.close()
+    for name in names:
+        os.replace(f"{name}.part", name)
+    return counts
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Read, clean and write."""
+    parser = argparse.ArgumentParser(description="Clean, aligned sentence pairs from a corpus in its original files.")
+    parser.add_argument("prefix")
+    parser.add_argument("languages", nargs=2, metavar=("SRC", "TGT"))
+    parser.add_argument("--source", nargs="+", required=True, metavar="FILE")
+    parser.add_argument("--target", nargs="+", required=True, metavar="FILE")
+    parser.add_argument("--longest", type=int, help="filter: at most so many tokens on a side")
+    parser.add_argument("--ratio", type=float, default=9.0, help="filter: between the sides' lengths (default: 9)")
+    parser.add_argument("--split-hyphens", action="store_true", help="hyphens split words when tokens are counted")
+    parser.add_argument("--lowercase", action="store_true")
+    parser.add_argument("--straight-quotes", action="store_true", help="’ becomes '")
+    parser.add_argument("--every", type=int, default=0, metavar="N", help="every N-th pair goes to --held-out instead")
+    parser.add_argument("--held-out", default="", metavar="PREFIX")
+    parser.add_argument("--workers", type=int, default=1)
+    args = parser.parse_args(arguments)
+    if bool(args.every) != bool(args.held_out):
+        raise ValueError("--every and --held-out are given together or not at all")
+    pairs: Iterator[Pair] = aligned(args.source, args.target)
+    if args.longest:
+        pairs = filtered(pairs, args)
+    if args.straight_quotes:
+        pairs = ((source.replace("’", "'"), target.replace("’", "'")) for source, target in pairs)
+    if args.lowercase:
+        pairs = ((source.lower(), target.lower()) for source, target in pairs)
+    counts = write(pairs, args.prefix, args.languages, args.every, args.held_out)
+    print(", ".join(f"{name}: {count} pairs" for name, count in zip((args.prefix, args.held_out), counts)))
+
+
+if __name__ == "__main__":
+    files.run(main)

@@ -1,0 +1,49 @@
+"""Sentences out of the formats that corpora come in, one a line, clean: what is read depends on the file's name.
+
+- ``train.tags.*``: IWSLT's training text, between lines of tags about each talk;
+- ``*.xml``: IWSLT's dev and test sets, ``<seg id="1"> text </seg>``, characters escaped as in XML;
+- ``*.sgm``: WMT's, the same tags; read as sacrebleu reads them, entities and all, so that references are the same;
+- ``*.gz``: gzipped plain text;
+- anything else: plain text.
+"""
+
+import gzip
+import html
+import os
+import re
+from typing import Iterator
+
+from recipes.common.data import files
+
+_SEGMENT = re.compile(r"<seg[^>]*>(.*?)</seg>")
+_ABOUT_THE_TALK = re.compile(r"<(url|talkid|keywords|speaker|reviewer|translator|doc|/doc)\b")
+_UNWRAPPED = re.compile(r"</?(?:title|description)>")
+# What is no character of a sentence: controls (but tabs and the like, which are spaces), byte order marks, spaces of no
+# width.
+_INVISIBLE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200b\ufeff\ufffe\uffff]")
+
+
+def clean(line: str) -> str:
+    """A sentence without invisible characters, with single spaces (Unicode's other spaces count as such), stripped."""
+    return " ".join(_INVISIBLE.sub("", line).split())
+
+
+def read(path: str) -> Iterator[str]:
+    """The sentences of a file, clean; an empty one stays, for lines are aligned by their number."""
+    name = os.path.basename(path)
+    if name.startswith("train.tags."):
+        for line in files.read_lines(path):
+            if not _ABOUT_THE_TALK.match(line.strip()):
+                yield clean(_UNWRAPPED.sub("", line))
+    elif name.endswith((".xml", ".sgm")):
+        for line in files.read_lines(path):
+            segment = _SEGMENT.search(line)
+            if segment:
+                yield clean(html.unescape(segment.group(1)) if name.endswith(".xml") else segment.group(1))
+    elif name.endswith(".gz"):
+        with gzip.open(path, "rt", encoding="utf-8", errors="replace", newline="\n") as lines:
+            for line in lines:
+                yield clean(line)
+    else:
+        for line in files.read_lines(path):
+            yield clean(line)

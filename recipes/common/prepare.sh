@@ -1,0 +1,127 @@
+# shellcheck shell=bash
+# From clean text to fairseq's binary data, and back from fairseq's output to text. Sourced, after run.sh.
+#
+# In the environment: WORKERS, how many processes (default: one a processor); results do not depend on it.
+
+# prepare TEXT WORK SRC TGT KIND VOCABULARY [OPTIONS]: WORK/bin from TEXT/{train,valid,test...}.{SRC,TGT}. KIND is
+#   sentencepiece  pieces of one SentencePiece model of both languages (VOCABULARY pieces)
+#   bpe            Moses' tokens in joint BPE (VOCABULARY merges), by subword-nmt
+#   words          Moses' tokens, the VOCABULARY most frequent of each language, the others <unk>
+# Options:
+#   --tests A,B,...   the test sets in TEXT (default: test); in WORK/bin they are the subsets that `subset` names
+#   --separate        a dictionary a language; words always has two, the others one in common
+#   --lowercase       bpe and words: lowercase the tokens
+#   --split-hyphens   bpe and words: Moses' -a, hyphens are tokens
+# In between is WORK/bpe or WORK/tokens. What is done already (WORK/bin/.done) is not done again.
+prepare() {
+    local text=$1 work=$2 source=$3 target=$4 kind=$5 vocabulary=$6
+    shift 6
+    local tests=test joined=(--joined-dictionary) limits=() moses=()
+    while [ $# -gt 0 ]; do
+        case $1 in
+            --tests) tests=$2; shift ;;
+            --separate) joined=() ;;
+            --lowercase | --split-hyphens) moses+=("$1") ;;
+            *) die "prepare: $1: expected --tests, --separate, --lowercase or --split-hyphens" ;;
+        esac
+        shift
+    done
+    if [ -e "$work/bin/.done" ]; then say "data in $work/bin: already prepared"; return; fi
+    local splits=train,valid,$tests folder split
+    case $kind in
+        sentencepiece)
+            folder=$work/bpe
+            say "splitting into sub-words ($vocabulary pieces)"
+            run python -m recipes.common.data.subwords "$text" "$folder" --languages "$source,$target" \
+                --vocabulary "$vocabulary" --splits "$splits" --workers "$(workers)" ;;
+        bpe)
+            folder=$work/bpe
+            tokenize "$text" "$work/tokens" "$source" "$target" "$splits" ${moses[@]+"${moses[@]}"}
+            split_by_bpe "$work/tokens" "$folder" "$source" "$target" "$splits" "$vocabulary" ;;
+        words)
+            folder=$work/tokens joined=()
+            tokenize "$text" "$folder" "$source" "$target" "$splits" ${moses[@]+"${moses[@]}"}
+            # fairseq counts its four special symbols
+            limits=(--nwordssrc $((vocabulary + 4)) --nwordstgt $((vocabulary + 4))) ;;
+        *) die "prepare: KIND $kind: expected sentencepiece, bpe or words" ;;
+    esac
+    local prefixes=()
+    for split in ${tests//,/ }; do prefixes+=("$folder/$split"); done
+    binarise "$work" --source-lang "$source" --target-lang "$target" \
+        ${joined[@]+"${joined[@]}"} ${limits[@]+"${limits[@]}"} \
+        --trainpref "$folder/train" --validpref "$folder/valid" --testpref "$(IFS=,; echo "${prefixes[*]}")"
+}
+
+# prepare_lm TEXT WORK: WORK/bin from TEXT/{train,valid,test}.tokens, for language modelling.
+prepare_lm() {
+    local text=$1 work=$2
+    if [ -e "$work/bin/.done" ]; then say "data in $work/bin: already prepared"; return; fi
+    binarise "$work" --only-source --trainpref "$text/train.tokens" --validpref "$text/valid.tokens" \
+        --testpref "$text/test.tokens"
+}
+
+# subset NAME TESTS: which of fairseq's subsets (--gen-subset) the test set NAME is, given the list --tests had
+subset() {
+    local name=$1 number=0 test
+    for test in ${2//,/ }; do
+        if [ "$test" = "$name" ]; then
+            if [ $number = 0 ]; then echo test; else echo "test$number"; fi
+            return
+        fi
+        number=$((number + 1))
+    done
+    die "subset: no $name among $2"
+}
+
+# decode_options KIND SRC TGT: options with which `fairseq-flexdepth sweep` and fairseq-generate (its D lines) write plain
+# text, as a list for $(...)
+decode_options() {
+    case $1 in
+        sentencepiece) echo "--post-process sentencepiece" ;;
+        bpe) echo "--source-lang $2 --target-lang $3 --post-process subword_nmt --tokenizer moses" ;;
+        words) echo "--source-lang $2 --target-lang $3 --tokenizer moses" ;;
+        *) die "decode_options: KIND $1: expected sentencepiece, bpe or words" ;;
+    esac
+}
+
+tokenize() { # tokenize TEXT FOLDER SRC TGT SPLITS OPTIONS...
+    local text=$1 folder=$2 languages=("$3" "$4") splits=$5 split language
+    shift 5
+    say "tokenising"
+    for split in ${splits//,/ }; do
+        for language in "${languages[@]}"; do
+            run python -m recipes.common.data.moses "$text/$split.$language" "$folder/$split.$language" "$language" \
+                --workers "$(workers)" "$@"
+        done
+    done
+}
+
+split_by_bpe() { # split_by_bpe TOKENS FOLDER SRC TGT SPLITS MERGES
+    local tokens=$1 folder=$2 source=$3 target=$4 splits=$5 merges=$6 split language
+    say "splitting into sub-words ($merges merges)"
+    run mkdir -p "$folder"
+    run subword-nmt learn-joint-bpe-and-vocab --input "$tokens/train.$source" "$tokens/train.$target" -s "$merges" \
+        --output "$folder/codes.part" --write-vocabulary "$folder/vocabulary.$source" "$folder/vocabulary.$target"
+    run mv "$folder/codes.part" "$folder/codes"
+    for split in ${splits//,/ }; do
+        for language in "$source" "$target"; do
+            # the module, not `subword-nmt apply-bpe`, which does all in one process
+            run python -m subword_nmt.apply_bpe --codes "$folder/codes" --num-workers "$(workers)" \
+                --input "$tokens/$split.$language" --output "$folder/$split.$language.part"
+            run mv "$folder/$split.$language.part" "$folder/$split.$language"
+        done
+    done
+}
+
+binarise() { # binarise WORK OPTIONS...: fairseq-preprocess; what it prints is in WORK/preprocess.log
+    local work=$1 bin=$1/bin
+    shift
+    say "binarising"
+    run mkdir -p "$work"
+    run rm -rf "$bin"
+    run_to "$work/preprocess.log" fairseq-preprocess --workers "$(workers)" "$@" --destdir "$bin" || {
+        tail "$work/preprocess.log.part" >&2
+        die "fairseq-preprocess failed: $work/preprocess.log.part"
+    }
+    run touch "$bin/.done"
+}
