@@ -5,6 +5,7 @@
 #
 #   data, source_language, target_language   a script of recipes/common/data, and its languages
 #   subwords, vocabulary, prepare_options    what prepare.sh makes of it
+#   data_settings   the data script's variables, beside fetch.sh's (NAME=VALUE)
 #   tests        its test sets, separated by commas (default: test)
 #   training     options of fairseq-train that all systems of the paper share
 #   batch        tokens of an update; max_tokens: of those, what a GPU (or the CPU) takes at a time
@@ -38,20 +39,24 @@ corpus() { # corpus NAME: $data, which is DATA if that is given, and its languag
     esac
 }
 
-prepared=$work # the folder of the corpus in use, for papers that have several
-fetch_corpus() { # fetch_corpus [FOLDER]: $text, a corpus's splits. At SCALE=smoke a miniature in the corpus's own format
-    local from=()
-    prepared=${1:-$work}
+prepared=$work # the folder of the corpus in use; papers that have several change it
+fetch_corpus() { # $text: its splits. At SCALE=smoke a miniature in the corpus's own format
+    local settings=(${data_settings[@]+"${data_settings[@]}"})
     text=$prepared/text bin=$prepared/bin
     if [ "$SCALE" = smoke ] && [ -z "${SOURCE:-}" ]; then
         step "$prepared/source/made" run python -m recipes.common.data.miniature "$data" "$prepared/source"
-        from=(env SOURCE="$prepared/source" CHECKSUMS=skip)
+        settings+=(SOURCE="$prepared/source" CHECKSUMS=skip)
     fi
-    step "$text/made" run ${from[@]+"${from[@]}"} bash "$common/data/$data.sh" "$text" ${data_options[@]+"${data_options[@]}"}
+    step "$text/made" run ${settings[@]+env "${settings[@]}"} bash "$common/data/$data.sh" "$text" \
+        ${data_options[@]+"${data_options[@]}"}
 }
 
-prepare_corpus() { # prepare_corpus [FOLDER]: as fetch_corpus, and $bin, the binarised corpus
-    fetch_corpus "$@"
+prepare_corpus() { # as fetch_corpus, and $bin, the binarised corpus
+    fetch_corpus
+    prepare_text
+}
+
+prepare_text() { # $bin from $text
     step "$prepared/prepared" prepare "$text" "$prepared" "$source_language" "$target_language" "$subwords" "$vocabulary" \
         --tests "${tests:-test}" ${prepare_options[@]+"${prepare_options[@]}"}
 }
