@@ -4,17 +4,18 @@ A cell is written SYSTEM/FILE:KEY: the KEY of WORK/SYSTEM/seed1/FILE.json, seed2
 mean over the seeds. KEY@N,M takes the entry of encoder depth N and decoder depth M from a list of depths; without it,
 the deepest one counts. ``oracle.seconds`` is the key ``seconds`` of the object ``oracle``. ``*`` in SYSTEM takes all
 systems that match, in FILE all files (several test sets), and ``*`` for N or M all depths: the value is their mean, or
-over systems their sum in "sum CELL". "CELL - CELL" is a difference, "CELL / CELL" a ratio, a number may stand for a
-CELL, and {NAME} stands for the row's column NAME.
+over systems their sum in "sum CELL". "CELL - CELL" is a difference, "CELL / CELL" a ratio, "CELL / 1e6" millions, and
+{NAME} stands for the row's column NAME. An empty cell has no value.
 """
 
 import json
 import re
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Set
 
 _CELL = re.compile(r"(?P<sum>sum )?(?P<system>[^/]+)/(?P<file>[^:]+):(?P<key>[\w.]+)(@(?P<n>\*|\d+),(?P<m>\*|\d+))?")
+
+_NUMBER = re.compile(r"\d+(\.\d+)?(e\d+)?")
 
 
 class Measurements:
@@ -43,9 +44,12 @@ class Measurements:
                 if left is None or right is None:
                     return None
                 return left - right if symbol == " - " else left / right
-        with suppress(ValueError):
+        if _NUMBER.fullmatch(cell):
             return float(cell)
-        found = _CELL.fullmatch(cell.format(**row, **self.values).format(**self.values))
+        filled = cell.format(**row, **self.values).format(**self.values)
+        if not filled:
+            return None
+        found = _CELL.fullmatch(filled)
         if found is None:
             raise ValueError(f"cell {cell}: expected SYSTEM/FILE:KEY or SYSTEM/FILE:KEY@N,M")
         systems = sorted(path for path in self.work.glob(found["system"]) if path.is_dir())

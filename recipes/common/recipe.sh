@@ -5,7 +5,6 @@
 #
 #   data, source_language, target_language   a script of recipes/common/data, and its languages
 #   subwords, vocabulary, prepare_options    what prepare.sh makes of it
-#   data_settings   the data script's variables, beside fetch.sh's (NAME=VALUE)
 #   tests        its test sets, separated by commas (default: test)
 #   training     options of fairseq-train that all systems of the paper share
 #   batch        tokens of an update; max_tokens: of those, what a GPU (or the CPU) takes at a time
@@ -30,7 +29,7 @@ device=()
 [ "$GPUS" -gt 0 ] || device=(--cpu)
 [ -z "${FP16:-}" ] || device+=(--fp16)
 
-corpus() { # corpus NAME: $data, which is DATA if that is given, and its languages
+use_corpus() { # use_corpus NAME: $data, which is DATA if that is given, and its languages
     data=${DATA:-$1}
     case $data in
         multi30k) source_language=de target_language=en ;;
@@ -39,30 +38,29 @@ corpus() { # corpus NAME: $data, which is DATA if that is given, and its languag
     esac
 }
 
-prepared=$work # the folder of the corpus in use; papers that have several change it
-fetch_corpus() { # $text: its splits. At SCALE=smoke a miniature in the corpus's own format
-    local settings=(${data_settings[@]+"${data_settings[@]}"})
-    text=$prepared/text bin=$prepared/bin
-    if [ "$SCALE" = smoke ] && [ -z "${SOURCE:-}" ]; then
-        step "$prepared/source/made" run python -m recipes.common.data.miniature "$data" "$prepared/source"
-        settings+=(SOURCE="$prepared/source" CHECKSUMS=skip)
-    fi
-    step "$text/made" run ${settings[@]+env "${settings[@]}"} bash "$common/data/$data.sh" "$text" \
-        ${data_options[@]+"${data_options[@]}"}
-}
-
-prepare_corpus() { # as fetch_corpus, and $bin, the binarised corpus
-    fetch_corpus
+corpus=$work # its folder; a paper with several corpora sets it before prepare_corpus
+prepare_corpus() { # $bin: the binarised corpus; $text: its splits as text
+    text=$corpus/text bin=$corpus/bin
+    original_text "$text"
     prepare_text
 }
 
-prepare_text() { # $bin from $text
-    step "$prepared/prepared" prepare "$text" "$prepared" "$source_language" "$target_language" "$subwords" "$vocabulary" \
+prepare_text() { # $bin from $text, which came from elsewhere
+    step "$corpus/prepared" prepare "$text" "$corpus" "$source_language" "$target_language" "$subwords" "$vocabulary" \
         --tests "${tests:-test}" ${prepare_options[@]+"${prepare_options[@]}"}
 }
 
 subset_of() { # subset_of SPLIT: what fairseq calls it
     case $1 in train | valid) printf '%s' "$1" ;; *) subset "$1" "${tests:-test}" ;; esac
+}
+
+original_text() { # original_text TEXT: the splits of $data as text. At SCALE=smoke a miniature in the corpus's own format
+    local -x SOURCE=${SOURCE:-} CHECKSUMS=${CHECKSUMS:-}
+    if [ "$SCALE" = smoke ] && [ -z "$SOURCE" ]; then
+        SOURCE=$(dirname "$1")/source CHECKSUMS=skip
+        step "$SOURCE/made" run python -m recipes.common.data.miniature "$data" "$SOURCE"
+    fi
+    step "$1/made" run bash "$common/data/$data.sh" "$1" ${data_options[@]+"${data_options[@]}"}
 }
 
 folder() { # folder SYSTEM: where its model of this seed is
@@ -96,6 +94,8 @@ fairseq_train() { # fairseq_train BIN FOLDER BATCH MAX_TOKENS OPTIONS...: as man
     shift 4
     [ -z "${CUDA_VISIBLE_DEVICES:-}" ] || gpus=$(tr , '\n' <<<"$CUDA_VISIBLE_DEVICES" | wc -l)
     [ "$gpus" -gt 0 ] || gpus=1
+    [ $((max_tokens * gpus)) -le "$batch" ] || max_tokens=$((batch / gpus))
+    if [ -e "$into/checkpoint_last.pt" ]; then run python -m recipes.common.resume "$into"; fi
     # shellcheck disable=SC2086  # LAUNCH is several words
     run ${LAUNCH:-} fairseq-train "$bin" --user-dir "$plugin" --save-dir "$into" ${device[@]+"${device[@]}"} \
         --max-tokens "$max_tokens" --update-freq $(((batch + max_tokens * gpus - 1) / (max_tokens * gpus))) \
@@ -106,7 +106,7 @@ evaluate() { # evaluate SYSTEM SPLIT NAME OPTIONS...: quality and speed on a spl
     local system=$1 split=$2 name=$3 into
     into=$(folder "$1")
     shift 3
-    step "$into/$name" run fairseq-flexdepth sweep "$prepared/bin" --path "$(model "$system")" --output "$into/$name" \
+    step "$into/$name" run fairseq-flexdepth sweep "$corpus/bin" --path "$(model "$system")" --output "$into/$name" \
         --gen-subset "$(subset_of "$split")" --references "$text/$split.$target_language" ${device[@]+"${device[@]}"} \
         "${decoding[@]}" "$@"
 }
@@ -115,7 +115,7 @@ generate() { # generate SYSTEM SPLIT NAME OPTIONS...: fairseq-generate's output 
     local system=$1 split=$2 name=$3 into
     into=$(folder "$1")
     shift 3
-    step "$into/$name" run_to "$into/$name.txt" fairseq-generate "$prepared/bin" --user-dir "$plugin" --path "$(model "$system")" \
+    step "$into/$name" run_to "$into/$name.txt" fairseq-generate "$corpus/bin" --user-dir "$plugin" --path "$(model "$system")" \
         --gen-subset "$(subset_of "$split")" ${device[@]+"${device[@]}"} "${decoding[@]}" "$@"
     step "$into/$name-scores" run_to "$into/$name.json" python -m recipes.common.generate_log "$into/$name.txt" \
         --references "$text/$split.$target_language"
@@ -123,7 +123,7 @@ generate() { # generate SYSTEM SPLIT NAME OPTIONS...: fairseq-generate's output 
 
 distill() { # distill NAME TEACHER OPTIONS...: the training set translated by a checkpoint, in $work/NAME; a share a GPU
     local name=$1 shards=$((GPUS > 1 ? GPUS : 1))
-    local command=(fairseq-flexdepth distill "$prepared/bin" --path "$2" --dest "$work/$1" ${device[@]+"${device[@]}"}
+    local command=(fairseq-flexdepth distill "$corpus/bin" --path "$2" --dest "$work/$1" ${device[@]+"${device[@]}"}
         "${decoding[@]}" "${@:3}")
     if [ "$shards" = 1 ]; then
         step "$work/logs/$name" run "${command[@]}"
@@ -144,8 +144,9 @@ best() { # best FILE:KEY OUTPUT SYSTEM...: OUTPUT becomes a link to the model th
     step "$work/logs/$(basename "$output")" run python -m recipes.common.best "$cell" "$output" "${folders[@]}"
 }
 
-# table NAME COLUMN=CELL...: measured beside the paper's NAME.tsv, printed, and as NAME.md and NAME.png in $work/results. Cells may
-# use the recipe's $table_values, such as N=6; $table_note is a sentence below it
+# table NAME COLUMN=CELL...: measured beside the paper's NAME.tsv, printed, and as NAME.md and NAME.png in $work/results. COLUMN=
+# is the paper's alone, +COLUMN=CELL a column that the paper lacks. Cells may use the recipe's $table_values, such as N=6.
+# $table_note is printed below
 table() {
     local name=$1 cell value columns=()
     shift

@@ -2,10 +2,10 @@
 
     python -m recipes.common.table TABLE.tsv --work FOLDER --column 'NAME=CELL' ... --output FOLDER/NAME
 
-TABLE.tsv holds the paper's table. A CELL says where a column's measured values are (recipes/common/cells.py); columns
-without one are the rows' names, and not printed if called "system" or "_...". Rows of which nothing was measured are
-left out and counted, unless their "system" is empty: what others reported. Columns of which nothing was measured are
-left out and named.
+TABLE.tsv holds the paper's table. A CELL says where a column's measured values are (recipes/common/cells.py); an empty
+one that the paper's values stand alone. Columns that are not given are the rows' names, and not printed if called
+"system" or "_...". '+NAME=CELL' adds a measured column that the paper's table lacks. Rows of which nothing was measured
+are left out and, if they are the paper's, counted; one whose "system" is empty stays: the paper quotes it from others.
 """
 
 import argparse
@@ -19,13 +19,28 @@ from recipes.common.figure import pyplot, save_figure
 
 
 class Column(NamedTuple):
-    """A column of the paper's table that is measured, too."""
+    """Values: the paper's, measured ones, or both."""
 
     name: str
     digits: int  # behind the point, as many as the paper prints
-    own_digits: int  # of what was measured; more where numbers are small
     paper: List[Optional[float]]
     measured: List[Optional[float]]
+
+    @property
+    def measured_digits(self) -> int:
+        """More than the paper's where the largest value would have fewer than three figures, as in small models."""
+        largest = max((abs(value) for value in self.measured if value is not None), default=0.0)
+        return max(self.digits, 2 - math.floor(math.log10(largest))) if largest else self.digits
+
+    @property
+    def parts(self) -> Dict[str, List[Optional[float]]]:
+        """What there are values of, by the title of its column."""
+        title = _title(self.name)
+        if not any(value is not None for value in self.paper):
+            return {title: self.measured}
+        if not any(value is not None for value in self.measured):
+            return {f"{title}, paper": self.paper}
+        return {title: self.measured, "paper": self.paper}
 
 
 class Table(NamedTuple):
@@ -33,8 +48,7 @@ class Table(NamedTuple):
 
     names: Dict[str, List[str]]
     columns: List[Column]
-    left_out: int  # rows
-    left_out_columns: List[str]
+    left_out: int
 
 
 def read_table(path: Path, cells: Dict[str, str], measurements: Measurements) -> Table:
@@ -46,53 +60,55 @@ def read_table(path: Path, cells: Dict[str, str], measurements: Measurements) ->
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file, delimiter="\t")
         rows, names = list(reader), list(reader.fieldnames or [])
-    unknown = sorted(set(cells) - set(names))
+    added = [name[1:] for name in cells if name.startswith("+")]
+    cells = {name.lstrip("+"): cell for name, cell in cells.items()}
+    unknown = sorted(set(cells) - set(names) - set(added))
     if unknown:
         raise ValueError(f"--column {unknown[0]}: {path.name} has {', '.join(names)}")
-    quoted = [row.get("system") == "" for row in rows]
     measured = [
-        {name: None if quote else measurements.value(cell, row) for name, cell in cells.items()}
-        for row, quote in zip(rows, quoted)
+        {name: measurements.value(cell, row) for name, cell in cells.items() if cell and row.get("system") != ""}
+        for row in rows
     ]
-    found = {name for values in measured for name, value in values.items() if value is not None}
-    if not found:
+    found = [any(value is not None for value in values.values()) for values in measured]
+    kept = [number for number, row in enumerate(rows) if found[number] or row.get("system") == ""]
+    if not any(found):
         raise ValueError(f"--work {measurements.work}: nothing of {path.name} was measured there")
-    kept = [number for number, values in enumerate(measured) if quoted[number] or set(values.values()) != {None}]
+    digits = {name: max(_digits(row.get(name) or "") for row in rows) for name in cells}
+    most = max(digits[name] for name in cells if name not in added) if len(added) < len(cells) else 2
     columns = [
-        _column(name, [row[name] for row in rows], [values[name] for values in measured], kept)
-        for name in names
-        if name in found
+        Column(
+            name,
+            digits[name] if any(row.get(name) for row in rows) else most,
+            [_number(rows[number].get(name)) for number in kept],
+            [measured[number].get(name) for number in kept],
+        )
+        for name in [*(name for name in names if name in cells), *added]
     ]
     keys = [name for name in names if name not in cells and name != "system" and not name.startswith("_")]
-    return Table(
-        {key: [rows[number][key] for number in kept] for key in keys},
-        columns,
-        len(rows) - len(kept),
-        [name for name in names if name in cells and name not in found],
-    )
+    papers = {number for number, row in enumerate(rows) if any(row.get(name) for name in cells)}
+    return Table({key: [rows[number][key] for number in kept] for key in keys}, columns, len(papers - set(kept)))
 
 
-def _column(name: str, paper: List[str], measured: List[Optional[float]], kept: List[int]) -> Column:
-    digits = max(len(text.partition(".")[2]) for text in paper)
-    largest = max(abs(value) for value in measured if value is not None)
-    three_figures = 2 - math.floor(math.log10(largest)) if largest else 0
-    return Column(
-        name,
-        digits,
-        max(digits, three_figures),
-        [float(paper[number]) if paper[number] else None for number in kept],
-        [measured[number] for number in kept],
-    )
+def _number(text: Optional[str]) -> Optional[float]:
+    return float(text) if text else None
+
+
+def _digits(text: str) -> int:
+    return len(text.partition(".")[2])
 
 
 def markdown(table: Table) -> str:
-    """The table, two columns for each measured one."""
-    heads = [*table.names, *(head for column in table.columns for head in (_title(column.name), "paper"))]
-    lines = [_line(heads), _line(["---"] * len(table.names) + ["--:"] * (2 * len(table.columns)))]
+    """The table, two columns for each that is both the paper's and measured."""
+    parts = [
+        (title, values, column.measured_digits if values is column.measured else column.digits)
+        for column in table.columns
+        for title, values in column.parts.items()
+    ]
+    heads = [*table.names, *(title for title, _, _ in parts)]
+    lines = [_line(heads), _line(["---"] * len(table.names) + ["--:"] * len(parts))]
     for number in range(len(next(iter(table.names.values())))):
         cells = [values[number] for values in table.names.values()]
-        for column in table.columns:
-            cells += [_text(column.measured[number], column.own_digits), _text(column.paper[number], column.digits)]
+        cells += [_text(values[number], digits) for _, values, digits in parts]
         lines.append(_line(cells))
     return "\n".join(lines)
 
@@ -118,15 +134,17 @@ def draw(table: Table, path: Path) -> None:
     )
     places = range(len(labels))
     for column, axes in zip(table.columns, panels[0]):
-        for values, face, label in ((column.paper, "none", "paper"), (column.measured, "C0", "measured")):
+        for values, face in ((column.paper, "none"), (column.measured, "C0")):
             points = [(value, place) for value, place in zip(values, places) if value is not None]
             if points:
-                axes.scatter(*zip(*points), facecolors=face, edgecolors="C0", label=label)
+                axes.scatter(*zip(*points), facecolors=face, edgecolors="C0")
         axes.set_title(_title(column.name), fontsize=9)
         axes.grid(axis="y", alpha=0.3)
     panels[0][0].set_yticks(list(places))
     panels[0][0].set_yticklabels(labels, fontsize=8)
     panels[0][0].invert_yaxis()
+    for face, label in (("none", "paper"), ("C0", "measured")):
+        panels[0][0].scatter([], [], facecolors=face, edgecolors="C0", label=label)
     panels[0][0].legend(fontsize=7)
     save_figure(figure, path)
 
@@ -135,8 +153,6 @@ def _notes(table: Table, measurements: Measurements, args: argparse.Namespace) -
     notes = [f"SCALE={args.scale}, data: {args.data}."]
     if table.left_out:
         notes.append(f"{table.left_out} rows of the paper's table were not made at this scale.")
-    if table.left_out_columns:
-        notes.append(f"Columns of it that were not made at this scale: {', '.join(table.left_out_columns)}.")
     if args.note:
         notes.append(args.note)
     if measurements.most_seeds > 1:
@@ -154,7 +170,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER/NAME", help="without .md and .png")
     parser.add_argument("--scale", required=True)
     parser.add_argument("--data", required=True)
-    parser.add_argument("--note", default="", help="sentences below the table")
+    parser.add_argument("--note", default="", help="sentences for below the table")
     args = parser.parse_args()
     measurements = Measurements(args.work, dict(value.split("=", 1) for value in args.value))
     cells = dict(column.split("=", 1) for column in args.column)

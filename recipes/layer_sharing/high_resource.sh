@@ -21,15 +21,14 @@ given_pairs() {
         given=${SOURCE:-SOURCE} genuine=() both=(--with synthetic)
         tests+=,newstest2018,newstest2019 test_sets+=(newstest2018 newstest2019)
     else
-        prepared=$work
-        fetch_corpus
-        given=$text
+        given=$work/text # Table 1's
+        original_text "$given"
     fi
 }
 
 pairs() { # pairs NAME OPTIONS...: a corpus of them
-    prepared=$work/$1
-    text=$prepared/text bin=$prepared/bin
+    corpus=$work/$1
+    text=$corpus/text bin=$corpus/bin
     step "$text/made" run python -m recipes.layer_sharing.training_text "$given" "$text" \
         --languages "$source_language,$target_language" --splits "valid,$tests" "${@:2}"
     prepare_text

@@ -31,7 +31,7 @@ embeddings=(--share-all-embeddings)
 prefix= # of the names of a table's systems
 
 translation_corpus() { # translation_corpus NAME: a corpus, or what stands for it at this scale; test_sets are scored
-    if [ "$SCALE" = small ]; then corpus multi30k; else corpus "$1"; fi
+    if [ "$SCALE" = small ]; then use_corpus multi30k; else use_corpus "$1"; fi
     subwords=bpe
     case $data in
         wmt16_en_de)

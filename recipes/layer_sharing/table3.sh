@@ -21,7 +21,7 @@ translate de en
 columns=(de_en_2013='de-en-{system}/scores/newstest2013:bleu' de_en_2014="de-en-{system}/scores/${test_sets[-1]}:bleu")
 if [ "$data" != multi30k ]; then
     translation_corpus wmt14_en_fr
-    prepared=$work/en-fr
+    corpus=$work/en-fr
     prepare_corpus
     translate en fr
     translate fr en

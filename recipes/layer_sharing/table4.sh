@@ -25,7 +25,7 @@ case $SCALE in
         log_interval=100 average=10 ;;
 esac
 data=librispeech updates=${UPDATES:-$updates}
-data_settings=(SPLITS="${training_splits[*]} ${splits[*]}" VOCABULARY="$vocabulary")
+export SPLITS="${training_splits[*]} ${splits[*]}" VOCABULARY=$vocabulary # librispeech.sh's
 training=(--task speech_to_text --config-yaml config.yaml --train-subset "$(IFS=,; echo "${training_splits[*]}")"
     --valid-subset dev-clean --max-tokens-valid "$max_tokens" --arch cycle_shared_s2t_transformer
     --share-decoder-input-output-embed --conv-channels "$channels" --criterion label_smoothed_cross_entropy
@@ -68,9 +68,8 @@ systems=(speech-vanilla speech-universal speech-sequence speech-cycle speech-cyc
 [ "$SCALE" != smoke ] || systems=(speech-universal speech-cycle_rev)
 [ "$SCALE" = paper ] || table_note="M and N are the paper's: here $plain layers for 6, $encoder and $decoder for 8 and 4."
 
-prepared=$work/speech
-fetch_corpus
-bin=$text
+bin=$work/speech/text
+original_text "$bin"
 each system "${systems[@]}"
 table table4 params_millions='{system}/train:parameters / 1e6' \
     speed='{system}/train:words_per_second / speech-universal/train:words_per_second' \

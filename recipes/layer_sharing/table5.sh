@@ -27,18 +27,19 @@ training=(--task language_modeling --arch cycle_shared_transformer_lm --ddp-back
     --no-epoch-checkpoints --skip-invalid-size-inputs-valid-test)
 [ "$schedule" = inverse_sqrt ] || training+=(--total-num-update "$updates")
 
-words() { # $prepared/bin: the corpus as words; of a corpus in two languages the English side
+words() { # $corpus/bin: the corpus as words; of a corpus in two languages the English side
     local split
-    prepared=$work/words
-    fetch_corpus
+    corpus=$work/words
+    text=$corpus/text bin=$corpus/bin
+    original_text "$text"
     case $data in
-        wikitext103) step "$prepared/prepared" prepare_lm "$text" "$prepared" ;;
+        wikitext103) step "$corpus/prepared" prepare_lm "$text" "$corpus" ;;
         *)
             for split in train valid test; do
-                step "$prepared/tokens/$split" run python -m recipes.common.data.moses "$text/$split.en" \
-                    "$prepared/tokens/$split.tokens" en
+                step "$corpus/tokens/$split" run python -m recipes.common.data.moses "$text/$split.en" \
+                    "$corpus/tokens/$split.tokens" en
             done
-            step "$prepared/prepared" prepare_lm "$prepared/tokens" "$prepared" ;;
+            step "$corpus/prepared" prepare_lm "$corpus/tokens" "$corpus" ;;
     esac
 }
 

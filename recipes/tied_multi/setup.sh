@@ -6,18 +6,18 @@ source "$(dirname "${BASH_SOURCE[0]}")/../common/recipe.sh"
 
 case $SCALE in
     smoke)
-        corpus wmt18_en_de
+        use_corpus wmt18_en_de
         vocabulary=300 N=2 M=2 deep=2,2 pairs=(1-1 1-2 2-2) size=_tiny teachers=2 average=2
         sizes=(--encoder-embed-dim 16 --encoder-ffn-embed-dim 32 --decoder-embed-dim 16 --decoder-ffn-embed-dim 32)
         updates=20 batch=400 schedule=polynomial_decay lr=5e-3 warmup=5 save_interval=5 ;;
     small)
-        corpus multi30k
+        use_corpus multi30k
         vocabulary=4000 N=3 M=3 deep=3,3 pairs=({1..3}-{1..3}) size=_tiny teachers=1 average=1
         sizes=(--encoder-embed-dim 128 --encoder-ffn-embed-dim 256 --encoder-attention-heads 4
             --decoder-embed-dim 128 --decoder-ffn-embed-dim 256 --decoder-attention-heads 4)
         updates=1000 batch=2048 schedule=polynomial_decay lr=2e-3 warmup=300 save_interval=500 ;;
     paper) # what the paper leaves open is from tensor2tensor's transformer_base_single_gpu
-        corpus wmt18_en_de
+        use_corpus wmt18_en_de
         vocabulary=32000 N=6 M=6 deep=5,6 pairs=({1..6}-{1..6}) size=_wmt_en_de teachers=5 average=10
         sizes=()
         updates=300000 batch=2048 schedule=inverse_sqrt lr=7e-4 warmup=16000 save_interval=1000 ;;

@@ -1,24 +1,22 @@
-"""Every recipe: its commands at the papers' scale, and one recipe run from raw text to its table."""
+"""Every recipe at its paper's scale: each command is one that its program takes, each model can be built, and has the
+size that the paper prints."""
 
-import re
-from pathlib import Path
-from typing import Dict, List
+from typing import Dict, Iterator, List, Set
 
 import pytest
 import torch
 from fairseq import options
 
-from fairseq_flexdepth.cli.fairseq_options import build_training_model, quiet, split_user_dirs
+from fairseq_flexdepth.cli.fairseq_options import build_training_model, import_plugin, quiet, split_user_dirs
 from fairseq_flexdepth.cli.main import build_parser
 from fairseq_flexdepth.cli.params import count_parameters
 from recipes.common.dry_run import RECIPES, printed_commands, trained_systems
 
-SCRIPTS = sorted(
-    script
-    for pattern in ("table*.sh", "figure*.sh", "text.sh", "attention.sh", "forced_shallow.sh")
-    for script in RECIPES.glob(f"*/{pattern}")
-)
-NAMES = [f"{script.parent.name}/{script.stem}" for script in SCRIPTS]
+SCRIPTS = {
+    f"{script.parent.name}/{script.stem}": script
+    for script in sorted(RECIPES.glob("*/*.sh"))
+    if (script.parent / "setup.sh").exists() and script.stat().st_mode & 0o100
+}
 PARSERS = {
     "fairseq-train": options.get_training_parser,
     "fairseq-generate": options.get_generation_parser,
@@ -28,24 +26,72 @@ PARSERS = {
 }
 
 
-def _parse(command: List[str]) -> None:
+@pytest.fixture
+def uninitialised(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Models are built without drawing their parameters, which takes most of the time and of the memory."""
+
+    def nothing(tensor: torch.Tensor, *args: object, **kwargs: object) -> torch.Tensor:
+        return tensor
+
+    for name in ("uniform_", "normal_", "constant_", "zeros_", "ones_", "xavier_uniform_", "kaiming_uniform_"):
+        monkeypatch.setattr(torch.nn.init, name, nothing)
+    for name in ("uniform_", "normal_", "zero_", "fill_"):
+        monkeypatch.setattr(torch.Tensor, name, nothing)
+    yield
+
+
+def _check(command: List[str]) -> None:
     """Let the parser of the command's program read it."""
     program, *rest = command
+    rest, _ = split_user_dirs(rest)
     if program == "fairseq-flexdepth":
         args, rest = build_parser().parse_known_args(rest)
         if not hasattr(args, "fairseq_options"):
-            assert rest == []
-            return
-        if args.command == "export":
+            assert rest == [], command
             return
         program = "fairseq-generate"
-        rest = [*rest, "--path", "model.pt"]
     if program not in PARSERS:
         return
     parser = PARSERS[program]()
-    rest, _ = split_user_dirs(rest)
-    parser.error = lambda message: pytest.fail(f"{' '.join(command)}: {message}")
+    parser.error = lambda message: pytest.fail(f"{' '.join(command)}: {message}")  # type: ignore[method-assign]
     if program == "fairseq-preprocess":
         parser.parse_args(rest)
     else:
         options.parse_args_and_arch(parser, rest)
+
+
+def _models(systems: Dict[str, List[str]]) -> Dict[str, List[str]]:
+    """The systems' options without those that differ between trainings of one model."""
+    models = {}
+    for name, training in systems.items():
+        words = iter(training)
+        models[name] = [word for word in words if word not in NOT_THE_MODELS or not next(words)]
+    return models
+
+
+NOT_THE_MODELS = (
+    "--user-dir",
+    "--save-dir",
+    "--seed",
+    "--finetune-from-model",
+    "--init-embeddings-from",
+    "--teacher-path",
+    "--max-update",
+)
+BUILT: Set[str] = set()  # the recipes of a paper share systems
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_commands_and_models_at_the_papers_scale(name, tmp_path, uninitialised):
+    import_plugin()
+    work = tmp_path / "work"
+    commands = printed_commands(SCRIPTS[name], "paper", work)
+    assert not work.exists()
+    for command in commands:
+        with quiet():
+            _check(command)
+    for model in _models(trained_systems(commands)).values():
+        if " ".join(model) not in BUILT:
+            BUILT.add(" ".join(model))
+            with quiet():
+                assert count_parameters(build_training_model(model, 1000, 1000)).total > 0

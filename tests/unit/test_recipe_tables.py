@@ -1,11 +1,14 @@
-"""The recipes' tables: where measured values come from, and how they stand beside the paper's."""
+"""The recipes' tables: where measured values come from, how they stand beside the paper's; how trainings go on."""
 
 import json
+import os
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from recipes.common.cells import Measurements
+from recipes.common.resume import repair
 from recipes.common.table import markdown, read_table
 from recipes.common.training import speed
 
@@ -23,7 +26,7 @@ def work(tmp_path: Path) -> Path:
         "vanilla-1-1/seed1/test/sweep": [{"enc_layers": 1, "dec_layers": 1, "bleu": 12.0}],
         "vanilla-2-1/seed1/test/sweep": [{"enc_layers": 2, "dec_layers": 1, "bleu": 26.0}],
         "lstm/seed1/test/sweep": [{"enc_layers": None, "dec_layers": None, "bleu": 5.0}],
-        "tied/seed1/labels": {"oracle": {"seconds": 3.0}, "pairs": [{"enc_layers": 1, "dec_layers": 1, "seconds": 2.0}]},
+        "tied/seed1/labels": {"oracle": {"seconds": 3.0}, "pairs": [{"enc_layers": 1, "dec_layers": 1, "seconds": 2}]},
     }
     for name, content in files.items():
         path = tmp_path / f"{name}.json"
@@ -83,16 +86,13 @@ def test_measured_values_stand_beside_the_papers(work, tmp_path):
         read_table(table, {"bleu": "nobody/test/sweep:bleu"}, measurements)
 
 
-def test_what_others_reported_and_what_was_not_made(work, tmp_path):
+def test_what_others_reported_and_small_numbers(work, tmp_path):
     table = tmp_path / "table.tsv"
-    table.write_text("method\tsystem\tmillions\tbleu\twer\nTied\ttied\t61\t27.1\t3\nTheirs\t\t514\t33.1\t\n")
-    cells = {"millions": "vanilla-1-1/test/sweep:bleu / 1e2", "bleu": "tied/test/sweep:bleu", "wer": "nobody/test:wer"}
+    table.write_text("method\tsystem\tmillions\tbleu\nTied\ttied\t61\t27.1\nTheirs\t\t514\t33.1\n")
+    cells = {"millions": "vanilla-1-1/test/sweep:bleu / 1e2", "bleu": "tied/test/sweep:bleu"}
     read = read_table(table, cells, Measurements(work))
-    assert markdown(read).splitlines()[2:] == [
-        "| Tied | 0.120 | 61 | 20.5 | 27.1 |",
-        "| Theirs |  | 514 |  | 33.1 |",
-    ]
-    assert (read.left_out, read.left_out_columns) == (0, ["wer"])
+    assert markdown(read).splitlines()[2:] == ["| Tied | 0.120 | 61 | 20.5 | 27.1 |", "| Theirs |  | 514 |  | 33.1 |"]
+    assert read.left_out == 0
 
 
 def test_the_speed_of_an_interrupted_training(tmp_path):
@@ -108,3 +108,22 @@ def test_the_speed_of_an_interrupted_training(tmp_path):
     log.write_text("nothing")
     with pytest.raises(ValueError, match="no interval of training"):
         speed(log)
+
+
+def test_a_checkpoint_that_was_cut_off_is_replaced(tmp_path):
+    last = tmp_path / "checkpoint_last.pt"
+    for age, name in enumerate(("checkpoint_best.pt", "checkpoint_1_10.pt", "checkpoint_1_20.pt", last.name)):
+        with zipfile.ZipFile(tmp_path / name, "w") as file:
+            file.writestr("content", name * 100)
+        os.utime(tmp_path / name, (age, age))
+    whole = last.read_bytes()
+    assert (repair(tmp_path), last.read_bytes()) == ("whole", whole)
+    last.write_bytes(whole[:-10])
+    (tmp_path / "checkpoint_1_20.pt").write_bytes(b"half")
+    os.utime(tmp_path / "checkpoint_1_20.pt", (9, 9))
+    assert repair(tmp_path) == "cut off; replaced by checkpoint_1_10.pt"
+    assert last.read_bytes() == (tmp_path / "checkpoint_1_10.pt").read_bytes()
+    for path in tmp_path.iterdir():
+        path.write_bytes(b"half")
+    assert repair(tmp_path) == "cut off, and the only one; removed"
+    assert not last.exists()
