@@ -48,8 +48,10 @@ def common_pairs(models: Iterable[Any]) -> List[DepthPair]:
 def _depth_space(model: Any) -> DepthSpace:
     if hasattr(model, "depth_space"):
         return model.depth_space
-    # fairseq's LSTM encoder has no list of layers.
-    n, m = (len(getattr(side, "layers", ())) or side.num_layers for side in (model.encoder, model.decoder))
+    # fairseq's LSTM encoder has no list of layers, its convolutional ones count theirs otherwise: 0.
+    n, m = (
+        len(getattr(side, "layers", ())) or getattr(side, "num_layers", 0) for side in (model.encoder, model.decoder)
+    )
     return DepthSpace((n,), (m,))
 
 

@@ -10,7 +10,12 @@ RECIPES = Path(__file__).parents[1]
 
 
 def printed_commands(script: Path, scale: str, work: Path) -> List[List[str]]:
-    """The words of every command that ``DRY_RUN=1 SCALE=...`` prints, with *work* as its folder, which need not exist.
+    """The words of every command that ``DRY_RUN=1 SCALE=...`` prints, without where its output goes.
+
+    Args:
+        script: the recipe.
+        scale: smoke, small or paper.
+        work: its folder, which need not exist.
 
     Raises:
         RuntimeError: the recipe fails.
@@ -20,7 +25,8 @@ def printed_commands(script: Path, scale: str, work: Path) -> List[List[str]]:
     run = subprocess.run(["bash", str(script)], env={**environment, **settings}, capture_output=True, text=True)
     if run.returncode != 0:
         raise RuntimeError(f"DRY_RUN=1 SCALE={scale} {script}: {run.stderr}")
-    return [shlex.split(line) for line in run.stdout.splitlines() if line.strip()]
+    lines = [shlex.split(line) for line in run.stdout.splitlines() if line.strip()]
+    return [words[: words.index(">")] if ">" in words else words for words in lines]
 
 
 def trained_systems(commands: List[List[str]]) -> Dict[str, List[str]]:

@@ -57,10 +57,7 @@ verify() { # verify FILE CHECKSUM: ends the script, with one message, if the fil
     run python -m recipes.common.data.archive check "$1" "$2" || exit 1
 }
 
-# unpack FILE MEMBER...: members (patterns allowed) of the archive FILE below $downloads, into $text/original, unless they
-# are there.
+# unpack ARCHIVE MEMBER...: members (patterns allowed) of an archive, into $text/original, unless they are there.
 unpack() {
-    local archive=$downloads/$1
-    shift
-    run python -m recipes.common.data.archive unpack "$archive" "$text/original" "$@" || exit 1
+    run python -m recipes.common.data.archive unpack "$1" "$text/original" "${@:2}" || exit 1
 }

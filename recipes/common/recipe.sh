@@ -42,6 +42,10 @@ corpus=$work # its folder; a paper with several corpora sets it before prepare_c
 prepare_corpus() { # $bin: the binarised corpus; $text: its splits as text
     text=$corpus/text bin=$corpus/bin
     original_text "$text"
+    prepare_text
+}
+
+prepare_text() { # $bin from $text, which came from elsewhere
     step "$corpus/prepared" prepare "$text" "$corpus" "$source_language" "$target_language" "$subwords" "$vocabulary" \
         --tests "${tests:-test}" ${prepare_options[@]+"${prepare_options[@]}"}
 }
@@ -141,7 +145,8 @@ best() { # best FILE:KEY OUTPUT SYSTEM...: OUTPUT becomes a link to the model th
 }
 
 # table NAME COLUMN=CELL...: measured beside the paper's NAME.tsv, printed, and as NAME.md and NAME.png in $work/results. COLUMN=
-# is the paper's alone, +COLUMN=CELL a column that the paper lacks. Cells may use the recipe's $table_values, such as N=6
+# is the paper's alone, +COLUMN=CELL a column that the paper lacks. Cells may use the recipe's $table_values, such as N=6.
+# $table_note is printed below
 table() {
     local name=$1 cell value columns=()
     shift
@@ -149,5 +154,5 @@ table() {
     for value in ${table_values[@]+"${table_values[@]}"}; do columns+=(--value "$value"); done
     run mkdir -p "$work/results"
     run python -m recipes.common.table "$recipe/$name.tsv" --work "$work" --scale "$SCALE" --data "$data" "${columns[@]}" \
-        --output "$work/results/$name"
+        ${table_note:+--note "$table_note"} --output "$work/results/$name"
 }

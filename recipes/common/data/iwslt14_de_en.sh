@@ -15,7 +15,7 @@ begin "$@"
 fetch "$url" de-en.tgz "$checksum" "It is the pair de-en of WIT3's release 2014-01 (wit3.fbk.eu/2014-01)."
 original=$text/original
 tests=(de-en/IWSLT14.{TED.dev2010,TEDX.dev2012,TED.tst2010,TED.tst2011,TED.tst2012}.de-en)
-unpack de-en.tgz de-en/train.tags.de-en.{de,en} "${tests[@]/%/.de.xml}" "${tests[@]/%/.en.xml}"
+unpack "$downloads/de-en.tgz" de-en/train.tags.de-en.{de,en} "${tests[@]/%/.de.xml}" "${tests[@]/%/.en.xml}"
 tests=("${tests[@]/#/$original/}") train=$original/de-en/train.tags.de-en
 run python -m recipes.common.data.parallel "$text/test" de en --straight-quotes --lowercase \
     --source "${tests[@]/%/.de.xml}" --target "${tests[@]/%/.en.xml}"

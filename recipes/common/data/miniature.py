@@ -93,10 +93,120 @@ def iwslt14_de_en(folder: Path, sentences: int) -> None:
     make.write(folder / "de-en.tgz", make.tgz(iwslt("de", "en", 14, sets, sentences)))
 
 
+def iwslt15_th_en(folder: Path, sentences: int) -> None:
+    """WIT3's archive of the pair; without one of the sets."""
+    sets = ("TED.dev2010", "TED.tst2010", "TED.tst2012", "TED.tst2013")
+    make.write(folder / "th-en.tgz", make.tgz(iwslt("th", "en", 15, sets, sentences)))
+
+
+def ted(folder: Path, sentences: int) -> None:
+    """The multitarget TED talks, Portuguese and Turkish."""
+    members = {}
+    for language in ("pt", "tr"):
+        for split, pairs in (
+            ("train", training(language, "en", sentences)),
+            ("dev", held_out(language, "en", 0, sentences)),
+            ("test1", held_out(language, "en", 1, sentences)),
+        ):
+            for side, side_language in enumerate((language, "en")):
+                name = f"multitarget-ted/en-{language}/raw/ted_{split}_en-{language}.raw.{side_language}"
+                members[name] = make.text([pair[side] for pair in pairs])
+    make.write(folder / "multitarget-ted.tgz", make.tgz(members))
+
+
+def wmt(folder: Path, sentences: int, other: str, corpora: Dict[str, str], years: Sequence[int]) -> None:
+    """Training corpora (archive and name in it, without language), as equal parts of the whole, and test sets."""
+    train = training("en", other, sentences)
+    part = -(-len(train) // len(corpora))
+    for number, (archive, name) in enumerate(corpora.items()):
+        pairs = train[number * part : (number + 1) * part]
+        names = {language: name.format(language) for language in ("en", other)}
+        members = {names[language]: make.text([pair[i] for pair in pairs]) for i, language in enumerate(names)}
+        if archive.endswith(".tar"):
+            packed = make.tar({inner: make.gzipped(content) for inner, content in members.items()})
+        else:
+            packed = make.tgz(members)
+        make.write(folder / archive, packed)
+    for number, year in enumerate(years):
+        pairs = held_out("en", other, number, sentences)
+        pair = f"{other}en" if year == 2014 else f"en{other}"
+        top = {2011: "", 2014: "test-full/", 2019: "sgm/"}.get(year, "test/")
+        members = {}
+        for side, language in enumerate(("en", other)):
+            kind = f"-src.{language}" if year < 2014 else f"-{pair}-{('src', 'ref')[side]}.{language}"
+            members[f"{top}newstest{year}{kind}.sgm"] = sgm(pairs, side, language)
+        file = "test-full.tgz" if year == 2014 else "test.tgz"
+        make.write(folder / f"wmt{year - 2000}" / file, make.tgz(members))
+
+
+EUROPARL = {"wmt13/training-parallel-europarl-v7.tgz": "training/europarl-v7.{pair}.{{}}"}
+COMMONCRAWL = {"wmt13/training-parallel-commoncrawl.tgz": "commoncrawl.{pair}.{{}}"}
+
+
+def corpora(pair: str, *others: str) -> Dict[str, str]:
+    """Europarl, Common Crawl, and others given as ``archive name``."""
+    listed = {**EUROPARL, **COMMONCRAWL, **dict(other.split() for other in others)}
+    return {archive: name.format(pair=pair) for archive, name in listed.items()}
+
+
+def wmt16_en_de(folder: Path, sentences: int) -> None:
+    """Corpora and test sets of WMT'16."""
+    news = "wmt16/training-parallel-nc-v11.tgz training-parallel-nc-v11/news-commentary-v11.{pair}.{{}}"
+    wmt(folder, sentences, "de", corpora("de-en", news), (*range(2010, 2017), 2018, 2019))
+
+
+def wmt18_en_de(folder: Path, sentences: int) -> None:
+    """Corpora and test sets of WMT'18."""
+    news = "wmt18/training-parallel-nc-v13.tgz training-parallel-nc-v13/news-commentary-v13.{pair}.{{}}"
+    wmt(folder, sentences, "de", corpora("de-en", news, "wmt18/rapid2016.tgz rapid2016.{pair}.{{}}"), (2017, 2018))
+
+
+def wmt14_en_fr(folder: Path, sentences: int) -> None:
+    """Corpora and test sets of WMT'14."""
+    others = (
+        "wmt13/training-parallel-un.tgz un/undoc.2000.{pair}.{{}}",
+        "wmt14/training-parallel-nc-v9.tgz training/news-commentary-v9.{pair}.{{}}",
+        "wmt10/training-giga-fren.tar giga-fren.release2.fixed.{{}}.gz",
+    )
+    wmt(folder, sentences, "fr", corpora("fr-en", *others), (2013, 2014))
+
+
+def wikitext103(folder: Path, sentences: int) -> None:
+    """WikiText-103: articles with headings, in tokens."""
+    members = {}
+    for split, pairs in (
+        ("train", make.pairs("de", "en", sentences, sentences)),
+        ("valid", held_out("de", "en", 0, sentences)),
+        ("test", held_out("de", "en", 1, sentences)),
+    ):
+        lines = []
+        for number, (_, english) in enumerate(pairs):
+            if number % 10 == 0:
+                lines += [" ", f" = Miniature {number // 10} = ", " "]
+            lines.append(f" {english[:-1].replace(',', ' ,')} {english[-1]} ")
+        members[f"wikitext-103/wiki.{split}.tokens"] = make.text(lines)
+    make.write(folder / "wikitext-103-v1.zip", make.zipped(members))
+
+
+def librispeech(folder: Path, sentences: int) -> None:
+    """OpenSLR's archives: a fifth of the sentences in all, for sound takes space."""
+    from recipes.common.data import miniature_speech
+
+    size = max(5, sentences // 10)
+    first = 0
+    for split in ("dev-clean", "dev-other", "test-clean", "test-other", *TRAINING_SPEECH):
+        utterances = size if split == "train-clean-100" else max(5, size // 4)
+        make.write(folder / f"{split}.tar.gz", make.tgz(miniature_speech.members(split, first, utterances)))
+        first += 4 * utterances
+
+
+TRAINING_SPEECH = ("train-clean-100", "train-clean-360", "train-other-500")
 MINIATURES: Dict[str, Callable[[Path, int], None]] = {
-    "multi30k": multi30k,
-    "iwslt14_de_en": iwslt14_de_en,
-}
+    make_one.__name__: make_one
+    for make_one in (
+        multi30k, iwslt14_de_en, iwslt15_th_en, ted, wmt14_en_fr, wmt16_en_de, wmt18_en_de, wikitext103, librispeech,
+    )
+}  # fmt: skip
 
 
 def main(arguments: Sequence[str]) -> None:

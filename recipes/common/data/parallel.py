@@ -35,6 +35,14 @@ def fits(lengths: Tuple[int, int], longest: int, ratio: float) -> bool:
     return shorter >= 1 and longer <= longest and longer <= ratio * shorter
 
 
+def normalized(pairs: Iterable[Pair], args: argparse.Namespace) -> Iterator[Pair]:
+    """The pairs with quotes, dashes and the like in their plainest forms."""
+    from sacremoses import MosesPunctNormalizer
+
+    source, target = (MosesPunctNormalizer(lang=language).normalize for language in args.languages)
+    yield from ((source(pair[0]), target(pair[1])) for pair in pairs)
+
+
 def filtered(pairs: Iterable[Pair], args: argparse.Namespace) -> Iterator[Pair]:
     """The pairs whose tokens, as Moses counts them, are neither too many nor too different in number."""
     with moses.Tokenizers(args.split_hyphens, args.workers) as tokenizers:
@@ -78,6 +86,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--longest", type=int, help="filter: at most so many tokens on a side")
     parser.add_argument("--ratio", type=float, default=9.0, help="filter: between the sides' lengths (default: 9)")
     parser.add_argument("--split-hyphens", action="store_true", help="hyphens split words when tokens are counted")
+    parser.add_argument("--normalize-punctuation", action="store_true", help="as Moses' normalize-punctuation.perl")
     parser.add_argument("--lowercase", action="store_true")
     parser.add_argument("--straight-quotes", action="store_true", help="’ becomes '")
     parser.add_argument("--every", type=int, default=0, metavar="N", help="every N-th pair goes to --held-out instead")
@@ -87,6 +96,8 @@ def main(arguments: Sequence[str]) -> None:
     if bool(args.every) != bool(args.held_out):
         raise ValueError("--every and --held-out are given together or not at all")
     pairs: Iterator[Pair] = aligned(args.source, args.target)
+    if args.normalize_punctuation:
+        pairs = normalized(pairs, args)
     if args.longest:
         pairs = filtered(pairs, args)
     if args.straight_quotes:

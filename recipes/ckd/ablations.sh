@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# What Wu et al. tried and give no scores of (section 4): distillation on the decoder, too, and other weights of regular KD,
+# which are to be chosen on the development set.
+# recipes/README.md says what SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN do.
+# shellcheck source=recipes/ckd/setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+students=(regular-kd{,-0.3,-0.5,-0.7,-0.9} {pkd,rc,rc-released}{,-decoder})
+[ "$SCALE" != smoke ] || students=(regular-kd-0.3 rc-released-decoder)
+on_development_set() {
+    setting "${1%%-*}"
+    evaluate "$1" valid valid
+}
+
+among pt_en pt_en
+prepare_settings
+made "${students[@]}"
+data=${settings[0]} table_values=(setting="${settings[0]}")
+each on_development_set "${students[@]/#/$data-}"
+table ablations +bleu_development='{setting}-{system}/valid/sweep:bleu' +bleu_test='{setting}-{system}/test/sweep:bleu'

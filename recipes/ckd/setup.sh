@@ -1,0 +1,132 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034  # recipe.sh uses them
+# Wu et al., "Why Skip If You Can Combine: A Simple Knowledge Distillation Technique for Intermediate Layers": its settings,
+# which are corpora, and its systems. A system's name is SETTING-NAME. Sourced.
+# shellcheck source=recipes/common/recipe.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../common/recipe.sh"
+
+few_pieces=
+case $SCALE in
+    smoke)
+        few_pieces=300 part=100 average=2
+        sizes=(--encoder-embed-dim 16 --encoder-ffn-embed-dim 32 --encoder-attention-heads 2
+            --decoder-embed-dim 16 --decoder-ffn-embed-dim 32 --decoder-attention-heads 2)
+        log_interval=5 updates=10 teacher_updates=10 batch=400 schedule=polynomial_decay lr=5e-3 warmup=2 save_interval=5 ;;
+    small)
+        few_pieces=4000 part=5000 average=1
+        sizes=(--encoder-embed-dim 128 --encoder-ffn-embed-dim 256 --encoder-attention-heads 4
+            --decoder-embed-dim 128 --decoder-ffn-embed-dim 256 --decoder-attention-heads 4)
+        updates=700 teacher_updates=1500 batch=2048 schedule=polynomial_decay lr=2e-3 warmup=150 save_interval=500 ;;
+    paper) # section 4: "identical to those of Vaswani et al. (2017)", whose base model this is
+        part=200000 average=5 sizes=()
+        updates=100000 teacher_updates=100000 batch=25000 schedule=inverse_sqrt lr=7e-4 warmup=4000 save_interval=1500 ;;
+esac
+export DOWNLOADS=${DOWNLOADS:-$work/downloads} # the settings have files in common
+updates=${UPDATES:-$updates} teacher_updates=${TEACHER_UPDATES:-${UPDATES:-$teacher_updates}}
+max_tokens=$((batch > 3125 ? 3125 : batch)) subwords=sentencepiece
+training=("${sizes[@]}" --share-all-embeddings --dropout 0.1 --label-smoothing 0.1
+    --optimizer adam --adam-betas '(0.9, 0.98)' --adam-eps 1e-9 --lr "$lr" --lr-scheduler "$schedule" --warmup-updates "$warmup"
+    --save-interval-updates "$save_interval" --keep-interval-updates "$average" --no-epoch-checkpoints)
+decoding=(--beam 4 --lenpen 0.6 --max-len-a 1 --max-len-b 50 --max-tokens 4000 --post-process sentencepiece)
+teacher_model=(--arch transformer --encoder-layers 6 --decoder-layers 6)
+student_model=(--arch transformer --encoder-layers 2 --decoder-layers 2)
+plain=(--criterion label_smoothed_cross_entropy)
+
+
+# among SMOKE SETTING...: $settings becomes these; at SCALE=smoke only SMOKE. At SCALE=small, or with DATA, there is one, $other,
+# named after its data
+among() {
+    other=${DATA:-}
+    if [ -z "$other" ] && [ "$SCALE" = small ]; then other=multi30k; fi
+    case $SCALE in smoke) settings=("$1") ;; *) settings=("${@:2}") ;; esac
+    [ -z "$other" ] || settings=("$other")
+    table_values=(other="$other")
+}
+
+setting() { # setting SETTING: its corpus and where that is; $bin is what its students are trained on
+    local pieces=32000
+    corpus=$work/$1 data_options=() tests=newstest2014 source_language=en target_language=de
+    case $1 in
+        pt_en | tr_en) data=ted data_options=("${1%_en}") tests=test source_language=${1%_en} target_language=en ;;
+        en_de_1) data=wmt16_en_de pieces=15000 ;;
+        en_de_2 | en_de) data=wmt16_en_de pieces=37000 corpus=$work/en_de ;;
+        en_fr) data=wmt14_en_fr target_language=fr ;;
+        multi30k | iwslt14_de_en) use_corpus "$1" && tests="test" ;;
+        *) die "DATA=$1: expected multi30k or iwslt14_de_en" ;;
+    esac
+    vocabulary=${few_pieces:-$pieces} text=$corpus/text bin=$work/$1/bin
+}
+
+prepare_settings() { # the corpora of $settings; en_de_1 and the students of en_de_2 have the same random part of en_de
+    local name
+    for name in "${settings[@]}"; do
+        setting "$name"
+        case $name in
+            en_de_1)
+                original_text "$work/en_de/text"
+                sample text "$work/en_de/text" "$text"
+                prepare_text ;;
+            en_de_2)
+                prepare_corpus
+                sample binarised "$work/en_de/bin" "$work/en_de_2/bin" ;;
+            *) prepare_corpus ;;
+        esac
+    done
+}
+
+sample() { # sample KIND FROM TO: $part sentence pairs of a corpus
+    step "$(dirname "$3")/sample" run python -m recipes.ckd.sample "$@" "$source_language" "$target_language" --sentences "$part"
+}
+
+lasting() { # lasting UPDATES COMMAND...: with so many updates of a training
+    local training=("${training[@]}" --max-update "$1")
+    [ "$schedule" = inverse_sqrt ] || training+=(--total-num-update "$1")
+    "${@:2}"
+}
+
+student() { # student SYSTEM OPTIONS...
+    lasting "$updates" train "$1" "${student_model[@]}" "${@:2}"
+}
+
+system() { # system SETTING-NAME: what each system has of its own
+    local of=${1%%-*} name=${1#*-} taught layers
+    setting "$of"
+    taught=(--teacher-path "$(model "$of-teacher")")
+    layers=("${taught[@]}" --kd-eta 0.1 --kd-lambda 0.7)
+    case $name in *-decoder) name=${name%-decoder} layers+=(--distill-decoder) ;; esac
+    case $name in
+        *-attention) name=${name%-attention} layers+=(--pkd-attention) ;;
+        *-released) name=${name%-released} layers+=(--ckd-fusion student) ;;
+    esac
+    case $of-$name in
+        en_de_2-teacher) # of the whole corpus
+            system en_de-teacher
+            step "$work/logs/$1" run ln -sfn en_de-teacher "$work/$1"
+            return ;;
+        *-teacher) lasting "$teacher_updates" train "$1" "${teacher_model[@]}" "${plain[@]}" ;;
+        *-no-kd) student "$1" "${plain[@]}" ;;
+        *-regular-kd) student "$1" --criterion word_kd "${taught[@]}" --kd-alpha 0.1 ;;
+        *-regular-kd-0.?) student "$1" --criterion word_kd "${taught[@]}" --kd-alpha "${name##*-}" ;;
+        *-pkd) student "$1" --criterion pkd --ckd-mapping 1:3,2:6 "${layers[@]}" ;;
+        *-rc | *-oc | *-sc | *-cc) student "$1" --criterion ckd --ckd-mapping "$name" "${layers[@]}" ;;
+        *) die "$1: no such system" ;;
+    esac
+    evaluate "$1" "$tests" test
+}
+
+made() { # made NAME...: the teachers of $settings, then their students of these names
+    local name students=()
+    for name; do students+=("${settings[@]/%/-$name}"); done
+    each system "${settings[@]/%/-teacher}"
+    each system "${students[@]}"
+}
+
+by_setting() { # by_setting CELL COLUMN...: $columns, for `table`: SETTING-CELL for each of $settings, else the paper's alone
+    local column
+    columns=()
+    for column in "${@:2}"; do
+        case " ${settings[*]} " in *" $column "*) columns+=("$column=$column-$1") ;; *) columns+=("$column=") ;; esac
+    done
+    [ -z "$other" ] || columns+=("+$other=$other-$1")
+    data=${settings[*]}
+}

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Table 3 of Wu et al.: BLEU with large training sets; CKD both as Eq. 3 defines it and as the released code has it.
+# recipes/README.md says what SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN do.
+# shellcheck source=recipes/ckd/setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+students=(no-kd pkd {rc,oc}{,-released})
+[ "$SCALE" != smoke ] || students=(no-kd pkd rc{,-released})
+
+among en_fr en_fr en_de
+prepare_settings
+made "${students[@]}"
+cells=()
+for student in teacher no-kd pkd rc oc; do cells+=("${student/-/_}={_setting}-$student/test/sweep:bleu"); done
+table table3 "${cells[@]}" +rc_as_released='{_setting}-rc-released/test/sweep:bleu' \
+    +oc_as_released='{_setting}-oc-released/test/sweep:bleu'

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# IWSLT'15 Thai-English: iwslt15_th_en.sh TEXT
+#
+# Writes TEXT/{train,valid,test}.{th,en}; pairs of 1 to 175 tokens train. The paper (sequence_kd) validates on 2010, 2011 and
+# 2012 and tests on 2012 and 2013; here 2012 is for testing alone. A set that the archive lacks is left out, and named.
+# Thai has no spaces between words, Moses' tokenizer adds none: SEGMENTER, a command that reads Thai text on its
+# standard input and writes it in words, line by line, is applied where it is set. For the environment see fetch.sh.
+#
+# SOURCE takes th-en.tgz, or the whole year's 2015-01.tgz, in which it is.
+set -euo pipefail
+# shellcheck source=recipes/common/fetch.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../fetch.sh"
+url=${IWSLT15_URL:-https://wit3.fbk.eu/archive/2015-01/texts/th/en/th-en.tgz} # dead since 2021
+checksum=${IWSLT15_CHECKSUM-} # none is published
+hint="Links to single pairs are dead; wit3.fbk.eu/2015-01 leads to a Google Drive with 2015-01.tgz, which has it."
+
+begin "$@"
+if [ -e "${SOURCE:-}/2015-01.tgz" ]; then
+    fetch "" 2015-01.tgz "" "$hint"
+    unpack "$downloads/2015-01.tgz" 2015-01/texts/th/en/th-en.tgz
+    run ln -sfn "$(cd "$text" && pwd)/original/2015-01/texts/th/en/th-en.tgz" "$downloads/th-en.tgz"
+else
+    fetch "$url" th-en.tgz "$checksum" "$hint"
+fi
+unpack "$downloads/th-en.tgz" th-en/train.tags.th-en.{th,en} 'th-en/IWSLT15.TED*.xml'
+
+segment() { # segment FILE...: Thai text in words, in place
+    local file
+    [ -n "${SEGMENTER:-}" ] || return 0
+    for file; do run_to "$file.words" bash -c "$SEGMENTER <\"\$1\"" - "$file"; run mv "$file.words" "$file"; done
+}
+pairs() { # pairs NAME PARTS OPTIONS...: the sets that there are, one after the other
+    local name=$1 part original thai=() english=()
+    for part in $2; do
+        original=$text/original/th-en/$part
+        if [ -z "${DRY_RUN:-}" ] && [ ! -e "$original.th" ] && [ ! -e "$original.th.xml" ]; then
+            say "$part: not in th-en.tgz, left out of $name"
+            continue
+        fi
+        case $part in
+            train*) thai+=("$original.th") english+=("$original.en") ;;
+            *) thai+=("$original.th.xml") english+=("$original.en.xml") ;;
+        esac
+    done
+    run python -m recipes.common.data.parallel "$text/$name" th en --source "${thai[@]}" --target "${english[@]}" "${@:3}"
+    segment "$text/$name.th"
+}
+pairs train train.tags.th-en --longest 175 --workers "$(workers)"
+pairs valid "IWSLT15.TED.dev2010.th-en IWSLT15.TED.tst2010.th-en IWSLT15.TED.tst2011.th-en"
+pairs test "IWSLT15.TED.tst2012.th-en IWSLT15.TED.tst2013.th-en"
+finish
