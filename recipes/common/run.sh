@@ -28,6 +28,14 @@ workers() { # how many processes prepare data: WORKERS, or one a processor (npro
     echo "${WORKERS:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)}"
 }
 
+all_to() { # all_to FILE COMMAND...: as run_to, standard error included, which is where fairseq logs in some environments
+    local file=$1
+    shift
+    if [ -n "${DRY_RUN:-}" ]; then printf '%q ' "$@"; printf '> %q 2>&1\n' "$file"; return; fi
+    "$@" >"$file.part" 2>&1 || { tail -n 20 "$file.part" >&2; return 1; }
+    mv "$file.part" "$file"
+}
+
 # step NAME COMMAND...: a command that runs once. NAME.log is what it printed; NAME.command says from its start, and NAME.done
 # from its end, which command it was. One that was interrupted runs again: it has to go on, or begin anew, by itself.
 step() {
