@@ -115,7 +115,7 @@ generate() { # generate SYSTEM SPLIT NAME OPTIONS...: fairseq-generate's output 
     local system=$1 split=$2 name=$3 into
     into=$(folder "$1")
     shift 3
-    step "$into/$name" all_to "$into/$name.txt" fairseq-generate "$corpus/bin" --user-dir "$plugin" --path "$(model "$system")" \
+    step "$into/$name" log_to "$into/$name.txt" fairseq-generate "$corpus/bin" --user-dir "$plugin" --path "$(model "$system")" \
         --gen-subset "$(subset_of "$split")" ${device[@]+"${device[@]}"} "${decoding[@]}" "$@"
     step "$into/$name-scores" run_to "$into/$name.json" python -m recipes.common.generate_log "$into/$name.txt" \
         --references "$text/$split.$target_language"

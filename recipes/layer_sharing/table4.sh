@@ -57,7 +57,7 @@ recognise() { # recognise SYSTEM: fairseq-generate's output and the word error r
     local into split
     into=$(folder "$1")
     for split in "${splits[@]}"; do
-        step "$into/$split" run_to "$into/$split.txt" fairseq-generate "$bin" --user-dir "$plugin" --path "$(model "$1")" \
+        step "$into/$split" log_to "$into/$split.txt" fairseq-generate "$bin" --user-dir "$plugin" --path "$(model "$1")" \
             --task speech_to_text --config-yaml config.yaml --gen-subset "$split" --max-tokens 50000 --beam 5 --scoring wer \
             ${device[@]+"${device[@]}"}
         step "$into/$split-wer" run_to "$into/$split.json" python -m recipes.common.printed_score wer "$into/$split.txt"
