@@ -10,7 +10,7 @@
 set -euo pipefail
 # shellcheck source=recipes/common/fetch.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../fetch.sh"
-url=${IWSLT15_URL:-https://wit3.fbk.eu/archive/2015-01/texts/th/en/th-en.tgz} # dead since 2021
+url=${IWSLT15_URL:-https://wit3.fbk.eu/archive/2015-01/texts/th/en/th-en.tgz} # dead: fairseq#3623, #4361
 checksum=${IWSLT15_CHECKSUM-} # none is published
 hint="Links to single pairs are dead; wit3.fbk.eu/2015-01 leads to a Google Drive with 2015-01.tgz, which has it."
 
