@@ -47,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--budget", type=float, metavar="SHARE",
-        help="name the depth of the highest BLEU within this share, 0.5 for instance, of the deepest's time",
+        help="name the depth of the highest BLEU within this share, 0.5 for instance, of the time of the first model's "
+        "deepest",
     )  # fmt: skip
     parser.add_argument("--comet", metavar="MODEL", help="also score with COMET, whose package you install")
     parser.add_argument("--overwrite", action="store_true", help="replace a finished report in FOLDER")
@@ -110,6 +111,8 @@ def _sweep(
     comet = _comet(args.comet, split.use_cuda)
     sweep = Sweep(split, depths or _asked_for(split), args.repeat)
     batches = split.batches()
+    if not batches:
+        raise ValueError(f"--gen-subset {config.dataset.gen_subset}: every sentence is too long to decode")
     machine = describe_machine(split.use_cuda)
     shaped_by = settings(split, {"depths": [list(pair) for pair in sweep.every_depth.pairs], "repeats": args.repeat})
     header = {**fingerprint(shaped_by, split, batches), "machine": machine}

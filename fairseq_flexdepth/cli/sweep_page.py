@@ -1,6 +1,7 @@
 """``index.html`` of a sweep: one file that needs nothing else, neither scripts nor pictures beside it."""
 
 import base64
+import shlex
 from html import escape
 from string import Template
 from typing import Any, Dict, List, Optional, Sequence
@@ -195,7 +196,7 @@ def _measured(rows: Sequence[Row], facts: Dict[str, Any]) -> str:
         "COMET": facts["comet_model"],
         "Data": f"{facts['data']}, {facts['split']}",
         "Models": ", ".join(model["path"] for model in facts["models"]),
-        "Options": " ".join(facts["options"]),
+        "Options": shlex.join(facts["options"]),
         "Batches": ", ".join(f"--{name.replace('_', '-')} {value}" for name, value in batch.items()),
         "Processor": f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads",
         "GPU": machine["gpu"],

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Row = Dict[str, Any]
 # What a sweep writes besides files that every sweep replaces.
-OWN_FILES = ("e*d*.txt", "system-*/e*d*.txt", "heatmap*.png")
+OWN_FILES = ("e[0-9]*d[0-9]*.txt", "system-[0-9]*/e[0-9]*d[0-9]*.txt", "heatmap-[0-9]*.png")
 
 
 def run_wide_facts(

@@ -85,15 +85,8 @@ decode_options() {
 }
 
 tokenize() { # tokenize TEXT FOLDER SRC TGT SPLITS OPTIONS...
-    local text=$1 folder=$2 languages=("$3" "$4") splits=$5 split language
-    shift 5
     say "tokenising"
-    for split in ${splits//,/ }; do
-        for language in "${languages[@]}"; do
-            run python -m recipes.common.data.moses "$text/$split.$language" "$folder/$split.$language" "$language" \
-                --workers "$(workers)" "$@"
-        done
-    done
+    run python -m recipes.common.data.moses "$1" "$2" --languages "$3,$4" --splits "$5" --workers "$(workers)" "${@:6}"
 }
 
 split_by_bpe() { # split_by_bpe TOKENS FOLDER SRC TGT SPLITS MERGES

@@ -19,7 +19,7 @@ case $SCALE in
         encoder_layers=6 encoder_tasks=4 decoder_layers=2 decoder_tasks=2 pairs=({1,2,3,6}-{1,2}) dropped=(0.1667 0.3333 0.5 0.6667)
         sizes=(--share-all-embeddings --encoder-embed-dim 128 --encoder-ffn-embed-dim 256 --encoder-attention-heads 4
             --decoder-embed-dim 128 --decoder-ffn-embed-dim 256 --decoder-attention-heads 4 --dropout 0.1)
-        updates=1200 batch=1024 schedule=polynomial_decay lr=2e-3 finetune_lr=1e-3 warmup=300 save_interval=600 average=1 ;;
+        updates=1200 batch=1024 schedule=polynomial_decay lr=2e-3 finetune_lr=1e-3 warmup=200 save_interval=600 average=1 ;;
     paper) # its Appendix A is not public; README.md names what is Wu et al.'s (2019), whose set-up the paper follows, or ours
         use_corpus iwslt14_de_en
         subwords=bpe vocabulary=10000 prepare_options=(--separate) size=_iwslt_de_en
@@ -34,6 +34,9 @@ training=("${sizes[@]}" --encoder-normalize-before --decoder-normalize-before --
     --optimizer adam --adam-betas '(0.9, 0.98)' --lr "$lr" --lr-scheduler "$schedule" --warmup-updates "$warmup"
     --max-update "$updates" --save-interval-updates "$save_interval" --keep-interval-updates "$average" --no-epoch-checkpoints)
 [ "$schedule" = inverse_sqrt ] || training+=(--total-num-update "$updates")
+pretraining=()
+# The others have so few that a teacher of as few would teach them little.
+[ "$SCALE" != small ] || pretraining=(--max-update $((2 * updates)) --total-num-update $((2 * updates)))
 read -ra as_text <<<"$(decode_options "$subwords" "$source_language" "$target_language")"
 decoding=(--beam 4 --lenpen 1 --max-tokens 4000 "${as_text[@]}")
 
@@ -61,17 +64,20 @@ multi_task() { # multi_task SYSTEM OPTIONS...: fine-tuned from the pre-trained m
 }
 
 system() { # system NAME: a system with Seq-KD; original-NAME: the same without
-    local name=$1 training_set=$work/distilled
-    [ "${name#original-}" = "$name" ] || training_set=$bin
-    on "$training_set" trained "$name" "${name#original-}"
+    local name=$1
+    case $name in
+        # On our architecture, so that it can be forced to other depths.
+        "$pretrained") plain "$name" --arch "tied_multi_transformer$size" "${layers[@]}" "${deepest[@]}" \
+            ${pretraining[@]+"${pretraining[@]}"} ;;
+        original-*) on "$bin" trained "$name" "${name#original-}" ;;
+        *) on "$work/distilled" trained "$name" "$name" ;;
+    esac
     evaluate "$name" test test
 }
 
 trained() { # trained SYSTEM KIND: what each system has of its own
     local depth=${2#baseline-}
     case $2 in
-        # The model that all fine-tuning starts from can be forced to other depths.
-        "baseline-$encoder_layers-$decoder_layers") plain "$1" --arch "tied_multi_transformer$size" "${layers[@]}" "${deepest[@]}" ;;
         baseline-*) plain "$1" --arch "transformer$size" --encoder-layers "${depth%-*}" --decoder-layers "${depth#*-}" ;;
         layerdrop) batch=$((batch * tasks)) layerdrop "$1" 0.2 "${divisors[@]}" ;;
         layerdrop-one-batch) layerdrop "$1" 0.2 "${divisors[@]}" ;;

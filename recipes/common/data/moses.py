@@ -1,12 +1,14 @@
 """Moses tokenisation by sacremoses, in several processes: the same text whatever their number.
 
-python -m recipes.common.data.moses INPUT OUTPUT LANGUAGE [--lowercase] [--split-hyphens] [--workers N]
+python -m recipes.common.data.moses TEXT FOLDER --languages de,en --splits train,valid,test [--lowercase]
+    [--split-hyphens] [--workers N]
 """
 
 import argparse
 import functools
 import itertools
 import multiprocessing
+import os
 from typing import Any, Callable, Iterable, Iterator, List, Sequence
 
 from recipes.common.data import files
@@ -54,19 +56,23 @@ class Tokenizers:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Tokenise a file."""
-    parser = argparse.ArgumentParser(description="Tokenise a text file as Moses does.")
-    parser.add_argument("input")
-    parser.add_argument("output")
-    parser.add_argument("language")
+    """Tokenise all splits."""
+    parser = argparse.ArgumentParser(description="Tokenise parallel text as Moses does.")
+    parser.add_argument("text", help="folder with SPLIT.LANG")
+    parser.add_argument("destination", help="folder for the same files in tokens")
+    parser.add_argument("--languages", default="de,en", help="the two languages, separated by a comma")
+    parser.add_argument("--splits", default="train,valid,test", help="separated by commas")
     parser.add_argument("--lowercase", action="store_true")
     parser.add_argument("--split-hyphens", action="store_true", help="split at hyphens, which become @-@ (Moses' -a)")
     parser.add_argument("--workers", type=int, default=1)
     args = parser.parse_args(arguments)
-    with Tokenizers(args.split_hyphens, args.workers) as tokenizers, files.written_whole(args.output) as output:
-        for block in blocks(files.read_lines(args.input)):
-            for line in tokenizers(block, args.language):
-                output.write(f"{line.lower() if args.lowercase else line}\n")
+    with Tokenizers(args.split_hyphens, args.workers) as tokenizers:
+        for split, language in itertools.product(args.splits.split(","), args.languages.split(",")):
+            name = f"{split}.{language}"
+            with files.written_whole(os.path.join(args.destination, name)) as output:
+                for block in blocks(files.read_lines(os.path.join(args.text, name))):
+                    for line in tokenizers(block, language):
+                        output.write(f"{line.lower() if args.lowercase else line}\n")
 
 
 if __name__ == "__main__":
