@@ -27,11 +27,12 @@ def compound_bleu(hypotheses: List[str], references: List[str], language: str) -
     """
     from sacrebleu.metrics import BLEU
 
-    from recipes.common.data.moses import tokenized
+    from recipes.common.data.moses import tokenizer
 
     if len(hypotheses) != len(references):
         raise ValueError(f"{len(references)} references; expected {len(hypotheses)}")
-    sides = [[split_compounds(line) for line in tokenized(text, language)] for text in (hypotheses, references)]
+    tokenize = tokenizer(language, False)
+    sides = [[split_compounds(tokenize(line)) for line in text] for text in (hypotheses, references)]
     metric = BLEU(tokenize="none", smooth_method="none", force=True)
     return round(metric.corpus_score(sides[0], [sides[1]]).score, 2)
 

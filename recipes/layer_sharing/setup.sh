@@ -9,7 +9,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../common/recipe.sh"
 # Vanilla and Universal have about as many parameters
 case $SCALE in
     smoke)
-        M=2 base=(16 32 2) wide=(20 44 2) big=(32 64 2)
+        M=2 base=(16 32 2) wide=(20 56 2) big=(32 64 2)
         vocabulary=300 dropout=0.1 updates=12 batch=400 max_tokens=400 schedule=polynomial_decay lr=5e-3 warmup=5
         save_interval=4 log_interval=4 average=2 ;;
     small)

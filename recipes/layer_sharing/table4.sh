@@ -15,7 +15,7 @@ case $SCALE in
         updates=12 batch=4000 max_tokens=4000 schedule=polynomial_decay lr=5e-3 warmup=5 save_interval=4 log_interval=4 average=2 ;;
     small) # a GPU's work: 100 hours of speech
         vocabulary=1000 training_splits=(train-clean-100)
-        plain=3 encoder=4 decoder=2 sizes=(128 512 4) wide=(256 832 4) channels=256
+        plain=3 encoder=4 decoder=2 sizes=(128 512 4) wide=(208 832 4) channels=256
         updates=10000 batch=80000 max_tokens=40000 schedule=inverse_sqrt lr=2e-3 warmup=2000 save_interval=500 log_interval=100
         average=5 ;;
     paper) # Table 6; what it leaves open is fairseq's, which trained T-Md (Wang et al., 2020)

@@ -11,7 +11,7 @@ case $SCALE in
         data=${DATA:-wikitext103} M=2 large=3 vanilla_large=4 sizes=(16 32 2) wide=(20 44 2) cutoffs=20,40
         updates=12 block=32 context=16 batch=256 max_tokens=256 schedule=polynomial_decay lr=5e-3 warmup=5 log_interval=4 ;;
     small)
-        data=${DATA:-multi30k} M=2 large=3 vanilla_large=4 sizes=(128 256 4) wide=(144 288 4) cutoffs=1000,4000
+        data=${DATA:-multi30k} M=2 large=3 vanilla_large=4 sizes=(128 256 4) wide=(152 352 4) cutoffs=1000,4000
         updates=700 block=256 context=128 batch=2048 max_tokens=2048 schedule=polynomial_decay lr=2e-3 warmup=200
         log_interval=20 ;;
     paper) # Table 6; what it leaves open is Baevski & Auli's, in fairseq's adaptive_inputs recipe
