@@ -36,7 +36,7 @@ fi
 
 echo "== decoding the test set at every depth"
 fairseq-flexdepth sweep "$work/bin" --path "$work/model/checkpoint_last.pt" --output "$work/sweep" $device \
-    --beam 4 --lenpen 0.6 --remove-bpe sentencepiece --max-tokens 4000
+    --beam 4 --lenpen 0.6 --remove-bpe sentencepiece --max-tokens 4000 --overwrite
 
 echo
 for line in 1 2 3; do
@@ -45,4 +45,4 @@ for line in 1 2 3; do
     done
     echo
 done
-echo "heatmap: $work/sweep/heatmap.png"
+echo "report: $work/sweep/index.html"

@@ -11,7 +11,7 @@ import sys
 from typing import NoReturn, Optional, Protocol, Sequence, Tuple
 
 from fairseq_flexdepth import __version__
-from fairseq_flexdepth.cli import average, depths, distill, doctor, oracle, params, prune, sharing, sweep
+from fairseq_flexdepth.cli import average, depths, distill, doctor, export, oracle, params, prune, sharing, sweep
 
 PROGRAM = "fairseq-flexdepth"
 
@@ -27,7 +27,7 @@ class Command(Protocol):
     def run(self, args: argparse.Namespace) -> int: ...
 
 
-COMMANDS: Tuple[Command, ...] = (depths, sharing, params, sweep, oracle, distill, average, prune, doctor)
+COMMANDS: Tuple[Command, ...] = (depths, sharing, params, sweep, oracle, distill, export, average, prune, doctor)
 
 
 class OneLineParser(argparse.ArgumentParser):

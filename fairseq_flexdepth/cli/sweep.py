@@ -1,100 +1,176 @@
-"""``fairseq-flexdepth sweep``: translation quality and decoding speed at every depth."""
+"""``fairseq-flexdepth sweep``: translation quality and decoding speed at every depth, as a report."""
 
 import argparse
+import functools
 import json
 import os
-from typing import TYPE_CHECKING, Any, Dict, List, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 
-from fairseq_flexdepth.cli.fairseq_options import parse_generation_options, quiet
-from fairseq_flexdepth.cli.files import write_whole
+from fairseq_flexdepth.cli.fairseq_options import check_one_directory, check_paths, parse_generation_options, quiet
+from fairseq_flexdepth.depth.space import DepthPair, parse_pairs
 
 if TYPE_CHECKING:
-    from fairseq_flexdepth.decoding.split import TranslatedSplit
+    from omegaconf import DictConfig
+
+    from fairseq_flexdepth.decoding.comet_score import CometScorer
+    from fairseq_flexdepth.decoding.shards import ShardFile
+    from fairseq_flexdepth.decoding.split import Split
+    from fairseq_flexdepth.decoding.sweep import Run, Sweep
 
 NAME = "sweep"
-HELP = "decode a test set at every depth: quality and speed as a table, sweep.json and a heatmap"
+HELP = "decode a test set at every depth: quality and speed as a web page, pictures, JSON, CSV and text"
+
+EPILOG = (
+    "All other options are those of fairseq-generate, with the same meaning; --enc-layers or --dec-layers leaves only "
+    "the depths of the other side. Seconds are those of beam search and of the encoder, whose one run for all depths "
+    "is shared out by layers; loading, batching and a batch to warm up are not in them. Words per second are source "
+    "words: what white space separates once --post-process, --bpe and --tokenizer have done their part. An interrupted "
+    "sweep goes on where it was when the same command is given again."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "%(prog)s DATA --path CHECKPOINT --output FOLDER [fairseq-generate options]"
-    parser.epilog = "All other options are those of fairseq-generate, with the same meaning."
-    parser.add_argument("--output", required=True, metavar="FOLDER", help="where the results go")
+    parser.epilog = EPILOG
+    parser.add_argument(
+        "--path", action="append", default=[], metavar="CHECKPOINT",
+        help="a model, or an ensemble a.pt:b.pt; once for each of several to compare",
+    )  # fmt: skip
+    parser.add_argument("--output", required=True, metavar="FOLDER", help="where the report goes")
+    parser.add_argument("--depths", metavar="N-M,...", help="encoder and decoder depths such as 1-1,3-2 (default: all)")
+    parser.add_argument(
+        "--references", metavar="FILE", help="raw text to score against, a line a sentence, in place of the data's"
+    )
+    parser.add_argument(
+        "--repeat", type=int, default=1, metavar="K",
+        help="decode every batch K times and take the median of its times; 3 for times to publish (default: 1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--budget", type=float, metavar="SHARE",
+        help="name the depth of the highest BLEU within this share, 0.5 for instance, of the time of the first model's "
+        "deepest",
+    )  # fmt: skip
+    parser.add_argument("--comet", metavar="MODEL", help="also score with COMET, whose package you install")
+    parser.add_argument("--overwrite", action="store_true", help="replace a finished report in FOLDER")
     parser.add_argument("--json", action="store_true", help="print sweep.json instead of the table")
     parser.set_defaults(fairseq_options=[])
 
 
 def run(args: argparse.Namespace) -> int:
     with quiet():
-        config = parse_generation_options(args.fairseq_options)
-        if config.task.get("depth_selector") is not None:
-            raise ValueError("--depth-selector: sweep decodes at every depth; leave it out")
-        from fairseq_flexdepth.decoding.split import TranslatedSplit
-
-        split = TranslatedSplit(config)
-        os.makedirs(args.output, exist_ok=True)
-        rows, translations = _decode_every_depth(split)
-        _draw(rows, os.path.join(args.output, "heatmap.png"))
-    for name, lines in translations.items():
-        write_whole(os.path.join(args.output, f"{name}.txt"), "".join(f"{line}\n" for line in lines))
-    text = json.dumps(rows, indent=1)
-    write_whole(os.path.join(args.output, "sweep.json"), text + "\n")
-    print(text if args.json else table(rows))
+        config = parse_generation_options([*(["--path", args.path[0]] if args.path else []), *args.fairseq_options])
+        check_paths(args.path)
+        depths = _check(args, config)
+        rows, summary = _sweep(args, config, depths)
+    print(json.dumps(rows, indent=1) if args.json else summary)
     return 0
 
 
-def _decode_every_depth(split: "TranslatedSplit") -> Tuple[List[Dict[str, Any]], Dict[str, List[str]]]:
-    """A row of results for every depth pair, and all texts: source, reference and e<n>d<m>."""
+def _check(args: argparse.Namespace, config: "DictConfig") -> Optional[List[DepthPair]]:
+    """Refuse options that do not fit; return what ``--depths`` asks for."""
+    for path in args.path:
+        if args.path.count(path) > 1:
+            raise ValueError(f"--path {path}: given twice; expected different checkpoints")
+    if args.repeat < 1:
+        raise ValueError(f"--repeat {args.repeat}: expected 1 or more")
+    if args.budget is not None and not 0 < args.budget <= 1:
+        raise ValueError(f"--budget {args.budget:g}: expected a share of the deepest's time, above 0 and at most 1")
+    refused = {
+        "--depth-selector": config.task.get("depth_selector"),
+        "--score-reference": config.generation.score_reference,
+        "--constraints": config.generation.constraints,
+    }
+    for option, value in refused.items():
+        if value not in (None, False):
+            raise ValueError(f"{option}: sweep decodes at every depth; leave it out")
+    if config.dataset.num_shards != 1:
+        raise ValueError(f"--num-shards {config.dataset.num_shards}: sweep decodes the whole split; leave it out")
+    check_one_directory(config, "sweep")
+    if os.path.exists(os.path.join(args.output, "sweep.json")) and not args.overwrite:
+        raise ValueError(f"--output {args.output}: has a report already; --overwrite replaces it")
+    if args.depths is None:
+        return None
+    if config.task.get("enc_layers") is not None or config.task.get("dec_layers") is not None:
+        raise ValueError(f"--depths {args.depths}: names both depths; leave out --enc-layers and --dec-layers")
+    return parse_pairs(args.depths, "--depths")
+
+
+def _sweep(
+    args: argparse.Namespace, config: "DictConfig", depths: Optional[List[DepthPair]]
+) -> Tuple[List[Dict[str, Any]], str]:
+    """Decode what is left to decode and write the report; its rows, and what to print of it."""
+    from fairseq_flexdepth.cli.machine import describe_machine
+    from fairseq_flexdepth.cli.sweep_report import run_wide_facts, summary, write_report
+    from fairseq_flexdepth.decoding.fingerprint import fingerprint, settings
+    from fairseq_flexdepth.decoding.shards import ShardFile
+    from fairseq_flexdepth.decoding.split import Split
+    from fairseq_flexdepth.decoding.sweep import Sweep, Swept
+
+    split = Split(config, paths=args.path)
+    references = _references(args.references, split)
+    comet = _comet(args.comet, split.use_cuda)
+    sweep = Sweep(split, depths or _asked_for(split), args.repeat)
+    batches = split.batches()
+    if not batches:
+        raise ValueError(f"--gen-subset {config.dataset.gen_subset}: every sentence is too long to decode")
+    machine = describe_machine(split.use_cuda)
+    shaped_by = settings(split, {"depths": [list(pair) for pair in sweep.every_depth.pairs], "repeats": args.repeat})
+    header = {**fingerprint(shaped_by, split, batches), "machine": machine}
+    work = os.path.join(args.output, "unfinished.jsonl")
+    os.makedirs(args.output, exist_ok=True)
+    with ShardFile(work, range(len(batches)), header) as shard:
+        _decode(sweep, shard, batches)
+        swept = Swept(sweep, batches, shard.results())
+        sources = [split.source_text(index) for index in range(len(split.dataset))]
+        rows = swept.rows(sources, references, functools.partial(comet, sources) if comet else None)
+        facts = run_wide_facts(args, swept, rows, sources, {"machine": machine, "settings": shaped_by})
+        write_report(args.output, swept, rows, facts, {"source": sources, "reference": references})
+        os.remove(work)
+    return rows, summary(args.output, rows, facts)
+
+
+def _decode(sweep: "Sweep", shard: "ShardFile", batches: Sequence[Sequence[int]]) -> None:
+    """Decode the batches that are left."""
     from tqdm import tqdm
 
-    from fairseq_flexdepth.decoding.corpus_scores import corpus_scores
+    each = len(sweep.runs) * sweep.repeats
+    total, done = len(batches) * each, shard.done * each
+    several = len(sweep.split.paths) > 1
+    with tqdm(total=total, initial=done, desc="decoding", unit="batch") as progress:
 
-    next(split.translate(split.pairs[-1]))  # the first batch of all is slow, whatever its depth
-    rows = []
-    texts = {"source": split.sources, "reference": split.references}
-    with tqdm(total=len(split.pairs) * len(split.batches()), desc="decoding", unit="batch") as progress:
-        for n, m in split.pairs:
-            progress.set_postfix_str(f"encoder {n}, decoder {m}")
-            for result in split.translate((n, m)):
-                if result is None:
-                    progress.update()
-                    continue
-                texts[f"e{n}d{m}"] = result.hypotheses
-                rows.append(
-                    {
-                        "enc_layers": n,
-                        "dec_layers": m,
-                        **corpus_scores(result.hypotheses, split.references),
-                        "seconds": round(result.seconds, 3),
-                        "sentences_per_second": round(len(result.hypotheses) / result.seconds, 2),
-                        "sentences": len(result.hypotheses),
-                        "beam": split.cfg.generation.beam,
-                    }
-                )
-    return rows, texts
+        def tell(run: "Run") -> None:
+            model = f"model {run.system + 1}, " if several else ""
+            progress.set_postfix_str(f"{model}encoder {run.pair[0]}, decoder {run.pair[1]}", refresh=False)
+            progress.update()
+
+        for number in shard.remaining:
+            shard.append(sweep.decode(number, batches[number], tell))
 
 
-def _draw(rows: List[Dict[str, Any]], path: str) -> None:
-    from fairseq_flexdepth.cli.heatmap import draw_heatmap
+def _asked_for(split: "Split") -> Optional[List[DepthPair]]:
+    """The pairs that ``--enc-layers`` or ``--dec-layers`` leaves; ``None`` is all."""
+    from fairseq_flexdepth.decoding.depth import common_pairs
 
-    pairs = [(row["enc_layers"], row["dec_layers"]) for row in rows]
-    draw_heatmap(
-        {pair: row["bleu"] for pair, row in zip(pairs, rows)},
-        {
-            pair: f"{row['bleu']:.1f}\n{row['sentences_per_second']:.0f} sent/s"
-            for pair, row in zip(pairs, rows)
-        },
-        "BLEU and speed at every depth",
-        "BLEU",
-        path,
-    )
+    n, m = split.cfg.task.get("enc_layers"), split.cfg.task.get("dec_layers")
+    if n is None and m is None:
+        return None
+    pairs = {pair for models in split.ensembles for pair in common_pairs(models)}
+    return sorted(pair for pair in pairs if n in (None, pair[0]) and m in (None, pair[1]))
 
 
-def table(rows: List[Dict[str, Any]]) -> str:
-    """The results as a Markdown table."""
-    lines = ["| encoder | decoder |  BLEU |  chrF | seconds | sentences/s |", "|--:|--:|--:|--:|--:|--:|"]
-    for row in rows:
-        lines.append(
-            f"| {row['enc_layers']:>7} | {row['dec_layers']:>7} | {row['bleu']:>5.1f} | {row['chrf']:>5.1f} "
-            f"| {row['seconds']:>7.1f} | {row['sentences_per_second']:>11.1f} |"
-        )
-    return "\n".join(lines)
+def _references(path: Optional[str], split: "Split") -> List[str]:
+    """What translations are scored against, in the order of the data."""
+    if path is None:
+        split.require_references("sweep without --references")
+        return [split.reference_text(index) for index in range(len(split.dataset))]
+    with open(path, encoding="utf-8", newline="\n") as file:
+        lines = [line.rstrip("\r\n") for line in file]
+    if len(lines) != len(split.dataset):
+        raise ValueError(f"--references {path}: has {len(lines)} lines; expected {len(split.dataset)}, one a sentence")
+    return lines
+
+
+def _comet(name: Optional[str], use_cuda: bool) -> "Optional[CometScorer]":
+    from fairseq_flexdepth.decoding.comet_score import CometScorer
+
+    return None if name is None else CometScorer(name, use_cuda)

@@ -41,15 +41,18 @@ def describe_depth(models: Sequence[Any]) -> Optional[str]:
 
 def common_pairs(models: Iterable[Any]) -> List[DepthPair]:
     """The depth pairs that all *models* can run; a model without depths has one."""
-    spaces = [_depth_space(model).pairs for model in models]
+    spaces = [depth_space(model).pairs for model in models]
     return [pair for pair in spaces[0] if all(pair in space for space in spaces)]
 
 
-def _depth_space(model: Any) -> DepthSpace:
+def depth_space(model: Any) -> DepthSpace:
+    """The depths that *model* supports; without a choice, those that it has."""
     if hasattr(model, "depth_space"):
         return model.depth_space
-    # fairseq's LSTM encoder has no list of layers.
-    n, m = (len(getattr(side, "layers", ())) or side.num_layers for side in (model.encoder, model.decoder))
+    # fairseq's LSTM encoder has no list of layers, its convolutional ones count theirs otherwise: 0.
+    n, m = (
+        len(getattr(side, "layers", ())) or getattr(side, "num_layers", 0) for side in (model.encoder, model.decoder)
+    )
     return DepthSpace((n,), (m,))
 
 

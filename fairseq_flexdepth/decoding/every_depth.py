@@ -3,14 +3,14 @@
 import contextlib
 import time
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
 
 from fairseq_flexdepth.decoding.depth import common_pairs
 from fairseq_flexdepth.decoding.split import Sample, Split
-from fairseq_flexdepth.depth.space import DepthPair, DepthSpace
+from fairseq_flexdepth.depth.space import DepthPair, DepthSpace, written_pair
 
 EncoderOut = Dict[str, List[Tensor]]
 
@@ -33,41 +33,49 @@ class EveryDepth:
     """Translates batches of *split* at all depth pairs that its ensembles have.
 
     Args:
-        split: the data and the models: one ensemble of several depths, or one for each pair.
+        split: the data and the models: ensembles of several depths or of one.
+        depths: the pairs to decode at; by default all that an ensemble has.
+        compare: ensembles may have pairs in common.
 
     Raises:
-        ValueError: two ensembles have the same pair, or fairseq refuses the options.
+        ValueError: two ensembles have the same pair and are not compared, an ensemble has none of *depths* or no
+            ensemble has one of them, or fairseq refuses the options.
     """
 
-    def __init__(self, split: Split) -> None:
+    def __init__(self, split: Split, depths: Optional[Sequence[DepthPair]] = None, compare: bool = False) -> None:
         self.split = split
+        pairs = [common_pairs(models) for models in split.ensembles]
+        if depths is not None:
+            pairs = _only(depths, pairs, split.paths)
+        if not compare:
+            _check_distinct(pairs, split.paths)
         self.ensembles = [
-            _Ensemble(models, common_pairs(models), split.build_generator(models)) for models in split.ensembles
+            _Ensemble(models, found, split.build_generator(models)) for models, found in zip(split.ensembles, pairs)
         ]
-        paths: Dict[DepthPair, str] = {}
-        for ensemble, path in zip(self.ensembles, split.paths):
-            for pair in ensemble.pairs:
-                if pair in paths:
-                    raise ValueError(f"--path {path}: decodes at {pair}, which {paths[pair]} does already")
-                paths[pair] = path
-        self.pairs = sorted(paths)
+        self.pairs = sorted({pair for found in pairs for pair in found})
         self._warm = False
 
     def decode(self, number: int, batch: Sequence[int]) -> Dict[DepthPair, Decoded]:
-        """The sentences *batch*, which is number *number*, at every pair."""
+        """The sentences *batch*, which is number *number*, at every pair; the ensembles have none in common."""
+        return {pair: decoded for _, pair, decoded in self.each(number, batch)}
+
+    def each(self, number: int, batch: Sequence[int]) -> Iterator[Tuple[int, DepthPair, Decoded]]:
+        """The sentences *batch*, which is number *number*, by every ensemble (its position) at each of its pairs."""
         if not self._warm:  # the first batch of a process is slow, whatever its depth
             self._warm = True
-            self.decode(number, batch[:1])
+            sample = self.split.sample(batch[:1])
+            for ensemble in self.ensembles:
+                list(self._decode(ensemble, number, sample, ensemble.pairs[-1:]))
         sample = self.split.sample(batch)
-        results: Dict[DepthPair, Decoded] = {}
-        for ensemble in self.ensembles:
-            results.update(self._decode(ensemble, number, sample))
-        return results
+        for position, ensemble in enumerate(self.ensembles):
+            for pair, decoded in self._decode(ensemble, number, sample, ensemble.pairs):
+                yield position, pair, decoded
 
-    def _decode(self, ensemble: _Ensemble, number: int, sample: Sample) -> Dict[DepthPair, Decoded]:
-        encoded, seconds = self._encode(ensemble, sample)
-        results = {}
-        for pair in ensemble.pairs:
+    def _decode(
+        self, ensemble: _Ensemble, number: int, sample: Sample, pairs: Sequence[DepthPair]
+    ) -> Iterator[Tuple[DepthPair, Decoded]]:
+        encoded, seconds = self._encode(ensemble.models, sample, pairs)
+        for pair in pairs:
             for model in ensemble.models:
                 if hasattr(model, "set_depth"):
                     model.set_depth(*pair)
@@ -75,28 +83,30 @@ class EveryDepth:
             start = self._now()
             with _given_encoder_outs(ensemble.generator, encoded.get(pair[0])):
                 found = self.split.search(ensemble.generator, sample, ensemble.models)
-            strip = ensemble.generator.symbols_to_strip_from_output
             searched = self._now() - start
+            strip = ensemble.generator.symbols_to_strip_from_output
             texts = {
                 index: self.split.target_text(hypotheses[0]["tokens"].tolist(), strip)
                 for index, hypotheses in zip(sample["id"].tolist(), found)
             }
-            results[pair] = Decoded(texts, searched + seconds.get(pair[0], 0.0))
-        return results
+            yield pair, Decoded(texts, searched + seconds.get(pair[0], 0.0))
 
     @torch.no_grad()
     def _encode(
-        self, ensemble: _Ensemble, sample: Sample
+        self, models: Sequence[Any], sample: Sample, pairs: Sequence[DepthPair]
     ) -> Tuple[Dict[int, List[EncoderOut]], Dict[int, float]]:
-        """Every model's output at each encoder depth and what it cost; nothing where there is but one pair."""
-        if len(ensemble.pairs) == 1:
+        """Every model's output at each encoder depth and what it cost; nothing where there is but one pair.
+
+        An encoder depth is charged the share of the run's layers that its own sub-network has.
+        """
+        if len(pairs) == 1:
             return {}, {}
-        depths = sorted({n for n, _ in ensemble.pairs})
-        decoder_depths = sorted({m for _, m in ensemble.pairs})
+        depths = sorted({n for n, _ in pairs})
+        decoder_depths = sorted({m for _, m in pairs})
         net_input = sample["net_input"]
         encoded: Dict[int, List[EncoderOut]] = {depth: [] for depth in depths}
         seconds = dict.fromkeys(depths, 0.0)
-        for model in ensemble.models:
+        for model in models:
             plan, _ = model.plans(DepthSpace(tuple(depths), tuple(decoder_depths)))
             start = self._now()
             stacked = model.encoder.forward_exits(plan, net_input["src_tokens"], net_input["src_lengths"])
@@ -110,6 +120,31 @@ class EveryDepth:
         if self.split.use_cuda:
             torch.cuda.synchronize()
         return time.perf_counter()
+
+
+def _only(
+    depths: Sequence[DepthPair], pairs: Sequence[Sequence[DepthPair]], paths: Sequence[str]
+) -> List[List[DepthPair]]:
+    """Of each ensemble's *pairs* those among *depths*."""
+    asked = ", ".join(map(written_pair, depths))
+    for depth in depths:
+        if not any(depth in found for found in pairs):
+            supported = ", ".join(map(written_pair, sorted({pair for found in pairs for pair in found})))
+            raise ValueError(f"--depths {written_pair(depth)}: {', '.join(paths)} supports {supported}")
+    chosen = [[pair for pair in found if pair in depths] for found in pairs]
+    for path, kept, found in zip(paths, chosen, pairs):
+        if not kept:
+            raise ValueError(f"--depths {asked}: {path} supports {', '.join(map(written_pair, found))} only")
+    return chosen
+
+
+def _check_distinct(pairs: Sequence[Sequence[DepthPair]], paths: Sequence[str]) -> None:
+    owners: Dict[DepthPair, str] = {}
+    for path, found in zip(paths, pairs):
+        for pair in found:
+            if pair in owners:
+                raise ValueError(f"--path {path}: decodes at {pair}, which {owners[pair]} does already")
+            owners[pair] = path
 
 
 def _exit(stacked: EncoderOut, index: int, exits: int) -> EncoderOut:

@@ -1,17 +1,12 @@
 """A split of a data set and the models to translate it with, as ``fairseq-generate`` sets them up."""
 
 import ast
-import time
 import zlib
-from functools import cached_property
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 import torch
 from fairseq import checkpoint_utils, tasks, utils
 from omegaconf import DictConfig
-
-from fairseq_flexdepth.decoding.depth import common_pairs
-from fairseq_flexdepth.depth.space import DepthPair
 
 # A batch of fairseq's collater, and what beam search returns for each of its sentences, best hypothesis first.
 Sample = Dict[str, Any]
@@ -168,56 +163,3 @@ class Split:
         if self.bpe is not None:
             text = self.bpe.decode(text)
         return text if self.tokenizer is None else self.tokenizer.decode(text)
-
-
-class Translations(NamedTuple):
-    """The best hypothesis of every sentence, in the order of the data, and what decoding cost."""
-
-    hypotheses: List[str]
-    seconds: float  # spent in beam search, as fairseq-generate counts it
-
-
-class TranslatedSplit(Split):
-    """Translates ``--gen-subset`` again and again, at any depth, loading models and data once.
-
-    Raises:
-        ValueError: as :class:`Split`, or the split has no references.
-    """
-
-    def __init__(self, cfg: DictConfig) -> None:
-        super().__init__(cfg)
-        self.require_references("sweep")
-
-    @cached_property
-    def sources(self) -> List[str]:
-        """All source sentences as text."""
-        return [self.source_text(index) for index in range(len(self.dataset))]
-
-    @cached_property
-    def references(self) -> List[str]:
-        """All references as text."""
-        return [self.reference_text(index) for index in range(len(self.dataset))]
-
-    @property
-    def pairs(self) -> List[DepthPair]:
-        """The depth pairs that all models can run; a model without depths has one."""
-        return common_pairs(self.models)
-
-    def translate(self, pair: DepthPair) -> Iterator[Optional[Translations]]:
-        """Translate at depth *pair*, yielding ``None`` after every batch and the translations at the end."""
-        for model in self.models:
-            if hasattr(model, "set_depth"):
-                model.set_depth(*pair)
-        generator = self.build_generator()
-        strip = generator.symbols_to_strip_from_output
-        found: Dict[int, str] = {}
-        seconds = 0.0
-        for batch in self.batches():
-            sample = self.sample(batch)
-            start = time.perf_counter()
-            results = self.search(generator, sample)
-            seconds += time.perf_counter() - start
-            for index, hypotheses in zip(sample["id"].tolist(), results):
-                found[index] = self.target_text(hypotheses[0]["tokens"].tolist(), strip)
-            yield None
-        yield Translations([found.get(index, "") for index in range(len(self.dataset))], seconds)

@@ -2,6 +2,7 @@
 
 import logging
 import random
+import re
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 logger = logging.getLogger(__name__)
@@ -15,6 +16,24 @@ def from_fastest(pairs: Sequence[DepthPair]) -> List[int]:
     Eq. 1 of tied_multi.
     """
     return sorted(range(len(pairs)), key=lambda position: (pairs[position][1], pairs[position][0]))
+
+
+def written_pair(pair: DepthPair) -> str:
+    """A pair as options take it: ``3-2``."""
+    return f"{pair[0]}-{pair[1]}"
+
+
+def parse_pairs(text: str, option: str) -> List[DepthPair]:
+    """The pairs, in ascending order, that ``1-1,3-2`` writes down.
+
+    Raises:
+        ValueError: *text*, which *option* holds, is no such list.
+    """
+    found = [re.fullmatch(r"(\d+)-(\d+)", part.strip()) for part in text.split(",")]
+    pairs = {(int(match.group(1)), int(match.group(2))) for match in found if match}
+    if None in found:
+        raise ValueError(f"{option} {text}: expected encoder and decoder depths such as 1-1,3-2")
+    return sorted(pairs)
 
 
 def parse_depths(text: str, layers: int, option: str) -> Tuple[int, ...]:

@@ -1,10 +1,8 @@
 """What the benchmarks share: time and memory of this process, children that measure, the machine, result files."""
 
 import argparse
-import importlib.metadata
 import json
 import os
-import platform
 import re
 import resource
 import subprocess
@@ -15,6 +13,8 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Sequence
 
 import torch
+
+from fairseq_flexdepth.cli.machine import describe_machine
 
 ROOT = Path(__file__).resolve().parents[2]
 MIB = 2**20
@@ -115,32 +115,11 @@ def report(args: argparse.Namespace) -> Dict[str, Any]:
 
 def _machine(device: str, threads: int) -> Dict[str, Any]:
     return {
-        "cpu": _cpu_model(),
-        "gpu": torch.cuda.get_device_name() if device == "cuda" else None,
-        "cores": os.cpu_count(),
+        **describe_machine(device == "cuda"),
         "threads": threads,
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "fairseq": _fairseq_version(),
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
     }
-
-
-def _cpu_model() -> str:
-    try:
-        return re.findall(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())[0]
-    except (OSError, IndexError):
-        return platform.processor() or platform.machine()
-
-
-def _fairseq_version() -> str:
-    for name in ("fairseq-fixed", "fairseq"):
-        try:
-            return f"{name} {importlib.metadata.version(name)}"
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return "unknown"
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -2,8 +2,8 @@
 
     python -m recipes.ckd.sample {text,binarised} FROM TO SRC TGT --sentences N
 
-``text``: of the lines of FROM/train.SRC and train.TGT; ``binarised``: of what fairseq-preprocess wrote to FROM. Both take
-the same N sentence pairs, in their order; all other splits, and the dictionaries, are copied to TO.
+``text``: of the lines of FROM/train.SRC and train.TGT; ``binarised``: of what fairseq-preprocess wrote to FROM. Both
+take the same N sentence pairs, in their order; all other splits, and the dictionaries, are copied to TO.
 """
 
 import argparse

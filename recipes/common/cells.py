@@ -3,9 +3,9 @@
 A cell is written SYSTEM/FILE:KEY: the KEY of WORK/SYSTEM/seed1/FILE.json, seed2/FILE.json and so on; its value is the
 mean over the seeds. KEY@N,M takes the entry of encoder depth N and decoder depth M from a list of depths; without it,
 the deepest one counts. ``oracle.seconds`` is the key ``seconds`` of the object ``oracle``. ``*`` in SYSTEM takes all
-systems that match, and ``*`` for N or M all depths: the value is their mean, or their sum in "sum CELL". "CELL - CELL"
-is a difference, "CELL / CELL" a ratio, "CELL / 1e6" millions, and {NAME} stands for the row's column NAME. An empty
-cell has no value.
+systems that match, in FILE all files (several test sets), and ``*`` for N or M all depths: the value is their mean, or
+over systems their sum in "sum CELL". "CELL - CELL" is a difference, "CELL / CELL" a ratio, "CELL / 1e6" millions, and
+{NAME} stands for the row's column NAME. An empty cell has no value.
 """
 
 import json

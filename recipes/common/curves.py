@@ -7,12 +7,11 @@ the training one.
 """
 
 import argparse
-import json
-import re
 from pathlib import Path
 from typing import Dict, List, Tuple
 
 from recipes.common.figure import pyplot, save_figure
+from recipes.common.training_log import entries
 
 # update -> negative log-likelihood in bits a token
 Curve = Dict[int, float]
@@ -24,16 +23,12 @@ def read_log(path: Path) -> Tuple[Curve, Curve]:
     Raises:
         ValueError: the log holds no validation result.
     """
-    training: Curve = {}
-    validation: Curve = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        found = re.search(r"\| (train_inner|valid) \| (\{.*\})$", line)
-        if found is None:
-            continue
-        numbers = json.loads(found.group(2))
-        prefix = "valid_" if found.group(1) == "valid" else ""
-        curve = validation if prefix else training
-        curve[int(numbers[f"{prefix}num_updates"])] = float(numbers[f"{prefix}nll_loss"])
+    curves: Dict[str, Curve] = {"train_inner": {}, "valid": {}}
+    for kind, numbers in entries(path):
+        if kind in curves:
+            prefix = "valid_" if kind == "valid" else ""
+            curves[kind][int(numbers[f"{prefix}num_updates"])] = numbers[f"{prefix}nll_loss"]
+    training, validation = curves["train_inner"], curves["valid"]
     if not validation:
         raise ValueError(f"{path}: no validation result; was it written by fairseq-train --log-format json?")
     return training, validation

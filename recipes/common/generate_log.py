@@ -23,6 +23,7 @@ class Generated(NamedTuple):
     used: Dict[PAIR, int]  # sentences by depth pair, where depths were chosen
     choosing: float  # seconds
     decoding: float  # seconds of beam search alone
+    probabilities: List[float]  # of each translation, its end included
 
     @property
     def seconds(self) -> float:
@@ -35,7 +36,7 @@ def parse_generate_log(text: str) -> Generated:
     Raises:
         ValueError: it does not say how long decoding took.
     """
-    lines: Dict[str, Dict[int, str]] = {"D": {}, "T": {}}
+    lines: Dict[str, Dict[int, str]] = {"D": {}, "T": {}, "P": {}}
     for line in text.splitlines():
         kind, dash, rest = line.partition("-")
         if dash and kind in lines and "\t" in rest:
@@ -51,7 +52,9 @@ def parse_generate_log(text: str) -> Generated:
             raise ValueError(f"not a finished run of fairseq-generate: {text[-500:]}")
         used, choosing, decoding = {}, 0.0, float(searched.group(1))
     hypotheses, references = ([text for _, text in sorted(lines[kind].items())] for kind in ("D", "T"))
-    return Generated(hypotheses, references, used, choosing, decoding)
+    # log-probabilities of the tokens, to base 2, whatever their sum (the H line) is divided by
+    probabilities = [2 ** sum(map(float, scores.split())) for _, scores in sorted(lines["P"].items())]
+    return Generated(hypotheses, references, used, choosing, decoding, probabilities)
 
 
 def read_generate_log(path: Path) -> Generated:
@@ -75,7 +78,8 @@ def main() -> None:
         raise ValueError(f"--references {args.references}: {len(references)} lines; expected {len(found.hypotheses)}")
     scores = corpus_scores(found.hypotheses, references)
     times = {"seconds": found.seconds, "choosing_seconds": found.choosing}
-    print(json.dumps({**scores, **times, "sentences": len(references)}))
+    probability = sum(found.probabilities) / len(found.probabilities) if found.probabilities else None
+    print(json.dumps({**scores, **times, "sentences": len(references), "probability": probability}))
 
 
 if __name__ == "__main__":

@@ -45,8 +45,8 @@ prepare_corpus() { # $bin: the binarised corpus; $text: its splits as text
     prepare_text
 }
 
-prepare_text() { # $corpus/bin from $corpus/text
-    step "$corpus/prepared" prepare "$corpus/text" "$corpus" "$source_language" "$target_language" "$subwords" "$vocabulary" \
+prepare_text() { # $bin from $text, which came from elsewhere
+    step "$corpus/prepared" prepare "$text" "$corpus" "$source_language" "$target_language" "$subwords" "$vocabulary" \
         --tests "${tests:-test}" ${prepare_options[@]+"${prepare_options[@]}"}
 }
 
@@ -115,7 +115,7 @@ generate() { # generate SYSTEM SPLIT NAME OPTIONS...: fairseq-generate's output 
     local system=$1 split=$2 name=$3 into
     into=$(folder "$1")
     shift 3
-    step "$into/$name" run_to "$into/$name.txt" fairseq-generate "$corpus/bin" --user-dir "$plugin" --path "$(model "$system")" \
+    step "$into/$name" log_to "$into/$name.txt" fairseq-generate "$corpus/bin" --user-dir "$plugin" --path "$(model "$system")" \
         --gen-subset "$(subset_of "$split")" ${device[@]+"${device[@]}"} "${decoding[@]}" "$@"
     step "$into/$name-scores" run_to "$into/$name.json" python -m recipes.common.generate_log "$into/$name.txt" \
         --references "$text/$split.$target_language"
@@ -145,7 +145,8 @@ best() { # best FILE:KEY OUTPUT SYSTEM...: OUTPUT becomes a link to the model th
 }
 
 # table NAME COLUMN=CELL...: measured beside the paper's NAME.tsv, printed, and as NAME.md and NAME.png in $work/results. COLUMN=
-# is the paper's alone, +COLUMN=CELL a column that the paper lacks. Cells may use the recipe's $table_values, such as N=6
+# is the paper's alone, +COLUMN=CELL a column that the paper lacks. Cells may use the recipe's $table_values, such as N=6.
+# $table_note is printed below
 table() {
     local name=$1 cell value columns=()
     shift
@@ -153,5 +154,5 @@ table() {
     for value in ${table_values[@]+"${table_values[@]}"}; do columns+=(--value "$value"); done
     run mkdir -p "$work/results"
     run python -m recipes.common.table "$recipe/$name.tsv" --work "$work" --scale "$SCALE" --data "$data" "${columns[@]}" \
-        --output "$work/results/$name"
+        ${table_note:+--note "$table_note"} --output "$work/results/$name"
 }

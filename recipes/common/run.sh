@@ -24,6 +24,18 @@ run_to() { # run_to FILE COMMAND...: as run, with what the command prints in FIL
     mv "$file.part" "$file"
 }
 
+log_to() { # log_to FILE COMMAND...: as run_to, and what it writes to standard error after it
+    local file=$1 status=0
+    shift
+    if [ -n "${DRY_RUN:-}" ]; then printf '%q ' "$@"; printf '> %q\n' "$file"; return; fi
+    "$@" >"$file.part" 2>"$file.errors" || status=$?
+    cat "$file.errors" >&2
+    [ $status = 0 ] || return $status
+    cat "$file.errors" >>"$file.part"
+    rm "$file.errors"
+    mv "$file.part" "$file"
+}
+
 workers() { # how many processes prepare data: WORKERS, or one a processor (nproc heeds OMP_NUM_THREADS: not that)
     echo "${WORKERS:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)}"
 }

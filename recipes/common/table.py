@@ -5,11 +5,12 @@
 TABLE.tsv holds the paper's table. A CELL says where a column's measured values are (recipes/common/cells.py); an empty
 one that the paper's values stand alone. Columns that are not given are the rows' names, and not printed if called
 "system" or "_...". '+NAME=CELL' adds a measured column that the paper's table lacks. Rows of which nothing was measured
-are left out and, if they are the paper's, counted.
+are left out and, if they are the paper's, counted; one whose "system" is empty stays: the paper quotes it from others.
 """
 
 import argparse
 import csv
+import math
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
@@ -24,6 +25,12 @@ class Column(NamedTuple):
     digits: int  # behind the point, as many as the paper prints
     paper: List[Optional[float]]
     measured: List[Optional[float]]
+
+    @property
+    def measured_digits(self) -> int:
+        """More than the paper's where the largest value would have fewer than three figures, as in small models."""
+        largest = max((abs(value) for value in self.measured if value is not None), default=0.0)
+        return max(self.digits, 2 - math.floor(math.log10(largest))) if largest else self.digits
 
     @property
     def parts(self) -> Dict[str, List[Optional[float]]]:
@@ -58,9 +65,13 @@ def read_table(path: Path, cells: Dict[str, str], measurements: Measurements) ->
     unknown = sorted(set(cells) - set(names) - set(added))
     if unknown:
         raise ValueError(f"--column {unknown[0]}: {path.name} has {', '.join(names)}")
-    measured = [{name: measurements.value(cell, row) for name, cell in cells.items() if cell} for row in rows]
-    kept = [number for number, values in enumerate(measured) if any(value is not None for value in values.values())]
-    if not kept:
+    measured = [
+        {name: measurements.value(cell, row) for name, cell in cells.items() if cell and row.get("system") != ""}
+        for row in rows
+    ]
+    found = [any(value is not None for value in values.values()) for values in measured]
+    kept = [number for number, row in enumerate(rows) if found[number] or row.get("system") == ""]
+    if not any(found):
         raise ValueError(f"--work {measurements.work}: nothing of {path.name} was measured there")
     digits = {name: max(_digits(row.get(name) or "") for row in rows) for name in cells}
     most = max(digits[name] for name in cells if name not in added) if len(added) < len(cells) else 2
@@ -88,7 +99,11 @@ def _digits(text: str) -> int:
 
 def markdown(table: Table) -> str:
     """The table, two columns for each that is both the paper's and measured."""
-    parts = [(title, values, column.digits) for column in table.columns for title, values in column.parts.items()]
+    parts = [
+        (title, values, column.measured_digits if values is column.measured else column.digits)
+        for column in table.columns
+        for title, values in column.parts.items()
+    ]
     heads = [*table.names, *(title for title, _, _ in parts)]
     lines = [_line(heads), _line(["---"] * len(table.names) + ["--:"] * len(parts))]
     for number in range(len(next(iter(table.names.values())))):
@@ -138,6 +153,8 @@ def _notes(table: Table, measurements: Measurements, args: argparse.Namespace) -
     notes = [f"SCALE={args.scale}, data: {args.data}."]
     if table.left_out:
         notes.append(f"{table.left_out} rows of the paper's table were not made at this scale.")
+    if args.note:
+        notes.append(args.note)
     if measurements.most_seeds > 1:
         notes.append(f"Means over {measurements.most_seeds} seeds.")
     notes += [f"sacrebleu: `{signature}`." for signature in sorted(measurements.signatures)]
@@ -153,6 +170,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER/NAME", help="without .md and .png")
     parser.add_argument("--scale", required=True)
     parser.add_argument("--data", required=True)
+    parser.add_argument("--note", default="", help="sentences for below the table")
     args = parser.parse_args()
     measurements = Measurements(args.work, dict(value.split("=", 1) for value in args.value))
     cells = dict(column.split("=", 1) for column in args.column)

@@ -2,8 +2,8 @@
 
     python -m recipes.common.training CHECKPOINT TRAIN_LOG
 
-``words_per_second`` are target tokens, the median over the log's intervals; ``minutes`` adds up what all runs of an
-interrupted training took.
+``nonzero`` are the parameters that pruning has left; ``words_per_second`` are target tokens, the median over the log's
+intervals; ``minutes`` adds up what all runs of an interrupted training took.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from typing import Dict, List
 import fairseq_flexdepth  # noqa: F401  (registers the models, and what torch's safe loader may read)
 from fairseq_flexdepth.cli.fairseq_options import quiet
 from fairseq_flexdepth.cli.params import count_parameters
+from fairseq_flexdepth.modules.magnitude_pruning import trained_tensors
 from recipes.common.training_log import entries
 
 
@@ -36,13 +37,14 @@ def speed(log: Path) -> Dict[str, float]:
     }
 
 
-def parameters(checkpoint: str) -> int:
-    """The parameters of the model in a checkpoint, each unique one counted once."""
+def parameters(checkpoint: str) -> Dict[str, int]:
+    """The parameters of the model in a checkpoint, and those that are not zero, each unique one counted once."""
     from fairseq import checkpoint_utils
 
     with quiet():
         models, _ = checkpoint_utils.load_model_ensemble([checkpoint])
-    return count_parameters(models[0]).total
+    nonzero = sum(int(tensor.count_nonzero()) for tensor in trained_tensors(models[0].state_dict()).values())
+    return {"parameters": count_parameters(models[0]).total, "nonzero": nonzero}
 
 
 def main() -> None:
@@ -50,7 +52,7 @@ def main() -> None:
     parser.add_argument("checkpoint")
     parser.add_argument("log", type=Path)
     args = parser.parse_args()
-    print(json.dumps({"parameters": parameters(args.checkpoint), **speed(args.log)}))
+    print(json.dumps({**parameters(args.checkpoint), **speed(args.log)}))
 
 
 if __name__ == "__main__":

@@ -1,44 +1,32 @@
 #!/usr/bin/env bash
-# Admin: an 18-layer Post-LN Transformer with and without it, on the quickstart's corpus.
-#
-#   recipes/layer_sharing/admin.sh [WORK_DIR]
-#
-# Trains both with the same seed and options and writes table and picture (curves.md, curves.png) to WORK_DIR (default:
-# work/admin, beside this script). A run that was interrupted goes on where it stopped. In the environment: UPDATES;
-# LAYERS; DEVICE (--cpu, or empty for a GPU).
-set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-root=$(cd "$here/../.." && pwd)
-work=${1:-$here/work/admin} updates=${UPDATES:-600} layers=${LAYERS:-18} device=${DEVICE---cpu}
-mkdir -p "$work"
-work=$(cd "$work" && pwd)
+# Admin (section 5 of Takase & Kiyono): a Post-LN Transformer of 18 layers a side with and without it, on the quickstart's
+# corpus: admin.png, and admin.md with the numbers. recipes/README.md says what SCALE, WORK, JOBS, GPUS and DRY_RUN do; the
+# corpus is the same at every scale but smoke.
+# shellcheck source=recipes/layer_sharing/setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
-if [ ! -e "$work/text/.done" ]; then
-    echo "== making a corpus of 20,000 sentence pairs"
-    python "$root/examples/quickstart/corpus/generate.py" --output "$work/text" --pairs 20000 --valid 500 --test 500 \
-        --seed 1
-    touch "$work/text/.done"
-fi
-bash "$root/examples/common/prepare.sh" "$work/text" "$work" 1000
+case $SCALE in
+    smoke) pairs=200 held_out=20 vocabulary=200 layers=3 updates=12 interval=4 ;;
+    *) pairs=20000 held_out=500 vocabulary=1000 layers=18 updates=${UPDATES:-600} interval=100 base=(128 256 4) ;;
+esac
+data=quickstart source_language=de target_language=en subwords=sentencepiece
+batch=1024 max_tokens=1024 average=1 log_interval=10
+embeddings=(--share-all-embeddings)
+training=(--criterion label_smoothed_cross_entropy --label-smoothing 0.1 --dropout 0.1 --optimizer adam
+    --adam-betas '(0.9, 0.98)' --lr 2e-3 --lr-scheduler inverse_sqrt --warmup-updates 200 --max-update "$updates"
+    --save-interval-updates "$interval" --keep-interval-updates 1 --no-epoch-checkpoints)
 
-for init in none admin; do
-    if [ ! -e "$work/$init/.done" ]; then
-        echo "== training $layers+$layers Post-LN layers, --residual-init $init: $updates updates (log: $work/$init.log)"
-        # shellcheck disable=SC2086  # $device may be empty
-        PYTHONWARNINGS=ignore fairseq-train "$work/bin" --user-dir "$root/fairseq_flexdepth" \
-            --save-dir "$work/$init" $device --seed 1 --residual-init "$init" \
-            --arch tied_multi_transformer_tiny --encoder-layers "$layers" --decoder-layers "$layers" \
-            --encoder-embed-dim 128 --encoder-ffn-embed-dim 256 --encoder-attention-heads 4 \
-            --decoder-embed-dim 128 --decoder-ffn-embed-dim 256 --decoder-attention-heads 4 \
-            --share-all-embeddings --dropout 0.1 --criterion label_smoothed_cross_entropy --label-smoothing 0.1 \
-            --optimizer adam --adam-betas '(0.9, 0.98)' --lr 2e-3 --lr-scheduler inverse_sqrt --warmup-updates 200 \
-            --max-update "$updates" --max-tokens 1024 --validate-interval-updates 100 --save-interval-updates 100 \
-            --keep-interval-updates 1 --no-epoch-checkpoints --log-interval 10 --log-format json \
-            >>"$work/$init.log" 2>&1 || { tail "$work/$init.log"; exit 1; }
-        touch "$work/$init/.done"
-    fi
-done
+with() { # with none|admin
+    transformer "admin-$1" tied_multi "$layers" "${base[@]}" --residual-init "$1"
+}
 
-cd "$root"
-python -m recipes.common.curves --output "$work/curves.png" \
-    "without Admin=$work/none.log" "with Admin=$work/admin.log" | tee "$work/curves.md"
+corpus=$work/quickstart
+text=$corpus/text bin=$corpus/bin
+step "$text/made" run python "$repository/examples/quickstart/corpus/generate.py" --output "$text" --pairs "$pairs" \
+    --valid "$held_out" --test "$held_out" --seed 1
+prepare_text
+SEEDS=1 each with none admin
+run mkdir -p "$work/results"
+run_to "$work/results/admin.md" python -m recipes.common.curves --output "$work/results/admin.png" \
+    "without Admin=$(folder admin-none)/train.log" "with Admin=$(folder admin-admin)/train.log"
+run cat "$work/results/admin.md"

@@ -26,13 +26,13 @@ BIN = Path(sys.executable).parent
 def run(command: str, *arguments: Any, fails: bool = False, stdin: str = "", **environment: str) -> str:
     """Run a command of this environment and return all it printed; its success must be as expected.
 
-    Most run in forks of a process that is warm already; what has no cwd, input or environment of its own.
+    fairseq's run in forks of a process that is warm already.
     """
     words = [str(argument) for argument in arguments]
-    if command in forked.COMMANDS and not stdin and not environment:
+    if command in forked.COMMANDS:
         with tempfile.TemporaryDirectory() as folder:
             output = Path(folder, "output")
-            status = forked.run(command, words, output, {"OMP_NUM_THREADS": "1"})
+            status = forked.run(command, words, output, {"OMP_NUM_THREADS": "1", **environment}, stdin)
             text = output.read_text(encoding="utf-8")
         assert (status != 0) == fails, text
         return text

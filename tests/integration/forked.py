@@ -5,6 +5,7 @@ This module must not import it.
 """
 
 import importlib
+import io
 import multiprocessing
 import os
 import sys
@@ -16,24 +17,32 @@ COMMANDS = {
     "fairseq-train": "fairseq_cli.train",
     "fairseq-generate": "fairseq_cli.generate",
     "fairseq-validate": "fairseq_cli.validate",
+    "fairseq-interactive": "fairseq_cli.interactive",
+    "fairseq-eval-lm": "fairseq_cli.eval_lm",
+    "fairseq-hydra-train": "fairseq_cli.hydra_train",
 }
+# What new torch imports once it first needs it, which takes longer than all else that a tiny training does.
+LATER = "torch._dynamo"
 
 _forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(list(COMMANDS.values()))
+_forks.set_forkserver_preload([*COMMANDS.values(), LATER])  # passes over what old torch has not
 
 
-def run(command: str, arguments: List[str], output: Path, environment: Dict[str, str]) -> int:
-    """Run one of ``COMMANDS``, let *output* have all it prints, and return its exit status."""
-    process = _forks.Process(target=_main, args=(command, arguments, str(output), os.getcwd(), environment))
+def run(command: str, arguments: List[str], output: Path, environment: Dict[str, str], stdin: str = "") -> int:
+    """Run one of ``COMMANDS`` on *stdin*, let *output* have all it prints, and return its exit status."""
+    process = _forks.Process(target=_main, args=(command, arguments, str(output), os.getcwd(), environment, stdin))
     process.start()
     process.join()
     return int(process.exitcode or 0)
 
 
-def _main(command: str, arguments: List[str], output: str, folder: str, environment: Dict[str, str]) -> None:
+def _main(
+    command: str, arguments: List[str], output: str, folder: str, environment: Dict[str, str], stdin: str
+) -> None:
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(file, stream)
+    sys.stdin = io.StringIO(stdin)
     os.chdir(folder)
     os.environ.update(environment)
     sys.argv = [command, *arguments]

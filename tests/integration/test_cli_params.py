@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from fairseq_flexdepth.cli.fairseq_options import build_training_model, quiet
 from fairseq_flexdepth.cli.main import main
@@ -25,9 +26,23 @@ def _subprocess(*arguments, cwd=REPOSITORY):
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_drawn(monkeypatch):
+    """Parameters are counted, not used: drawing those of large models takes seconds."""
+    for name in ("xavier_uniform_", "kaiming_uniform_", "uniform_", "normal_"):
+        monkeypatch.setattr(torch.nn.init, name, lambda tensor, *arguments, **options: tensor)
+
+
+def _printed(capsys, *arguments):
+    """What is printed on standard output; nothing may be on standard error."""
+    assert main(["params", *map(str, arguments)]) == 0, capsys.readouterr().err
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    return captured.out
+
+
 def _counts(capsys, *arguments):
-    assert main(["params", *map(str, arguments), "--json"]) == 0, capsys.readouterr().err
-    output = capsys.readouterr().out
+    output = _printed(capsys, *arguments, "--json")
     assert output.count("\n") == 1
     return json.loads(output)
 
@@ -69,20 +84,17 @@ TINY = (
         (["--arch", "transformer", "--encoder-layers", 18, "--decoder-layers", 18], 149.2),
     ],
 )
-def test_counts_of_well_known_models(options, millions):
-    result = _subprocess("--vocab-size", 32768, "--share-all-embeddings", *options, "--json")
-    assert (result.returncode, result.stderr) == (0, "")
-    counts = json.loads(result.stdout)
+def test_counts_of_well_known_models(options, millions, capsys):
+    counts = _counts(capsys, "--vocab-size", 32768, "--share-all-embeddings", *options)
     assert list(counts) == ["total", "embeddings", "encoder", "decoder", "with_adam_moments"]
     assert counts["total"] / 1e6 == pytest.approx(millions, abs=0.05)
     assert counts["total"] == counts["embeddings"] + counts["encoder"] + counts["decoder"]
     assert counts["with_adam_moments"] == 3 * counts["total"]
 
 
-def test_text():
-    result = _subprocess("--vocab-size", 100, "--arch", "tied_multi_transformer", *TINY)
-    assert (result.returncode, result.stderr) == (0, "")
-    rows = [line.split() for line in result.stdout.splitlines()]
+def test_text(capsys):
+    output = _printed(capsys, "--vocab-size", 100, "--arch", "tied_multi_transformer", *TINY)
+    rows = [line.split() for line in output.splitlines()]
     assert [row[0] for row in rows] == ["total", "embeddings", "encoder", "decoder", "with"]
     assert all(row[-1].endswith("M") for row in rows)
 

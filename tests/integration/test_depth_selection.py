@@ -30,7 +30,9 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(labels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a selector trained with the paper's loss, and what the training printed."""
     folder = tmp_path_factory.mktemp("selector")
-    (folder / "output.txt").write_text(selector_cli.train(labels, folder), encoding="utf-8")
+    (folder / "output.txt").write_text(
+        selector_cli.train(labels, folder, "--save-interval-updates", 7), encoding="utf-8"
+    )
     return folder
 
 
@@ -53,8 +55,8 @@ def test_fairseq_validate_agrees_with_the_training(labels: Path, trained: Path) 
 
 
 def test_a_resumed_run_equals_the_uninterrupted_one(labels: Path, trained: Path, tmp_path: Path) -> None:
-    selector_cli.train(labels, tmp_path, "--max-update", 6)
-    assert "Loaded checkpoint" in selector_cli.train(labels, tmp_path)
+    (half_way,) = trained.glob("checkpoint_*_7.pt")
+    assert f"Loaded checkpoint {half_way}" in selector_cli.train(labels, tmp_path, "--restore-file", half_way)
     assert cli.largest_difference(trained, tmp_path) == 0
 
 

@@ -59,8 +59,7 @@ def test_training_options_that_do_not_fit(data: Path, tmp_path: Path, options: t
 
 
 def test_a_checkpoint_without_depths(data: Path, tmp_path: Path) -> None:
-    cli.train(data, tmp_path, "--arch", "transformer_tiny", "--criterion", "label_smoothed_cross_entropy")
-    stock = tmp_path / "checkpoint_last.pt"
+    stock = cli.save_model(tmp_path / "stock.pt", data, "transformer")
     assert len(cli.hypotheses(cli.generate(data, stock))) == 20
     assert last_line(cli.generate(data, stock, "--enc-layers", 1, fails=True)).startswith(
         "ValueError: --enc-layers 1: the checkpoint's TransformerModel always runs all its layers"

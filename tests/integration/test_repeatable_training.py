@@ -1,6 +1,7 @@
 """Training gives the same parameters on two ranks, and after an interruption."""
 
 from pathlib import Path
+from typing import Dict
 
 import pytest
 
@@ -15,27 +16,34 @@ UNEVEN = ("--max-tokens", 4000, "--batch-size", 40)  # 5 batches: two ranks run 
 EXACT = ("--dropout", 0, "--optimizer", "sgd", "--lr", 0.1)  # Adam would blow rounding differences up
 
 
-@pytest.mark.parametrize("sampling", [(), SAMPLING, ACCUMULATED], ids=["all depths", "sampled", "accumulated"])
-def test_two_ranks_equal_one_process(data: Path, tmp_path: Path, sampling: tuple) -> None:
-    one, two, start = tmp_path / "one", tmp_path / "two", tmp_path / "start"
-    cli.train(data, one, *EXACT, *UNEVEN, *sampling, "--update-freq", 2, "--max-update", 4)
-    cli.train_on_two_ranks(data, two, *EXACT, *UNEVEN, *sampling, "--max-update", 4)
-    cli.train(data, start, *EXACT, *UNEVEN, "--update-freq", 2, "--max-update", 1)
-    assert cli.largest_difference(one, two) < 1e-5
-    assert cli.largest_difference(start, two) > 1e-3
+DRAWN: Dict[str, tuple] = {"all depths": (), "sampled": SAMPLING, "accumulated": ACCUMULATED}
 
 
-@pytest.mark.parametrize("sampling", [(), SAMPLING, ACCUMULATED], ids=["all depths", "sampled", "accumulated"])
+@pytest.fixture(scope="module")
+def alone(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Path]:
+    """The folders of one process's trainings, and of the first update with all depths."""
+    folder = tmp_path_factory.mktemp("alone")
+    for name, options in {**DRAWN, "start": ("--max-update", 1)}.items():
+        cli.train(data, folder / name, *EXACT, *UNEVEN, "--update-freq", 2, "--max-update", 4, *options)
+    return {path.name: path for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_two_ranks_equal_one_process(data: Path, alone: Dict[str, Path], tmp_path: Path, name: str) -> None:
+    cli.train_on_two_ranks(data, tmp_path, *EXACT, *UNEVEN, *DRAWN[name], "--max-update", 4)
+    assert cli.largest_difference(alone[name], tmp_path) < 1e-5
+    assert cli.largest_difference(alone["start"], tmp_path) > 1e-3
+
+
+def test_sampled_updates_differ_from_full_ones(alone: Dict[str, Path]) -> None:
+    assert cli.largest_difference(alone["all depths"], alone["sampled"]) > 1e-4
+
+
+@pytest.mark.parametrize("sampling", DRAWN.values(), ids=DRAWN)
 def test_a_resumed_run_equals_the_uninterrupted_one(data: Path, tmp_path: Path, sampling: tuple) -> None:
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
-    cli.train(data, whole, *sampling, "--max-update", 13)
-    cli.train(data, resumed, *sampling, "--max-update", 8)  # in the second epoch
-    output = cli.train(data, resumed, *sampling, "--max-update", 13)
-    assert "Loaded checkpoint" in output
+    cli.train(data, whole, *sampling, "--max-update", 13, "--save-interval-updates", 8)
+    half_way = whole / "checkpoint_2_8.pt"  # in the second epoch
+    output = cli.train(data, resumed, *sampling, "--max-update", 13, "--restore-file", half_way)
+    assert f"Loaded checkpoint {half_way}" in output
     assert cli.largest_difference(whole, resumed) == 0
-
-
-def test_sampled_updates_differ_from_full_ones(data: Path, tmp_path: Path) -> None:
-    cli.train(data, tmp_path / "all", *EXACT)
-    cli.train(data, tmp_path / "sampled", *EXACT, *SAMPLING)
-    assert cli.largest_difference(tmp_path / "all", tmp_path / "sampled") > 1e-4

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from fairseq_flexdepth.cli.main import main
 from tests.integration import cli
 
 STACKED = ("--arch", "recurrent_stacked_transformer_tiny", "--decoder-layers", 4)
@@ -44,10 +45,8 @@ def test_the_checkpoint_holds_each_unique_layer_once(stacked: Path) -> None:
 
 def test_the_average_decodes_and_is_the_mean(data: Path, stacked: Path, tmp_path: Path) -> None:
     average = tmp_path / "checkpoint_last.pt"
-    cli.run(
-        "python", "-m", "fairseq_flexdepth.cli.main", "average", "--inputs", stacked, "--num-update-checkpoints", 2,
-        "--output", average,
-    )  # fmt: skip
+    arguments = ("--inputs", stacked, "--num-update-checkpoints", 2, "--output", average)
+    assert main(["average", *map(str, arguments)]) == 0
     states = [
         torch.load(str(path), map_location="cpu")["model"]
         for path in stacked.glob("checkpoint_*_[48].pt")
@@ -58,19 +57,24 @@ def test_the_average_decodes_and_is_the_mean(data: Path, stacked: Path, tmp_path
     assert len(cli.hypotheses(cli.generate(data, average, "--enc-layers", 2, "--dec-layers", 3))) == 20
 
 
+@pytest.fixture(scope="module")
+def alone(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The --save-dir of a model trained by one process in place of two."""
+    folder = tmp_path_factory.mktemp("alone")
+    cli.train(data, folder, *EXACT, *CYCLED, "--update-freq", 2, "--max-update", 3)
+    return folder
+
+
 @pytest.mark.parametrize("options", [(), ("--checkpoint-activations",)], ids=["plain", "activation checkpointing"])
-def test_two_ranks_equal_one_process(data: Path, tmp_path: Path, options: tuple) -> None:
-    one, two = tmp_path / "one", tmp_path / "two"
-    cli.train(data, one, *EXACT, *CYCLED, "--update-freq", 2, "--max-update", 3)
-    cli.train_on_two_ranks(data, two, *EXACT, *CYCLED, *options, "--max-update", 3)
-    assert cli.largest_difference(one, two) < 1e-5
+def test_two_ranks_equal_one_process(data: Path, alone: Path, tmp_path: Path, options: tuple) -> None:
+    cli.train_on_two_ranks(data, tmp_path, *EXACT, *CYCLED, *options, "--max-update", 3)
+    assert cli.largest_difference(alone, tmp_path) < 1e-5
 
 
 def test_a_resumed_run_equals_the_uninterrupted_one(data: Path, tmp_path: Path) -> None:
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
-    cli.train(data, whole, *CYCLED, "--max-update", 9)
-    cli.train(data, resumed, *CYCLED, "--max-update", 4)
-    cli.train(data, resumed, *CYCLED, "--max-update", 9)
+    cli.train(data, whole, *CYCLED, "--max-update", 9, "--save-interval-updates", 4)
+    cli.train(data, resumed, *CYCLED, "--max-update", 9, "--restore-file", whole / "checkpoint_1_4.pt")
     assert cli.largest_difference(whole, resumed) == 0
 
 

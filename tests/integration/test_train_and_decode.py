@@ -3,14 +3,22 @@
 import re
 from argparse import Namespace
 from pathlib import Path
+from typing import Dict
 
 import pytest
 import torch
 
 import fairseq_flexdepth
+from fairseq_flexdepth.depth.space import DepthPair
 from tests.integration import cli
 
 PAIRS = [(n, m) for n in (1, 2, 3) for m in (1, 2)]
+
+
+@pytest.fixture(scope="module")
+def generated(data: Path, checkpoint: Path) -> Dict[DepthPair, str]:
+    """What fairseq-generate prints at every pair."""
+    return {(n, m): cli.generate(data, checkpoint, "--enc-layers", n, "--dec-layers", m) for n, m in PAIRS}
 
 
 def stock_checkpoint(checkpoint: Path, n: int, m: int, destination: Path) -> Path:
@@ -30,10 +38,9 @@ def stock_checkpoint(checkpoint: Path, n: int, m: int, destination: Path) -> Pat
 
 @pytest.mark.parametrize("pair", PAIRS)
 def test_generate_at_a_depth_equals_a_stock_model_of_that_depth(
-    data: Path, checkpoint: Path, tmp_path: Path, pair: tuple
+    data: Path, checkpoint: Path, generated: Dict[DepthPair, str], tmp_path: Path, pair: DepthPair
 ) -> None:
-    n, m = pair
-    ours = cli.generate(data, checkpoint, "--enc-layers", n, "--dec-layers", m)
+    (n, m), ours = pair, generated[pair]
     assert f"decoding with {n} of 3 encoder layers, {m} of 2 decoder layers" in ours
     stock = cli.generate(data, stock_checkpoint(checkpoint, n, m, tmp_path / "stock.pt"))
     assert "encoder layers" not in stock
@@ -45,33 +52,36 @@ def test_generate_at_a_depth_equals_a_stock_model_of_that_depth(
         assert float(our_score) == pytest.approx(float(stock_score), abs=1e-5)
 
 
-def test_the_deepest_pair_decodes_by_default_and_one_depth_may_be_given(data: Path, checkpoint: Path) -> None:
+def test_the_deepest_pair_decodes_by_default_and_one_depth_may_be_given(
+    data: Path, checkpoint: Path, generated: Dict[DepthPair, str]
+) -> None:
     default = cli.generate(data, checkpoint)
     assert "decoding with 3 of 3 encoder layers, 2 of 2 decoder layers" in default
     assert "decoding with 3 of 3 encoder layers, 1 of 2 decoder layers" in cli.generate(
         data, checkpoint, "--dec-layers", 1
     )
-    assert cli.hypotheses(default) == cli.hypotheses(
-        cli.generate(data, checkpoint, "--enc-layers", 3, "--dec-layers", 2)
-    )
+    assert cli.hypotheses(default) == cli.hypotheses(generated[3, 2])
 
 
-def test_an_ensemble_decodes_at_the_depth(data: Path, checkpoint: Path) -> None:
+def test_an_ensemble_decodes_at_the_depth(
+    data: Path, checkpoint: Path, generated: Dict[DepthPair, str]
+) -> None:
     options = ("--enc-layers", 2, "--dec-layers", 1)
-    one = cli.hypotheses(cli.generate(data, checkpoint, *options))
+    one = cli.hypotheses(generated[2, 1])
     both = cli.hypotheses(cli.generate(data, f"{checkpoint}:{checkpoint}", *options))
     assert [line.split("\t")[2] for line in one] == [line.split("\t")[2] for line in both]
 
 
-def test_interactive_decodes_at_the_depth_as_generate_does(data: Path, checkpoint: Path) -> None:
-    generated = cli.generate(data, checkpoint, "--enc-layers", 1, "--dec-layers", 2)
-    source = next(line.split("\t")[1] for line in generated.splitlines() if line.startswith("S-0\t"))
+def test_interactive_decodes_at_the_depth_as_generate_does(
+    data: Path, checkpoint: Path, generated: Dict[DepthPair, str]
+) -> None:
+    source = next(line.split("\t")[1] for line in generated[1, 2].splitlines() if line.startswith("S-0\t"))
     output = cli.run(
         "fairseq-interactive", data, "--user-dir", cli.PLUGIN, "--path", checkpoint, "--cpu", "--beam", 3,
         "--max-len-b", 10, "--enc-layers", 1, "--dec-layers", 2, stdin=f"{source}\n",
     )  # fmt: skip
     assert "decoding with 1 of 3 encoder layers, 2 of 2 decoder layers" in output
-    expected, found = cli.hypotheses(generated)[0].split("\t"), cli.hypotheses(output)[0].split("\t")
+    expected, found = cli.hypotheses(generated[1, 2])[0].split("\t"), cli.hypotheses(output)[0].split("\t")
     assert found[2] == expected[2]
     assert float(found[1]) == pytest.approx(float(expected[1]), abs=1e-5)
 
@@ -95,30 +105,30 @@ def test_validate_reports_every_pair_or_the_one_asked_for(data: Path, checkpoint
     assert one["nll_e2d1"] == one["nll_loss"] == every["nll_e2d1"]
 
 
-def test_load_translates_at_the_depth_that_generate_does(data: Path, checkpoint: Path) -> None:
+def test_load_translates_at_the_depth_that_generate_does(
+    data: Path, checkpoint: Path, generated: Dict[DepthPair, str]
+) -> None:
     hub = fairseq_flexdepth.load(str(checkpoint), data=str(data))
     assert hub.depths == PAIRS
     hub.set_depth(2, 1)
-    generated = cli.generate(data, checkpoint, "--enc-layers", 2, "--dec-layers", 1)
-    sources = [line.split("\t")[1] for line in generated.splitlines() if line.startswith("S-")]
-    ids = [int(line[2:].split("\t")[0]) for line in generated.splitlines() if line.startswith("S-")]
+    lines = [line[2:].split("\t") for line in generated[2, 1].splitlines() if line.startswith("S-")]
+    sources, ids = [line[1] for line in lines], [int(line[0]) for line in lines]
     texts = hub.translate(sources, beam=3, max_len_b=10)
-    expected = {int(line[2:].split("\t")[0]): line.split("\t")[2] for line in cli.hypotheses(generated)}
+    expected = {int(line[2:].split("\t")[0]): line.split("\t")[2] for line in cli.hypotheses(generated[2, 1])}
     assert dict(zip(ids, texts)) == expected
     assert fairseq_flexdepth.load(str(checkpoint)).depths == PAIRS  # dictionaries from where the checkpoint says
 
 
-def test_the_best_checkpoint_can_be_that_of_one_pair(data: Path, tmp_path: Path) -> None:
-    output = cli.train(data, tmp_path, "--best-checkpoint-metric", "nll_e2d2")
-    assert "valid_best_nll_e2d2" in output or re.search(r"checkpoint_best.pt .*score", output)
-    assert (tmp_path / "checkpoint_best.pt").exists()
-
-
-def test_depth_options_reach_the_checkpoint(data: Path, tmp_path: Path) -> None:
-    cli.train(
+def test_depth_options_reach_the_checkpoint_and_the_best_one_can_be_that_of_one_pair(
+    data: Path, tmp_path: Path
+) -> None:
+    output = cli.train(
         data, tmp_path, "--encoder-depths", "1,3", "--decoder-depths", "divisors", "--sample-encoder-depths", 1,
         "--depth-weights", "1,2;3,4", "--update-freq", 2, "--share-all-embeddings",
+        "--best-checkpoint-metric", "nll_e3d1",
     )  # fmt: skip
+    assert "valid_best_nll_e3d1" in output or re.search(r"checkpoint_best.pt .*score", output)
+    assert (tmp_path / "checkpoint_best.pt").exists()
     assert fairseq_flexdepth.load(str(tmp_path / "checkpoint_last.pt")).depths == [(1, 1), (1, 2), (3, 1), (3, 2)]
     output = cli.generate(data, tmp_path / "checkpoint_last.pt", "--enc-layers", 2, fails=True)
     assert output.splitlines()[-1] == "ValueError: --enc-layers 2: this model supports 1,3"

@@ -19,6 +19,7 @@ def test_chosen_depths_and_their_time() -> None:
     log = parse_generate_log(SENTENCES + CHOSEN + TRANSLATED)
     assert log.hypotheses == ["yeah", "a dog"]
     assert log.references == ["yes", "a dog"]
+    assert log.probabilities == pytest.approx([2**-0.3, 2 ** (-0.1 - 0.2)])
     assert log.used == {(1, 1): 1001, (3, 2): 1}
     assert (log.choosing, log.decoding, log.seconds) == (0.25, 3.5, 3.75)
 

@@ -50,9 +50,9 @@ def work(tmp_path: Path) -> Path:
         ("tied/labels:pairs.seconds@1,1", 2.0),
         ("lstm/test/sweep:bleu", 5.0),
         ("{cell}", 26.0),
+        ("tied/t*/sweep:bleu@1,1 / 1e1", 1.05),
         ("tied/test/sweep:bleu@3,1", None),
         ("nobody/test/sweep:bleu", None),
-        ("tied/test/sweep:bleu@1,1 / 1e3", 0.0105),
         ("tied/test/sweep:bleu@1,1 - nobody/test/sweep:bleu", None),
     ],
 )
@@ -98,6 +98,15 @@ def test_columns_of_the_paper_alone_and_of_ours(work, tmp_path):
     ]
     measured = read_table(table, {"pairs": "", "+small": "{method}/test/sweep:bleu"}, Measurements(work))
     assert measured.left_out == 1  # the paper's row; ours does not count
+
+
+def test_what_others_reported_and_small_numbers(work, tmp_path):
+    table = tmp_path / "table.tsv"
+    table.write_text("method\tsystem\tmillions\tbleu\nTied\ttied\t61\t27.1\nTheirs\t\t514\t33.1\n")
+    cells = {"millions": "vanilla-1-1/test/sweep:bleu / 1e2", "bleu": "tied/test/sweep:bleu"}
+    read = read_table(table, cells, Measurements(work))
+    assert markdown(read).splitlines()[2:] == ["| Tied | 0.120 | 61 | 20.5 | 27.1 |", "| Theirs |  | 514 |  | 33.1 |"]
+    assert read.left_out == 0
 
 
 def test_the_speed_of_an_interrupted_training(tmp_path):

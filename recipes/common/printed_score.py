@@ -1,0 +1,37 @@
+"""The score that a program of fairseq printed at its end, as JSON.
+
+    python -m recipes.common.printed_score wer|perplexity LOG
+
+``wer`` is fairseq-generate's with ``--scoring wer``, in per cent, ``perplexity`` fairseq-eval-lm's.
+"""
+
+import argparse
+import json
+import re
+from pathlib import Path
+
+_SCORES = {"wer": r": WER: (\S+)$", "perplexity": r"Perplexity: (\S+)$"}
+
+
+def printed_score(name: str, text: str) -> float:
+    """The last such score in a log.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = re.findall(_SCORES[name], text, flags=re.MULTILINE)
+    if not found:
+        raise ValueError(f"no {name} in this log: {text[-500:]}")
+    return float(found[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=sorted(_SCORES))
+    parser.add_argument("log", type=Path)
+    args = parser.parse_args()
+    print(json.dumps({args.name: printed_score(args.name, args.log.read_text(encoding="utf-8"))}))
+
+
+if __name__ == "__main__":
+    main()

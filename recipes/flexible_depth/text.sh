@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# What footnotes of Wang et al. measure: a model trained at its whole depth and forced to a shallow one (1), and LayerDrop with
+# one batch an update and with as many as there are tasks (3).
+# recipes/README.md says what SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN do.
+# shellcheck source=recipes/flexible_depth/setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+prepare_corpus
+distilled_corpus
+each system original-baseline-1-1 layerdrop layerdrop-one-batch
+force() { evaluate "$1" test forced --model-overrides "{'encoder_depths': 'divisors', 'decoder_depths': 'divisors'}"; }
+each force "$pretrained"
+table forced bleu='{_cell}'
+table layerdrop_batches mean_bleu='{system}/test/sweep:bleu@*,*'

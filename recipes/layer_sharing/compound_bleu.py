@@ -1,0 +1,51 @@
+"""BLEU as Vaswani et al. computed it (layer_sharing, footnote 2), as JSON: of Moses' tokens, split at hyphens.
+
+    python -m recipes.layer_sharing.compound_bleu LOG --references FILE --language de
+
+LOG is fairseq-generate's output. Higher than sacrebleu's, and not comparable with it.
+"""
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import List
+
+from recipes.common.generate_log import read_generate_log
+
+
+def split_compounds(tokens: str) -> str:
+    """A hyphen within a word becomes a token of its own."""
+    return re.sub(r"(\S)-(\S)", r"\1 ##AT##-##AT## \2", tokens)
+
+
+def compound_bleu(hypotheses: List[str], references: List[str], language: str) -> float:
+    """BLEU of plain text, without smoothing.
+
+    Raises:
+        ValueError: there are not as many hypotheses as references.
+    """
+    from sacrebleu.metrics import BLEU
+
+    from recipes.common.data.moses import tokenizer
+
+    if len(hypotheses) != len(references):
+        raise ValueError(f"{len(references)} references; expected {len(hypotheses)}")
+    tokenize = tokenizer(language, False)
+    sides = [[split_compounds(tokenize(line)) for line in text] for text in (hypotheses, references)]
+    metric = BLEU(tokenize="none", smooth_method="none", force=True)
+    return round(metric.corpus_score(sides[0], [sides[1]]).score, 2)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("log", type=Path)
+    parser.add_argument("--references", type=Path, required=True)
+    parser.add_argument("--language", required=True)
+    args = parser.parse_args()
+    references = args.references.read_text(encoding="utf-8").splitlines()
+    print(json.dumps({"bleu": compound_bleu(read_generate_log(args.log).hypotheses, references, args.language)}))
+
+
+if __name__ == "__main__":
+    main()

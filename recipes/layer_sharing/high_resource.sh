@@ -1,0 +1,45 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154  # setup.sh and recipe.sh use them, or set them
+# Table 2's corpora and systems, after setup.sh.
+
+case $SCALE in # large: the sizes of the models for all pairs; layers: Kiyono et al.'s
+    smoke) layers=3 large=(16 64 2) ;;
+    small) layers=3 wide=(152 352 4) large=(128 512 4) ;;
+    paper) layers=9 base=(1024 4096 16) wide=(2048 8192 16) large=(1024 8192 16) save_interval=3000 ;;
+esac
+embeddings=(--share-decoder-input-output-embed) prepare_options=(--separate)
+
+# The pairs in $given: at SCALE=paper SOURCE, at others a corpus of which one half stands for the genuine pairs and the other
+# for the synthetic ones
+given_pairs() {
+    translation_corpus wmt16_en_de
+    subwords=sentencepiece
+    direction "$source_language" "$target_language"
+    genuine=(--share 0.5) both=()
+    if [ "$SCALE" = paper ]; then
+        [ -n "${SOURCE:-}${DRY_RUN:-}" ] || die "SOURCE: expected a folder with Table 2's data, which $recipe/README.md describes"
+        given=${SOURCE:-SOURCE} genuine=() both=(--with synthetic)
+        tests+=,newstest2018,newstest2019 test_sets+=(newstest2018 newstest2019)
+    else
+        given=$work/text # Table 1's
+        original_text "$given"
+    fi
+}
+
+pairs() { # pairs NAME OPTIONS...: a corpus of them
+    corpus=$work/$1
+    text=$corpus/text bin=$corpus/bin
+    step "$text/made" run python -m recipes.layer_sharing.training_text "$given" "$text" \
+        --languages "$source_language,$target_language" --splits "valid,$tests" "${@:2}"
+    prepare_text
+}
+
+genuine_pairs() {
+    pairs genuine ${genuine[@]+"${genuine[@]}"}
+    prefix=genuine-
+}
+
+all_pairs() {
+    pairs synthetic ${both[@]+"${both[@]}"}
+    prefix=synthetic- base=("${large[@]}")
+}

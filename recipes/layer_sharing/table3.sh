@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Table 3 of Takase & Kiyono: BLEU from German to English, and from English to French and back. recipes/README.md says what
+# SCALE, WORK, SOURCE, JOBS, GPUS, SEEDS and DRY_RUN do.
+# shellcheck source=recipes/layer_sharing/setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+systems=(vanilla universal sequence-3 cycle-3 cycle_rev-3)
+[ "$SCALE" != smoke ] || systems=(vanilla cycle_rev-3)
+[ "$SCALE" = paper ] || table_note="M and N are the paper's: here M=$M, and N=$((3 * M)) for 18."
+
+translate() { # translate SOURCE TARGET: all systems in a direction
+    prefix=$1-$2-
+    direction "$1" "$2"
+    each scored "${systems[@]/#/$prefix}"
+}
+
+translation_corpus wmt16_en_de
+[ "$data" = multi30k ] || test_sets=(newstest2013 newstest2014)
+prepare_corpus # Table 1's
+translate de en
+columns=(de_en_2013='de-en-{system}/scores/newstest2013:bleu' de_en_2014="de-en-{system}/scores/${test_sets[-1]}:bleu")
+if [ "$data" != multi30k ]; then
+    translation_corpus wmt14_en_fr
+    corpus=$work/en-fr
+    prepare_corpus
+    translate en fr
+    translate fr en
+    for pair in en-fr fr-en; do
+        for year in 2013 2014; do columns+=("${pair/-/_}_$year=$pair-{system}/scores/newstest$year:bleu"); done
+    done
+fi
+table table3 "${columns[@]}"

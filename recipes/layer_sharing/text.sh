@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Footnote 2 of Takase & Kiyono: BLEU by the procedure of Vaswani et al., which splits compounds at their hyphens, beside
+# sacrebleu's, of a model of Table 1 and of the best one of Table 2. recipes/README.md says what SCALE, WORK, SOURCE, JOBS,
+# GPUS, SEEDS and DRY_RUN do.
+# shellcheck source=recipes/layer_sharing/setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+by_vaswani() { # by_vaswani SYSTEM: trained, translated and scored that way
+    local into
+    into=$(folder "$1")
+    scored "$1"
+    step "$into/compounds-split" run_to "$into/compounds.json" python -m recipes.layer_sharing.compound_bleu \
+        "$into/scores/$set.txt" --references "$text/$set.$target_language" --language "$target_language"
+}
+
+translation_corpus wmt16_en_de
+set=newstest2014
+[[ ,$tests, = *,$set,* ]] || set='test'
+test_sets=("$set")
+prepare_corpus
+each by_vaswani sequence-2
+# shellcheck source=recipes/layer_sharing/high_resource.sh
+source "$(dirname "${BASH_SOURCE[0]}")/high_resource.sh"
+given_pairs
+test_sets=("$set")
+all_pairs
+each by_vaswani synthetic-cycle_rev-2
+table text sacrebleu="{system}/scores/$set:bleu" compounds_split='{system}/compounds:bleu'

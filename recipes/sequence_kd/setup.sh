@@ -1,0 +1,135 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034  # recipe.sh uses them
+# Kim & Rush, "Sequence-Level Knowledge Distillation": how its systems are trained. Sourced.
+#
+# The paper has two pairs of languages, here called `first` and `second`, and a system's name is made of what it is:
+#   PAIR-SIZE[-seq-kd][-word-kd][-seq-inter]   of SIZE teacher, student or smaller
+# -seq-kd was trained on the teacher's translations, others on the corpus; -word-kd with the teacher's distributions mixed in;
+# -seq-inter then fine-tuned on Seq-Inter data, with the same loss as before.
+# shellcheck source=recipes/common/recipe.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../common/recipe.sh"
+
+case $SCALE in
+    smoke)
+        pairs=(first second) batch=400 inter_beam=4 log_interval=5
+        optimizer=adam lr=5e-3 dropout=0.1 ;;
+    small) # one pair; Adam, since SGD takes more updates than a CPU has time for
+        pairs=(first) batch=512 inter_beam=10
+        optimizer=adam lr=3e-3 dropout=0.1 ;;
+    paper)
+        pairs=(first second) batch=3500 inter_beam=35
+        optimizer=sgd lr=1 dropout=0.2 ;;
+esac
+[ -z "${DATA:-}" ] || pairs=(first)
+max_tokens=$batch subwords=words average=1 corpora=()
+training=(--arch lstm --dropout "$dropout" --sentence-avg --clip-norm 5 --no-epoch-checkpoints)
+
+pair() { # pair NAME: its corpus, the sizes of its models (layers x units), and the share of the corpus for Seq-Inter data
+    prefix=$1 corpus=$work/$1 inter_share=all
+    students=({student,smaller}{,-word-kd,-seq-kd,-seq-kd-word-kd}) tuned=()
+    case $SCALE-$1 in
+        smoke-first)
+            use_corpus wmt16_en_de
+            vocabulary=300 updates=16 inter_share=half teacher=2x24 student=1x16 smaller=1x12
+            students=(student-seq-kd) tuned=(student-seq-kd-seq-inter) ;;
+        smoke-second)
+            use_corpus iwslt15_th_en
+            vocabulary=300 updates=16 teacher=2x24 student=1x16
+            students=(student-word-kd) tuned=(teacher-seq-inter) ;;
+        small-first)
+            use_corpus multi30k
+            vocabulary=5000 updates=3000 inter_share=half teacher=2x256 student=2x128 smaller=2x64 ;;
+        paper-first)
+            use_corpus wmt16_en_de
+            vocabulary=50000 updates=430000 inter_share=half teacher=4x1000 student=2x500 smaller=2x300 ;;
+        paper-second)
+            use_corpus iwslt15_th_en
+            vocabulary=25000 updates=6700 teacher=2x500 student=2x100
+            students=(student{,-word-kd,-seq-kd,-seq-kd-word-kd}) ;;
+        *) die "$1: no such pair at SCALE=$SCALE" ;;
+    esac
+    [ ${#tuned[@]} -gt 0 ] || tuned=(teacher-seq-inter "${students[@]/%/-seq-inter}")
+    corpora+=("$data")
+    case $data in wmt*_en_de) tests=newstest2014 ;; *) tests="test" ;; esac
+    updates=${UPDATES:-$updates}
+    teacher_path=$(model "$1-teacher")
+    at_first
+    read -ra decoded <<<"$(decode_options "$subwords" "$source_language" "$target_language")"
+    decoding=(--beam 5 --max-len-a 2 --max-len-b 10 --max-tokens 4000 "${decoded[@]}")
+}
+
+at_first() { # $from_scratch: as Luong et al. (2015) train models with dropout: 8 of 12 epochs at the full learning rate, then each
+    # at half the one before
+    local rates="'0': $lr" rate=$lr epoch
+    for epoch in 8 9 10 11; do
+        rate=$(awk "BEGIN { print $rate / 2 }")
+        rates+=", '$((updates * epoch / 12))': $rate"
+    done
+    from_scratch=(--optimizer "$optimizer" --lr "$lr" --lr-scheduler manual --update2lr "{$rates}" --max-update "$updates")
+}
+
+further() { # further SYSTEM LEARNING_RATE OPTIONS...: $further, options that train SYSTEM's model on at a constant rate
+    further=(--finetune-from-model "$(model "$1")" --optimizer sgd --lr "$2" --lr-scheduler fixed
+        --max-update "$((updates / 8))" "${@:3}")
+}
+
+lstm() { # lstm SYSTEM LAYERSxUNITS OPTIONS...: an LSTM with that many units everywhere
+    local layers=${2%x*} units=${2#*x} loss=(--criterion cross_entropy)
+    case $1 in *-word-kd*) loss=(--criterion word_kd --kd-alpha 0.5 --teacher-path "$teacher_path") ;; esac
+    train "$1" --encoder-layers "$layers" --decoder-layers "$layers" --encoder-embed-dim "$units" \
+        --decoder-embed-dim "$units" --decoder-out-embed-dim "$units" "${loss[@]}" "${@:3}"
+}
+
+system() { # system NAME: what each system has of its own
+    local name=$1 size further
+    size=${name#"$prefix"-} size=${size%%-*} size=${!size}
+    case $name in
+        *-pruned-*-seq-inter)
+            further "${name%-seq-inter}" 0.1 --keep-pruned
+            on "$corpus/seq-inter" lstm "$name" "$size" "${further[@]}" ;;
+        *-pruned-*)
+            further "$prefix-student-cut-${name##*-}" 0.2 --keep-pruned
+            on "$corpus/seq-kd" lstm "$name" "$size" "${further[@]}" ;;
+        *-seq-inter)
+            further "${name%-seq-inter}" 0.1
+            on "$corpus/seq-inter" lstm "$name" "$size" "${further[@]}" ;;
+        *-seq-kd*) on "$corpus/seq-kd" lstm "$name" "$size" "${from_scratch[@]}" ;;
+        *) lstm "$name" "$size" "${from_scratch[@]}" ;;
+    esac
+}
+
+distilled_corpora() { # $corpus/seq-kd, and $corpus/seq-inter of all or half of the training set: by the teacher
+    distill "$prefix/seq-kd" "$teacher_path"
+    if [ "$inter_share" = half ]; then
+        local corpus=$corpus/half
+        half_corpus
+    fi
+    distill "$prefix/seq-inter" "$teacher_path" --beam "$inter_beam" --select sentence-bleu
+}
+
+half_corpus() { # $corpus/bin: every second training pair of the corpus in the folder above
+    local whole=${corpus%/*} language
+    for language in "$source_language" "$target_language"; do
+        step "$corpus/$language" run_to "$corpus/train.$language" awk 'NR % 2' "$whole/tokens/train.$language"
+    done
+    step "$corpus/binarised" run fairseq-preprocess --source-lang "$source_language" --target-lang "$target_language" \
+        --srcdict "$whole/bin/dict.$source_language.txt" --tgtdict "$whole/bin/dict.$target_language.txt" \
+        --trainpref "$corpus/train" --validpref "$whole/tokens/valid" --destdir "$corpus/bin" --workers "${WORKERS:-2}"
+}
+
+score() { # score NAME: BLEU of greedy and of beam search, the probability of a greedy translation, and perplexity on the test set
+    local into
+    into=$(folder "$1")
+    generate "$1" "$tests" greedy --beam 1
+    generate "$1" "$tests" beam
+    # the task is named since fairseq-validate has no default for it
+    step "$into/validate" all_to "$into/validate.txt" fairseq-validate "$corpus/bin" --user-dir "$plugin" --task translation \
+        --path "$(model "$1")" --valid-subset "$(subset_of "$tests")" --max-tokens 4000 --log-format json \
+        ${device[@]+"${device[@]}"}
+    step "$into/perplexity" run_to "$into/perplexity.json" python -m recipes.sequence_kd.perplexity "$into/validate.txt"
+}
+
+scored() { # scored NAME: a system, trained and scored
+    system "$1"
+    score "$1"
+}
