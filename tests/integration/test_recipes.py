@@ -49,7 +49,7 @@ def _check(command: List[str]) -> None:
         if not hasattr(args, "fairseq_options"):
             assert rest == [], command
             return
-        program = "fairseq-generate"
+        program, rest = ("fairseq-train", ["DATA", *rest]) if args.command == "params" else ("fairseq-generate", rest)
     if program not in PARSERS:
         return
     parser = PARSERS[program]()
