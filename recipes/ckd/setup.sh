@@ -32,7 +32,6 @@ teacher_model=(--arch transformer --encoder-layers 6 --decoder-layers 6)
 student_model=(--arch transformer --encoder-layers 2 --decoder-layers 2)
 plain=(--criterion label_smoothed_cross_entropy)
 
-
 # among SMOKE SETTING...: $settings becomes these; at SCALE=smoke only SMOKE. At SCALE=small, or with DATA, there is one, $other,
 # named after its data
 among() {
