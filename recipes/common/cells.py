@@ -59,7 +59,7 @@ class Measurements:
 
     def _mean_over_seeds(self, system: Path, cell: "re.Match[str]", seeds: str) -> Optional[float]:
         files = sorted(system.glob(f"{seeds}/{cell['file']}.json"))
-        self.most_seeds = max(self.most_seeds, len(files))
+        self.most_seeds = max(self.most_seeds, len({file.relative_to(system).parts[0] for file in files}))
         return _mean([self._read(file, cell) for file in files])
 
     def _read(self, file: Path, cell: "re.Match[str]") -> Optional[float]:

@@ -6,6 +6,7 @@ TABLE.tsv holds the paper's table. A CELL says where a column's measured values 
 one that the paper's values stand alone. Columns that are not given are the rows' names, and not printed if called
 "system" or "_...". '+NAME=CELL' adds a measured column that the paper's table lacks. Rows of which nothing was measured
 are left out and, if they are the paper's, counted; one whose "system" is empty stays: the paper quotes it from others.
+Columns with a cell of which nothing was measured are left out and named.
 """
 
 import argparse
@@ -28,9 +29,9 @@ class Column(NamedTuple):
 
     @property
     def measured_digits(self) -> int:
-        """More than the paper's where the largest value would have fewer than three figures, as in small models."""
+        """Three figures at least of what the paper prints in whole numbers, such as the millions of larger models."""
         largest = max((abs(value) for value in self.measured if value is not None), default=0.0)
-        return max(self.digits, 2 - math.floor(math.log10(largest))) if largest else self.digits
+        return max(0, 2 - math.floor(math.log10(largest))) if largest and not self.digits else self.digits
 
     @property
     def parts(self) -> Dict[str, List[Optional[float]]]:
@@ -48,7 +49,8 @@ class Table(NamedTuple):
 
     names: Dict[str, List[str]]
     columns: List[Column]
-    left_out: int
+    left_out: int  # rows
+    unmeasured: List[str]  # columns left out
 
 
 def read_table(path: Path, cells: Dict[str, str], measurements: Measurements) -> Table:
@@ -73,6 +75,8 @@ def read_table(path: Path, cells: Dict[str, str], measurements: Measurements) ->
     kept = [number for number, row in enumerate(rows) if found[number] or row.get("system") == ""]
     if not any(found):
         raise ValueError(f"--work {measurements.work}: nothing of {path.name} was measured there")
+    unmeasured = [name for name, cell in cells.items() if cell and all(values.get(name) is None for values in measured)]
+    cells = {name: cell for name, cell in cells.items() if name not in unmeasured}
     digits = {name: max(_digits(row.get(name) or "") for row in rows) for name in cells}
     most = max(digits[name] for name in cells if name not in added) if len(added) < len(cells) else 2
     columns = [
@@ -84,9 +88,11 @@ def read_table(path: Path, cells: Dict[str, str], measurements: Measurements) ->
         )
         for name in [*(name for name in names if name in cells), *added]
     ]
-    keys = [name for name in names if name not in cells and name != "system" and not name.startswith("_")]
+    keys = [name for name in names if name not in (*cells, *unmeasured, "system") and not name.startswith("_")]
     papers = {number for number, row in enumerate(rows) if any(row.get(name) for name in cells)}
-    return Table({key: [rows[number][key] for number in kept] for key in keys}, columns, len(papers - set(kept)))
+    return Table(
+        {key: [rows[number][key] for number in kept] for key in keys}, columns, len(papers - set(kept)), unmeasured
+    )
 
 
 def _number(text: Optional[str]) -> Optional[float]:
@@ -153,6 +159,8 @@ def _notes(table: Table, measurements: Measurements, args: argparse.Namespace) -
     notes = [f"SCALE={args.scale}, data: {args.data}."]
     if table.left_out:
         notes.append(f"{table.left_out} rows of the paper's table were not made at this scale.")
+    if table.unmeasured:
+        notes.append(f"Its columns that were not measured at this scale: {', '.join(map(_title, table.unmeasured))}.")
     if args.note:
         notes.append(args.note)
     if measurements.most_seeds > 1:

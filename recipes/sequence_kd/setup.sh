@@ -123,7 +123,7 @@ score() { # score NAME: BLEU of greedy and of beam search, the probability of a 
     generate "$1" "$tests" greedy --beam 1
     generate "$1" "$tests" beam
     # the task is named since fairseq-validate has no default for it
-    step "$into/validate" all_to "$into/validate.txt" fairseq-validate "$corpus/bin" --user-dir "$plugin" --task translation \
+    step "$into/validate" log_to "$into/validate.txt" fairseq-validate "$corpus/bin" --user-dir "$plugin" --task translation \
         --path "$(model "$1")" --valid-subset "$(subset_of "$tests")" --max-tokens 4000 --log-format json \
         ${device[@]+"${device[@]}"}
     step "$into/perplexity" run_to "$into/perplexity.json" python -m recipes.sequence_kd.perplexity "$into/validate.txt"

@@ -4,6 +4,7 @@ import json
 import os
 import zipfile
 from pathlib import Path
+from typing import Any, Dict, List
 
 import pytest
 
@@ -16,7 +17,7 @@ from recipes.common.training import speed
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
     """Two seeds of a model of two depths, one of a model without depths, and an oracle's report."""
-    grid = [
+    grid: List[Dict[str, Any]] = [
         {"enc_layers": 1, "dec_layers": 1, "bleu": 10.0, "bleu_signature": "nrefs:1"},
         {"enc_layers": 2, "dec_layers": 1, "bleu": 20.0, "bleu_signature": "nrefs:1"},
     ]
@@ -102,11 +103,11 @@ def test_columns_of_the_paper_alone_and_of_ours(work, tmp_path):
 
 def test_what_others_reported_and_small_numbers(work, tmp_path):
     table = tmp_path / "table.tsv"
-    table.write_text("method\tsystem\tmillions\tbleu\nTied\ttied\t61\t27.1\nTheirs\t\t514\t33.1\n")
-    cells = {"millions": "vanilla-1-1/test/sweep:bleu / 1e2", "bleu": "tied/test/sweep:bleu"}
+    table.write_text("method\tsystem\tmillions\tbleu\twer\nTied\ttied\t61\t27.1\t3\nTheirs\t\t514\t33.1\t\n")
+    cells = {"millions": "vanilla-1-1/test/sweep:bleu / 1e2", "bleu": "tied/t*/sweep:bleu", "wer": "nobody/test:wer"}
     read = read_table(table, cells, Measurements(work))
     assert markdown(read).splitlines()[2:] == ["| Tied | 0.120 | 61 | 20.5 | 27.1 |", "| Theirs |  | 514 |  | 33.1 |"]
-    assert read.left_out == 0
+    assert (read.left_out, read.unmeasured) == (0, ["wer"])
 
 
 def test_the_speed_of_an_interrupted_training(tmp_path):
