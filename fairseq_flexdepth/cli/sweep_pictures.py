@@ -56,7 +56,7 @@ def draw_pareto(models: Sequence[Sequence[Dict[str, Any]]], names: Sequence[str]
             axes.scatter(
                 [row["relative_seconds"] for row in kind], [row["bleu"] for row in kind],
                 s=size, facecolors=face, edgecolors=colour, linewidths=1.2, zorder=3,
-                label=name if face == colour or not best else None,
+                label=name if kind is (best or others) else None,
             )  # fmt: skip
     axes.margins(0.1, 0.14)
     axes.set_xlabel("decoding time relative to the deepest")

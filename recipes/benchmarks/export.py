@@ -1,25 +1,29 @@
-"""An exported depth in CTranslate2 against fairseq-generate: is the greedy output the same, and how long does it take?
+"""An exported depth in CTranslate2 against fairseq: is the greedy output the same, and how long does it take?
 
     python -m recipes.benchmarks.export DATA --checkpoint ckpt.pt --post-process sentencepiece
 
-``fairseq-generate`` decodes at (n, m) with the checkpoint itself, CTranslate2 what ``fairseq-flexdepth export`` makes
-of it, in turns, greedily, one thread each, as many sentences a batch. See recipes/benchmarks/README.md.
+fairseq decodes at (n, m) with the checkpoint itself, as ``fairseq-generate`` does, CTranslate2 what ``fairseq-flexdepth
+export`` makes of it, in turns, greedily, one thread each, as many sentences a batch. See recipes/benchmarks/README.md.
 """
 
 import argparse
+import contextlib
 import json
-import os
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any, Dict, List, Tuple
+from typing import Any, Callable, Dict, List
 
 import sacrebleu
+import torch
 
+from fairseq_flexdepth.cli.fairseq_options import parse_generation_options
+from fairseq_flexdepth.cli.main import main as main_of_flexdepth
+from fairseq_flexdepth.decoding.split import Split
 from recipes.benchmarks import commands, common
-from recipes.common.generate_log import parse_generate_log
 
 SYSTEMS = ("fairseq", "float32", "int8")  # the last two are types of CTranslate2's weights
 
@@ -39,110 +43,130 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def fairseq_generate(args: argparse.Namespace, pair: str, *options: Any) -> Tuple[float, str]:
-    """fairseq-generate at a depth pair; seconds of the whole command, and what it printed."""
-    n, m = pair.split(",")
-    return commands.run(
-        "fairseq-generate", args.data, "--user-dir", commands.PLUGIN, "--path", args.checkpoint, "--enc-layers", n,
-        "--dec-layers", m, "--gen-subset", args.gen_subset, "--beam", 1, "--batch-size", args.batch_size,
-        "--max-len-b", args.max_len_b, *commands.cpu(args.device), *options,
-    )  # fmt: skip
+class FairseqDecoder:
+    """Decodes with the checkpoint as ``fairseq-generate`` does; what is timed is beam search, as it times itself."""
+
+    def __init__(self, args: argparse.Namespace, pair: str) -> None:
+        n, m = pair.split(",")
+        options = (
+            args.data, "--path", args.checkpoint, "--enc-layers", n, "--dec-layers", m, "--gen-subset", args.gen_subset,
+            "--beam", 1, "--batch-size", args.batch_size, "--max-len-b", args.max_len_b, "--post-process",
+            args.post_process, *commands.cpu(args.device),
+        )  # fmt: skip
+        self.split = Split(parse_generation_options(list(map(str, options))))
+        self.generator = self.split.build_generator()
+        self.batches = [self.split.sample(batch) for batch in self.split.batches()]
+
+    def sources(self) -> List[List[str]]:
+        """The sentences as CTranslate2 takes them: without the end symbol."""
+        words = self.split.task.source_dictionary
+        return [[words[token] for token in item.tolist()[:-1]] for item in self.split.dataset.src]
+
+    def translate(self) -> Dict[int, List[int]]:
+        """The tokens of every sentence's hypothesis."""
+        found = {}
+        for sample in self.batches:
+            for number, hypotheses in zip(sample["id"].tolist(), self.split.search(self.generator, sample)):
+                found[number] = hypotheses[0]["tokens"].tolist()[:-1]
+        return found
 
 
-def fields_of(output: str, kind: str) -> List[str]:
-    """The last field of all lines of a kind (S, T, H, ...) that fairseq-generate printed, in the order of the data."""
-    lines = [line.split("\t") for line in output.splitlines() if line.startswith(f"{kind}-")]
-    return [fields[-1] for fields in sorted(lines, key=lambda fields: int(fields[0][2:]))]
+class Clock:
+    """Wall-clock seconds of repeated calls, and the processor's seconds, which other processes disturb less."""
+
+    def __init__(self, device: str) -> None:
+        self.timer = common.Timer(device)
+        self.cpu_seconds: List[float] = []
+
+    def __call__(self, function: Callable[[], Any]) -> Any:
+        start = time.process_time()
+        result = self.timer(function)
+        self.cpu_seconds.append(time.process_time() - start)
+        return result
 
 
-def measure(path: str, args: argparse.Namespace) -> Dict[str, Any]:
-    """Translate the sources next to a CTranslate2 model with it, in this process."""
+def measure(pair: str, args: argparse.Namespace) -> Dict[str, Any]:
+    """Everything at one depth pair, in turns."""
     import ctranslate2
 
-    folder = Path(path)
-    sources = [line.split() for line in folder.with_suffix(".src").read_text(encoding="utf-8").splitlines()]
-    timer = common.Timer()
-    start = time.perf_counter()
-    translator = ctranslate2.Translator(
-        str(folder), device=args.device, inter_threads=1, intra_threads=args.threads, compute_type="default"
-    )
-    loading = time.perf_counter() - start
-    results = timer(
-        lambda: translator.translate_batch(
-            sources, beam_size=1, max_batch_size=args.batch_size, max_decoding_length=args.max_len_b
-        )
-    )
-    return {
-        "seconds": timer.seconds[-1],
-        "loading": loading,
-        "other_load": timer.other_load[-1],
-        "hypotheses": [" ".join(result.hypotheses[0]) for result in results],
-    }
-
-
-def compare(pair: str, args: argparse.Namespace, folder: Path) -> Dict[str, Any]:
-    """Everything measured at one depth pair."""
     n, m = pair.split(",")
-    output = fairseq_generate(args, pair)[1]
-    references = parse_generate_log(fairseq_generate(args, pair, "--post-process", args.post_process)[1]).references
+    fairseq = FairseqDecoder(args, pair)
+    sources = fairseq.sources()
+    ways: Dict[str, Callable[[], Any]] = {"fairseq": fairseq.translate}
     sizes = {"fairseq": args.checkpoint.stat().st_size}
-    for system in SYSTEMS[1:]:
-        commands.run(
-            "fairseq-flexdepth", "export", "--path", args.checkpoint, "--data", args.data, "--enc-layers", n,
-            "--dec-layers", m, "--format", "ctranslate2", "--quantization", system, "--output", folder / system,
-        )  # fmt: skip
-        (folder / f"{system}.src").write_text("\n".join(fields_of(output, "S")) + "\n", encoding="utf-8")
-        sizes[system] = sum(file.stat().st_size for file in (folder / system).iterdir())
-    hypotheses = {"fairseq": fields_of(output, "H")}
-    seconds: Dict[str, List[float]] = {system: [] for system in SYSTEMS}
-    other_load: List[float] = []
-    for turn in range(args.turns):
+    with tempfile.TemporaryDirectory() as temporary:
+        for system in SYSTEMS[1:]:
+            folder = Path(temporary, system)
+            options = ["--path", args.checkpoint, "--data", args.data, "--enc-layers", n, "--dec-layers", m]
+            options += ["--format", "ctranslate2", "--quantization", system, "--output", folder]
+            with contextlib.redirect_stdout(sys.stderr):
+                if main_of_flexdepth(["export", *map(str, options)]) != 0:
+                    raise SystemExit(f"export of ({pair}) failed")
+            sizes[system] = sum(file.stat().st_size for file in folder.iterdir())
+            translator = ctranslate2.Translator(
+                str(folder), device=args.device, inter_threads=1, intra_threads=args.threads
+            )
+            ways[system] = partial(
+                translator.translate_batch, sources, beam_size=1, max_batch_size=args.batch_size,
+                max_decoding_length=args.max_len_b,
+            )  # fmt: skip
+    clocks = {system: Clock(args.device) for system in SYSTEMS}
+    found: Dict[str, Any] = {}
+    for turn in range(args.turns + 1):
         for system in SYSTEMS if turn % 2 else reversed(SYSTEMS):
-            if system == "fairseq":
-                seconds[system].append(parse_generate_log(fairseq_generate(args, pair)[1]).seconds)
-            else:
-                found = common.in_child("recipes.benchmarks.export", str(folder / system), sys.argv[1:])
-                hypotheses[system] = found["hypotheses"]
-                other_load.append(found["other_load"])
-                seconds[system].append(found["seconds"])
-            common.progress(f"({pair}) {system}: {seconds[system][-1]:.2f} s")
-    words = {system: [detokenised(line, args.post_process) for line in lines] for system, lines in hypotheses.items()}
+            clock = clocks[system] if turn else Clock(args.device)  # the first turn warms up
+            found[system] = clock(ways[system])
+            seconds = clock.timer.seconds[-1], clock.cpu_seconds[-1]
+            common.progress(f"({pair}) {system}: {seconds[0]:.2f} s, {seconds[1]:.2f} s of processor")
     return {
         "encoder_layers": int(n),
         "decoder_layers": int(m),
-        "sentences": len(hypotheses["fairseq"]),
-        "identical": {
-            system: sum(ours == theirs for ours, theirs in zip(hypotheses["fairseq"], hypotheses[system]))
-            for system in SYSTEMS[1:]
-        },
-        "bleu": {system: sacrebleu.corpus_bleu(lines, [references]).score for system, lines in words.items()},
-        "seconds": {system: median(times) for system, times in seconds.items()},
-        "all_seconds": seconds,
+        "sentences": len(sources),
+        **compare(fairseq.split, found),
+        "seconds": {system: median(clock.timer.seconds) for system, clock in clocks.items()},
+        "cpu_seconds": {system: median(clock.cpu_seconds) for system, clock in clocks.items()},
+        "all_seconds": {system: clock.timer.seconds for system, clock in clocks.items()},
+        "all_cpu_seconds": {system: clock.cpu_seconds for system, clock in clocks.items()},
         "bytes": sizes,
-        "other_load": median(other_load),
+        "other_load": {system: median(clock.timer.other_load) for system, clock in clocks.items()},
     }
 
 
-def detokenised(line: str, post_process: str) -> str:
-    from fairseq.data.data_utils import post_process as undo_subwords
-
-    return undo_subwords(line, post_process)
+def compare(split: Split, found: Dict[str, Any]) -> Dict[str, Any]:
+    """How many translations are fairseq's, token by token, and the BLEU of each system."""
+    numbers = range(len(split.dataset))
+    words = split.task.target_dictionary
+    tokens = {"fairseq": [found["fairseq"][number] for number in numbers]}
+    for system in SYSTEMS[1:]:
+        tokens[system] = [[words.index(word) for word in result.hypotheses[0]] for result in found[system]]
+    references = [split.reference_text(number) for number in numbers]
+    return {
+        "identical": {
+            system: sum(ours == theirs for ours, theirs in zip(tokens["fairseq"], tokens[system]))
+            for system in SYSTEMS[1:]
+        },
+        "bleu": {
+            system: sacrebleu.corpus_bleu([split.target_text(line) for line in lines], [references]).score
+            for system, lines in tokens.items()
+        },
+    }
 
 
 def table(measured: List[Dict[str, Any]], args: argparse.Namespace) -> str:
     rows = []
     for pair in measured:
         for system in SYSTEMS:
-            seconds = pair["seconds"][system]
+            seconds, cpu = pair["seconds"][system], pair["cpu_seconds"][system]
             same = f"{pair['identical'][system]:,} of {pair['sentences']:,}" if system in pair["identical"] else ""
             rows.append(
                 [f"({pair['encoder_layers']}, {pair['decoder_layers']})"]
                 + [system if system == "fairseq" else f"CTranslate2 {system}"]
-                + [f"{pair['bytes'][system] / common.MIB:.1f}", f"{seconds:.2f}"]
-                + [f"{pair['sentences'] / seconds:.0f}", f"{pair['seconds']['fairseq'] / seconds:.1f}"]
+                + [f"{pair['bytes'][system] / common.MIB:.1f}", f"{seconds:.2f}", f"{cpu:.2f}"]
+                + [f"{pair['sentences'] / cpu:.0f}", f"{pair['cpu_seconds']['fairseq'] / cpu:.1f}"]
                 + [same, f"{pair['bleu'][system]:.1f}"]
             )
-    header = ["(n, m)", "system", "MiB", "seconds", "sentences/s", "× fairseq", "identical to fairseq's", "BLEU"]
+    header = ["(n, m)", "system", "MiB", "seconds", "of the processor", "sentences a processor's second"]
+    header += ["× fairseq", "identical to fairseq's", "BLEU"]
     return "\n".join(
         [
             f"{measured[0]['sentences']:,} sentences of {args.gen_subset}, greedy, batches of {args.batch_size} "
@@ -156,12 +180,11 @@ def table(measured: List[Dict[str, Any]], args: argparse.Namespace) -> str:
 
 def main() -> None:
     args = parse()
+    torch.set_num_threads(args.threads)
     if args.measure:
         print(json.dumps(measure(args.measure, args)))
         return
-    os.environ["OMP_NUM_THREADS"] = str(args.threads)
-    with tempfile.TemporaryDirectory() as folder:
-        measured = [compare(pair, args, Path(folder)) for pair in args.depths.split()]
+    measured = [common.in_child("recipes.benchmarks.export", pair, sys.argv[1:]) for pair in args.depths.split()]
     # Whose files they were says nothing: names of machines' folders stay out of the results.
     args.data, args.checkpoint = args.data.name, args.checkpoint.name
     result = {**common.report(args), "measured": measured}

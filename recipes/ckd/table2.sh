@@ -8,13 +8,13 @@ settings=(pt_en tr_en en_de_1 en_de_2) few_pieces='' other=''
 [ "$SCALE" != smoke ] || settings=(en_de_1)
 
 count() { # count SETTING-teacher|student
-    local options=("${student_model[@]}")
+    local options=("${student_model[@]}") into=$work/$1-size/seed1
     setting "${1%%-*}"
     case $1 in *-teacher) options=("${teacher_model[@]}") ;; esac
-    step "$work/$1/counted/count" run_to "$work/$1/counted/parameters.json" fairseq-flexdepth params \
+    step "$into/count" run_to "$into/parameters.json" fairseq-flexdepth params \
         --vocab-size "$vocabulary" "${options[@]}" --share-all-embeddings --json
 }
 
 SEEDS=1 each count "${settings[@]/%/-teacher}" "${settings[@]/%/-student}"
-by_setting '{model}/parameters:total / 1e6' pt_en tr_en en_de_1 en_de_2
+by_setting '{model}-size/parameters:total / 1e6' pt_en tr_en en_de_1 en_de_2
 table table2 "${columns[@]}"

@@ -11,6 +11,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/run.sh"
 begin() {
     [ $# = 1 ] || die "usage: $(basename "$0") TEXT$usage"
     text=$1 downloads=${DOWNLOADS:-$1/downloads}
+    [ -z "${SOURCE:-}" ] || downloads=$1/source # links to SOURCE, apart from what was downloaded
     if [ -e "$text/.done" ]; then say "$text: there already"; exit 0; fi
     [ -z "${SOURCE:-}" ] || [ -d "$SOURCE" ] || die "SOURCE=$SOURCE: no such folder"
     run mkdir -p "$text" "$downloads"
@@ -23,9 +24,9 @@ finish() { # finish: everything is there
     [ -n "${DRY_RUN:-}" ] || say "$text: done"
 }
 
-# fetch URL FILE CHECKSUM [HINT]: FILE below $downloads, verified, from SOURCE or from URL. CHECKSUM is sha256:... or
-# md5:..., or nothing where none is published. HINT says where people get the file when URL is dead. In SOURCE, FILE may
-# lie in the same folders as in $downloads or right at the top.
+# fetch URL FILE CHECKSUM [HINT]: FILE below $downloads, verified, from URL, or as a link into SOURCE. CHECKSUM is sha256:...
+# or md5:..., or nothing where none is published. HINT says where people get the file when URL is dead. In SOURCE, FILE
+# may lie in the folders that are part of its name here, or right at the top.
 fetch() {
     local url=$1 file=$downloads/$2 checksum=$3 hint=${4:-} name found
     name=$(basename "$2")
@@ -41,9 +42,7 @@ fetch() {
         run ln -sfn "$found" "$file"
         return
     fi
-    if [ -e "$file" ] && [ ! -L "$file" ]; then return; fi # it got its name when it was whole and verified
-    # A link is left from an earlier SOURCE, which may not hold what is wanted now.
-    [ ! -L "$file" ] || run rm "$file"
+    if [ -e "$file" ]; then return; fi # it got its name when it was whole and verified
     run curl --fail --location --show-error --silent --retry 5 --connect-timeout 30 --continue-at - \
         --output "$file.part" "$url" || die "cannot download $name from $url. ${hint:-Its link may be dead.}
   Put $name into a folder and set SOURCE=folder: it is then taken from there."

@@ -36,11 +36,13 @@ prepare() {
                 --vocabulary "$vocabulary" --splits "$splits" --workers "$(workers)" ;;
         bpe)
             folder=$work/bpe
-            tokenize "$text" "$work/tokens" "$source" "$target" "$splits" ${moses[@]+"${moses[@]}"}
-            split_by_bpe "$work/tokens" "$folder" "$source" "$target" "$splits" "$vocabulary" ;;
+            tokenize "$work/tokens"
+            say "splitting into sub-words ($vocabulary merges)"
+            run python -m recipes.common.data.bpe "$work/tokens" "$folder" --languages "$source,$target" \
+                --merges "$vocabulary" --splits "$splits" --workers "$(workers)" ;;
         words)
             folder=$work/tokens joined=()
-            tokenize "$text" "$folder" "$source" "$target" "$splits" ${moses[@]+"${moses[@]}"}
+            tokenize "$folder"
             # fairseq counts its four special symbols
             limits=(--nwordssrc $((vocabulary + 4)) --nwordstgt $((vocabulary + 4))) ;;
         *) die "prepare: KIND $kind: expected sentencepiece, bpe or words" ;;
@@ -50,6 +52,12 @@ prepare() {
     binarise "$work" --source-lang "$source" --target-lang "$target" \
         ${joined[@]+"${joined[@]}"} ${limits[@]+"${limits[@]}"} \
         --trainpref "$folder/train" --validpref "$folder/valid" --testpref "$(IFS=,; echo "${prefixes[*]}")"
+}
+
+tokenize() { # tokenize FOLDER: a part of prepare, whose variables it uses
+    say "tokenising"
+    run python -m recipes.common.data.moses "$text" "$1" --languages "$source,$target" --splits "$splits" \
+        --workers "$(workers)" ${moses[@]+"${moses[@]}"}
 }
 
 # prepare_lm TEXT WORK: WORK/bin from TEXT/{train,valid,test}.tokens, for language modelling.
@@ -84,37 +92,18 @@ decode_options() {
     esac
 }
 
-tokenize() { # tokenize TEXT FOLDER SRC TGT SPLITS OPTIONS...
-    say "tokenising"
-    run python -m recipes.common.data.moses "$1" "$2" --languages "$3,$4" --splits "$5" --workers "$(workers)" "${@:6}"
-}
-
-split_by_bpe() { # split_by_bpe TOKENS FOLDER SRC TGT SPLITS MERGES
-    local tokens=$1 folder=$2 source=$3 target=$4 splits=$5 merges=$6 split language
-    say "splitting into sub-words ($merges merges)"
-    run mkdir -p "$folder"
-    run subword-nmt learn-joint-bpe-and-vocab --input "$tokens/train.$source" "$tokens/train.$target" -s "$merges" \
-        --output "$folder/codes.part" --write-vocabulary "$folder/vocabulary.$source" "$folder/vocabulary.$target"
-    run mv "$folder/codes.part" "$folder/codes"
-    for split in ${splits//,/ }; do
-        for language in "$source" "$target"; do
-            # the module, not `subword-nmt apply-bpe`, which does all in one process
-            run python -m subword_nmt.apply_bpe --codes "$folder/codes" --num-workers "$(workers)" \
-                --input "$tokens/$split.$language" --output "$folder/$split.$language.part"
-            run mv "$folder/$split.$language.part" "$folder/$split.$language"
-        done
-    done
-}
-
 binarise() { # binarise WORK OPTIONS...: fairseq-preprocess; what it prints is in WORK/preprocess.log
     local work=$1 bin=$1/bin
     shift
     say "binarising"
     run mkdir -p "$work"
     run rm -rf "$bin"
-    run_to "$work/preprocess.log" fairseq-preprocess --workers "$(workers)" "$@" --destdir "$bin" || {
-        tail "$work/preprocess.log.part" >&2
-        die "fairseq-preprocess failed: $work/preprocess.log.part"
-    }
+    set -- fairseq-preprocess --workers "$(workers)" "$@" --destdir "$bin"
+    if [ -n "${DRY_RUN:-}" ]; then
+        run "$@"
+    elif ! "$@" >"$work/preprocess.log" 2>&1; then
+        tail -n 20 "$work/preprocess.log" >&2
+        die "fairseq-preprocess failed; its log: $work/preprocess.log"
+    fi
     run touch "$bin/.done"
 }

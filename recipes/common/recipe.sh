@@ -106,8 +106,8 @@ evaluate() { # evaluate SYSTEM SPLIT NAME OPTIONS...: quality and speed on a spl
     local system=$1 split=$2 name=$3 into
     into=$(folder "$1")
     shift 3
-    step "$into/$name" run fairseq-flexdepth sweep "$corpus/bin" --path "$(model "$system")" --output "$into/$name" \
-        --gen-subset "$(subset_of "$split")" --references "$text/$split.$target_language" ${device[@]+"${device[@]}"} \
+    step "$into/$name" unless "$into/$name/sweep.json" fairseq-flexdepth sweep "$corpus/bin" --path "$(model "$system")" \
+        --output "$into/$name" --gen-subset "$(subset_of "$split")" --references "$text/$split.$target_language" ${device[@]+"${device[@]}"} \
         "${decoding[@]}" "$@"
 }
 
@@ -126,10 +126,10 @@ distill() { # distill NAME TEACHER OPTIONS...: the training set translated by a 
     local command=(fairseq-flexdepth distill "$corpus/bin" --path "$2" --dest "$work/$1" ${device[@]+"${device[@]}"}
         "${decoding[@]}" "${@:3}")
     if [ "$shards" = 1 ]; then
-        step "$work/logs/$name" run "${command[@]}"
+        step "$work/logs/$name" unless "$work/$name/distill.json" "${command[@]}"
     else
         JOBS=$shards SEEDS=1 each distill_share $(seq 0 $((shards - 1)))
-        step "$work/logs/$name" run "${command[@]}" --num-shards "$shards" --merge
+        step "$work/logs/$name" unless "$work/$name/distill.json" "${command[@]}" --num-shards "$shards" --merge
     fi
 }
 

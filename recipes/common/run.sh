@@ -36,6 +36,10 @@ log_to() { # log_to FILE COMMAND...: as run_to, and what it writes to standard e
     mv "$file.part" "$file"
 }
 
+unless() { # unless FILE COMMAND...: run a command that refuses to run again, and writes FILE last
+    if [ -n "${DRY_RUN:-}" ] || [ ! -e "$1" ]; then run "${@:2}"; fi
+}
+
 workers() { # how many processes prepare data: WORKERS, or one a processor (nproc heeds OMP_NUM_THREADS: not that)
     echo "${WORKERS:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)}"
 }

@@ -2,7 +2,7 @@
 
     python -m recipes.flexible_depth.figure1 WORK --layers N M --system 'layerdrop-p{p}' --output FOLDER/NAME P...
 
-A red star is where as much is pruned as was dropped in training, p' = p on both sides. The table says what each model
+A star is where as much is pruned as was dropped in training, p' = p on both sides. The table says what each model
 reaches at the depths nearest to it, unpruned, and with one layer a side.
 """
 
@@ -10,14 +10,14 @@ import argparse
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
-from fairseq_flexdepth.depth.space import DepthPair
 from recipes.common.cells import Measurements
 from recipes.common.figure import pyplot, save_figure
 
-Grid = Dict[DepthPair, float]  # BLEU by encoder and decoder depth
+Pair = Tuple[int, int]  # encoder, decoder layers
+Grid = Dict[Pair, float]  # BLEU
 
 
-def read_grid(measurements: Measurements, system: str, layers: DepthPair) -> Grid:
+def read_grid(measurements: Measurements, system: str, layers: Pair) -> Grid:
     """The mean over the seeds at every depth of a model of so many layers.
 
     Raises:
@@ -38,7 +38,7 @@ def kept(layers: int, pruned: float) -> int:
     return max(1, round(layers * (1 - pruned)))
 
 
-def table(grids: Dict[str, Grid], layers: DepthPair) -> str:
+def table(grids: Dict[str, Grid], layers: Pair) -> str:
     """A row a model."""
     lines = ["| p | unpruned | pruned by p | at depths | one layer a side |", "| --: | --: | --: | --- | --: |"]
     for p, grid in grids.items():
@@ -47,26 +47,25 @@ def table(grids: Dict[str, Grid], layers: DepthPair) -> str:
     return "\n".join(lines)
 
 
-def draw(grids: Dict[str, Grid], layers: DepthPair, path: Path) -> None:
-    """The maps side by side in the same colours, with the whole model in the lower left corner."""
+def draw(grids: Dict[str, Grid], layers: Pair, path: Path) -> None:
+    """The maps side by side, all in the same colours, with the whole model in the lower left corner."""
     encoder, decoder = layers
     high = max(max(grid.values()) for grid in grids.values())
-    size = (1.6 + (0.8 + 0.4 * decoder) * len(grids), 1.5 + 0.3 * encoder)
+    size = (1 + (0.5 + 0.4 * decoder) * len(grids), 1.2 + 0.32 * encoder)
     figure, panels = pyplot().subplots(1, len(grids), sharey=True, squeeze=False, figsize=size)
     for (p, grid), axes in zip(grids.items(), panels[0]):
         values = [[grid[encoder - row, decoder - column] for column in range(decoder)] for row in range(encoder)]
-        image = axes.imshow(values, cmap="viridis", vmin=0, vmax=high, aspect="auto", origin="lower")
+        axes.imshow(values, cmap="viridis", vmin=0, vmax=high, aspect="auto", origin="lower")
         for row, line in enumerate(values):
             for column, bleu in enumerate(line):
                 color = "white" if bleu < high / 2 else "black"
                 axes.text(column, row, f"{bleu:.0f}", ha="center", va="center", color=color, fontsize=7)
-        axes.plot(float(p) * decoder, float(p) * encoder, "*", color="red", markersize=11, markeredgecolor="white")
+        axes.plot(float(p) * decoder, float(p) * encoder, "*", color="none", markersize=24, markeredgecolor="red")
         _mark(axes.set_xticks, axes.set_xticklabels, decoder)
         axes.set_title(f"p = {p}", fontsize=9)
         axes.set_xlabel("decoder, share pruned", fontsize=8)
     _mark(panels[0][0].set_yticks, panels[0][0].set_yticklabels, encoder)
-    panels[0][0].set_ylabel("encoder, share pruned", fontsize=8)
-    figure.colorbar(image, ax=panels[0][-1], label="BLEU")
+    panels[0][0].set_ylabel("encoder, share pruned (cells: BLEU)", fontsize=8)
     save_figure(figure, path)
 
 
@@ -83,7 +82,7 @@ def main() -> None:
     parser.add_argument("--system", required=True, metavar="NAME", help="of the models, with {p} for P")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER/NAME", help="without .md and .png")
     args = parser.parse_args()
-    layers: Tuple[int, int] = tuple(args.layers)
+    layers: Pair = (args.layers[0], args.layers[1])
     measurements = Measurements(args.work)
     grids = {p: read_grid(measurements, args.system.format(p=p), layers) for p in args.dropped}
     notes: List[str] = [f"sacrebleu: `{signature}`." for signature in sorted(measurements.signatures)]

@@ -12,16 +12,17 @@ source "$(dirname "${BASH_SOURCE[0]}")/../common/recipe.sh"
 case $SCALE in
     smoke)
         pairs=(first second) batch=400 inter_beam=4 log_interval=5
-        optimizer=(--optimizer adam --clip-norm 5) lr=5e-3 ;;
+        optimizer=adam lr=5e-3 dropout=0.1 ;;
     small) # one pair; Adam, since SGD takes more updates than a CPU has time for
-        pairs=(first) batch=1024 inter_beam=10
-        optimizer=(--optimizer adam --clip-norm 5) lr=4e-3 ;;
+        pairs=(first) batch=512 inter_beam=10
+        optimizer=adam lr=3e-3 dropout=0.1 ;;
     paper)
         pairs=(first second) batch=3500 inter_beam=35
-        optimizer=(--optimizer sgd --clip-norm 5) lr=1 ;;
+        optimizer=sgd lr=1 dropout=0.2 ;;
 esac
 [ -z "${DATA:-}" ] || pairs=(first)
 max_tokens=$batch subwords=words average=1 corpora=()
+training=(--arch lstm --dropout "$dropout" --sentence-avg --clip-norm 5 --no-epoch-checkpoints)
 
 pair() { # pair NAME: its corpus, the sizes of its models (layers x units), and the share of the corpus for Seq-Inter data
     prefix=$1 corpus=$work/$1 inter_share=all
@@ -30,14 +31,14 @@ pair() { # pair NAME: its corpus, the sizes of its models (layers x units), and 
         smoke-first)
             use_corpus wmt16_en_de
             vocabulary=300 updates=16 inter_share=half teacher=2x24 student=1x16 smaller=1x12
-            students=(student student-seq-kd) tuned=(student-seq-kd-seq-inter) ;;
+            students=(student-seq-kd) tuned=(student-seq-kd-seq-inter) ;;
         smoke-second)
             use_corpus iwslt15_th_en
             vocabulary=300 updates=16 teacher=2x24 student=1x16
             students=(student-word-kd) tuned=(teacher-seq-inter) ;;
         small-first)
             use_corpus multi30k
-            vocabulary=5000 updates=1600 inter_share=half teacher=2x256 student=2x128 smaller=2x64 ;;
+            vocabulary=5000 updates=3000 inter_share=half teacher=2x256 student=2x128 smaller=2x64 ;;
         paper-first)
             use_corpus wmt16_en_de
             vocabulary=50000 updates=430000 inter_share=half teacher=4x1000 student=2x500 smaller=2x300 ;;
@@ -49,28 +50,26 @@ pair() { # pair NAME: its corpus, the sizes of its models (layers x units), and 
     esac
     [ ${#tuned[@]} -gt 0 ] || tuned=(teacher-seq-inter "${students[@]/%/-seq-inter}")
     corpora+=("$data")
+    case $data in wmt*_en_de) tests=newstest2014 ;; *) tests="test" ;; esac
     updates=${UPDATES:-$updates}
     teacher_path=$(model "$1-teacher")
-    halved_for "$updates" 8 9 10 11
+    at_first
     read -ra decoded <<<"$(decode_options "$subwords" "$source_language" "$target_language")"
     decoding=(--beam 5 --max-len-a 2 --max-len-b 10 --max-tokens 4000 "${decoded[@]}")
 }
 
-# The schedule of Luong et al. (2015) for models with dropout: of 12 epochs, 8 at the full learning rate, then each at half the
-# one before.
-halved_for() { # halved_for UPDATES TWELFTH...: $training, with the learning rate halved after these twelfths of the updates
-    local updates=$1 rates="'0': $lr" rate=$lr twelfth
-    shift
-    for twelfth; do
+at_first() { # $from_scratch: as Luong et al. (2015) train models with dropout: 8 of 12 epochs at the full learning rate, then each
+    # at half the one before
+    local rates="'0': $lr" rate=$lr epoch
+    for epoch in 8 9 10 11; do
         rate=$(awk "BEGIN { print $rate / 2 }")
-        rates+=", '$((updates * twelfth / 12))': $rate"
+        rates+=", '$((updates * epoch / 12))': $rate"
     done
-    training=(--arch lstm --dropout 0.2 --sentence-avg --no-epoch-checkpoints)
-    from_scratch=("${optimizer[@]}" --lr "$lr" --lr-scheduler manual --update2lr "{$rates}" --max-update "$updates")
+    from_scratch=(--optimizer "$optimizer" --lr "$lr" --lr-scheduler manual --update2lr "{$rates}" --max-update "$updates")
 }
 
 further() { # further SYSTEM LEARNING_RATE OPTIONS...: $further, options that train SYSTEM's model on at a constant rate
-    further=(--finetune-from-model "$(model "$1")" --optimizer sgd --clip-norm 5 --lr "$2" --lr-scheduler fixed
+    further=(--finetune-from-model "$(model "$1")" --optimizer sgd --lr "$2" --lr-scheduler fixed
         --max-update "$((updates / 8))" "${@:3}")
 }
 
@@ -121,11 +120,11 @@ half_corpus() { # $corpus/bin: every second training pair of the corpus in the f
 score() { # score NAME: BLEU of greedy and of beam search, the probability of a greedy translation, and perplexity on the test set
     local into
     into=$(folder "$1")
-    generate "$1" test greedy --beam 1
-    generate "$1" test beam
+    generate "$1" "$tests" greedy --beam 1
+    generate "$1" "$tests" beam
     # the task is named since fairseq-validate has no default for it
-    step "$into/validate" run_to "$into/validate.txt" fairseq-validate "$corpus/bin" --user-dir "$plugin" --task translation \
-        --path "$(model "$1")" --valid-subset "$(subset_of test)" --max-tokens 4000 --log-format json \
+    step "$into/validate" log_to "$into/validate.txt" fairseq-validate "$corpus/bin" --user-dir "$plugin" --task translation \
+        --path "$(model "$1")" --valid-subset "$(subset_of "$tests")" --max-tokens 4000 --log-format json \
         ${device[@]+"${device[@]}"}
     step "$into/perplexity" run_to "$into/perplexity.json" python -m recipes.sequence_kd.perplexity "$into/validate.txt"
 }

@@ -10,8 +10,8 @@ models=(first-{teacher,student,smaller})
 each system "${models[@]}"
 for name in "${models[@]}"; do # not with `each`: nothing else runs while time is taken
     for beam in 1 5; do
-        evaluate "$name" test "cpu-$beam" --beam "$beam" --batch-size 1 --cpu
-        [ "$GPUS" = 0 ] || evaluate "$name" test "gpu-$beam" --beam "$beam" --batch-size 1
+        evaluate "$name" "$tests" "cpu-$beam" --beam "$beam" --batch-size 1 --cpu
+        [ "$GPUS" = 0 ] || evaluate "$name" "$tests" "gpu-$beam" --beam "$beam" --batch-size 1
     done
 done
 table table2 \

@@ -13,12 +13,12 @@ cut() { # cut PERCENT: of the student's weights
     into=$(folder "first-student-cut-$1")
     step "$into/prune" run fairseq-flexdepth prune --path "$(model first-student-seq-kd-seq-inter)" --fraction "0.$1" \
         --output "$into/checkpoint_last.pt"
-    generate "first-student-cut-$1" test beam
+    generate "first-student-cut-$1" "$tests" beam
 }
 
 beam() { # beam NAME: a system, and its BLEU with beam search
     system "$1"
-    generate "$1" test beam
+    generate "$1" "$tests" beam
 }
 
 pair first

@@ -16,8 +16,8 @@ labels() {
     into=$(folder "$owner")/$name
     shift 3
     for system; do paths+=(--path "$(model "$system")"); done
-    step "$into/$split" run fairseq-flexdepth oracle "$work/bin" "${paths[@]}" --gen-subset "$(subset_of "$split")" \
-        --output "$into" ${device[@]+"${device[@]}"} "${decoding[@]}" ${label_options[@]+"${label_options[@]}"}
+    step "$into/$split" unless "$into/$split.labels.npz" fairseq-flexdepth oracle "$work/bin" "${paths[@]}" \
+        --gen-subset "$(subset_of "$split")" --output "$into" ${device[@]+"${device[@]}"} "${decoding[@]}" ${label_options[@]+"${label_options[@]}"}
 }
 
 model_of_tied() { average=$tied_average model tied-multi; }

@@ -10,19 +10,20 @@
 set -euo pipefail
 # shellcheck source=recipes/common/fetch.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../fetch.sh"
-url=${IWSLT15_URL:-https://wit3.fbk.eu/archive/2015-01/texts/th/en/th-en.tgz} # dead since 2021
+url=${IWSLT15_URL:-https://wit3.fbk.eu/archive/2015-01/texts/th/en/th-en.tgz} # dead: fairseq#3623, #4361
 checksum=${IWSLT15_CHECKSUM-} # none is published
 hint="Links to single pairs are dead; wit3.fbk.eu/2015-01 leads to a Google Drive with 2015-01.tgz, which has it."
 
 begin "$@"
+pair=$text/original/2015-01/texts/th/en/th-en.tgz
 if [ -e "${SOURCE:-}/2015-01.tgz" ]; then
     fetch "" 2015-01.tgz "" "$hint"
-    unpack "$downloads/2015-01.tgz" 2015-01/texts/th/en/th-en.tgz
-    run ln -sfn "$(cd "$text" && pwd)/original/2015-01/texts/th/en/th-en.tgz" "$downloads/th-en.tgz"
+    unpack "$downloads/2015-01.tgz" "${pair#"$text/original/"}"
 else
     fetch "$url" th-en.tgz "$checksum" "$hint"
+    pair=$downloads/th-en.tgz
 fi
-unpack "$downloads/th-en.tgz" th-en/train.tags.th-en.{th,en} 'th-en/IWSLT15.TED*.xml'
+unpack "$pair" th-en/train.tags.th-en.{th,en} 'th-en/IWSLT15.TED*.xml'
 
 segment() { # segment FILE...: Thai text in words, in place
     local file

@@ -11,14 +11,13 @@ FOLDER/SPLIT.tsv. ``vocabulary`` learns pieces from the transcripts of the split
 import argparse
 import contextlib
 import io
-import multiprocessing
 import os
 import zipfile
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import numpy
 
-from recipes.common.data import archive, files, moses
+from recipes.common.data import archive, files, workers
 
 BINS = 80
 BLOCK = 128  # utterances held at a time
@@ -66,17 +65,18 @@ def utterances(path: str, transcripts: Dict[str, str]) -> Iterator[Tuple[str, by
                 transcripts[utterance] = " ".join(said.lower().split())
 
 
-def write_features(path: str, folder: str, split: str, workers: int) -> None:
-    """Write a split's features and its manifest, which has the place of each utterance in the zip file."""
+def write_features(path: str, folder: str, split: str, number: int) -> None:
+    """Write a split's features, made in several processes, and its manifest, which says where each is in the zip."""
     transcripts: Dict[str, str] = {}
     frames: Dict[str, int] = {}
     zip_name = f"fbank{BINS}-{split}.zip"
     with contextlib.ExitStack() as stack:
         output = stack.enter_context(files.written_whole(os.path.join(folder, zip_name), "wb"))
-        pool = stack.enter_context(multiprocessing.Pool(workers))
+        processes = stack.enter_context(workers.Workers(number))
         packed = stack.enter_context(zipfile.ZipFile(output, "w", zipfile.ZIP_STORED))
-        for block in moses.blocks(utterances(path, transcripts), BLOCK):
-            for (utterance, _), (content, length) in zip(block, pool.map(_features, [flac for _, flac in block])):
+        for block in workers.blocks(utterances(path, transcripts), BLOCK):
+            results = processes.map(_features, [flac for _, flac in block], share=4)
+            for (utterance, _), (content, length) in zip(block, results):
                 packed.writestr(zipfile.ZipInfo(f"{utterance}.npy"), content)  # ZipInfo: not the time of day
                 frames[utterance] = length
         places = {entry.filename: (entry.header_offset, entry.file_size) for entry in packed.infolist()}

@@ -9,7 +9,7 @@
 set -euo pipefail
 # shellcheck source=recipes/common/fetch.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../fetch.sh"
-url=${LIBRISPEECH_URL:-https://www.openslr.org/resources/12}
+url=${LIBRISPEECH_URL:-http://www.openslr.org/resources/12}
 # torchaudio's (datasets/librispeech.py), and tensorflow_datasets'. 337,926,286 bytes to 30,593,501,606.
 declare -A checksums=(
     [dev-clean]=sha256:76f87d090650617fca0cac8f88b9416e0ebf80350acb97b343a85fa903728ab3

@@ -94,9 +94,10 @@ def iwslt14_de_en(folder: Path, sentences: int) -> None:
 
 
 def iwslt15_th_en(folder: Path, sentences: int) -> None:
-    """WIT3's archive of the pair; without one of the sets."""
+    """WIT3's archive of the year, with that of the pair in it, which lacks one of the sets."""
     sets = ("TED.dev2010", "TED.tst2010", "TED.tst2012", "TED.tst2013")
-    make.write(folder / "th-en.tgz", make.tgz(iwslt("th", "en", 15, sets, sentences)))
+    pair = make.tgz(iwslt("th", "en", 15, sets, sentences))
+    make.write(folder / "2015-01.tgz", make.tgz({"2015-01/texts/th/en/th-en.tgz": pair}))
 
 
 def ted(folder: Path, sentences: int) -> None:

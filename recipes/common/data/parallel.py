@@ -8,11 +8,12 @@ more than --longest tokens on a side, one side more than --ratio times as long a
 """
 
 import argparse
+import functools
 import itertools
 import os
 from typing import Iterable, Iterator, List, Sequence, Tuple
 
-from recipes.common.data import files, moses, sentences
+from recipes.common.data import files, moses, sentences, workers
 
 Pair = Tuple[str, str]
 
@@ -29,7 +30,12 @@ def aligned(sources: Sequence[str], targets: Sequence[str]) -> Iterator[Pair]:
             yield pair
 
 
-def fits(lengths: Tuple[int, int], longest: int, ratio: float) -> bool:
+def length(line: str, language: str, split_hyphens: bool) -> int:
+    """The number of Moses' tokens in a sentence."""
+    return len(moses.tokenized(line, language, split_hyphens).split())
+
+
+def fits(lengths: Sequence[int], longest: int, ratio: float) -> bool:
     """Whether a pair of these numbers of tokens may stay."""
     shorter, longer = sorted(lengths)
     return shorter >= 1 and longer <= longest and longer <= ratio * shorter
@@ -45,13 +51,11 @@ def normalized(pairs: Iterable[Pair], args: argparse.Namespace) -> Iterator[Pair
 
 def filtered(pairs: Iterable[Pair], args: argparse.Namespace) -> Iterator[Pair]:
     """The pairs whose tokens, as Moses counts them, are neither too many nor too different in number."""
-    with moses.Tokenizers(args.split_hyphens, args.workers) as tokenizers:
-        for block in moses.blocks(pairs):
-            sides = zip(zip(*block), args.languages)
-            source, target = ([len(line.split()) for line in tokenizers(list(side), to)] for side, to in sides)
-            for pair, lengths in zip(block, zip(source, target)):
-                if fits(lengths, args.longest, args.ratio):
-                    yield pair
+    counters = [functools.partial(length, language=to, split_hyphens=args.split_hyphens) for to in args.languages]
+    with workers.Workers(args.workers) as processes:
+        for block in workers.blocks(pairs):
+            sides = [processes.map(count, list(side)) for count, side in zip(counters, zip(*block))]
+            yield from (pair for pair, *lengths in zip(block, *sides) if fits(lengths, args.longest, args.ratio))
 
 
 def write(pairs: Iterable[Pair], prefix: str, languages: Sequence[str], every: int, held_out: str) -> List[int]:

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # The multitarget TED talks of Johns Hopkins, a language and English: ted.sh TEXT LANGUAGE (pt, tr, ...)
 #
-# Writes TEXT/{train,valid,test}.{LANGUAGE,en}: the corpus' own split, dev (1,958 pairs) and test1 (1,982); pairs of 1 to 250
-# tokens train. It is the split of ckd's Turkish; that paper's Portuguese is IWSLT'14's, which is no longer online (167,000,
-# 7,590 and 5,388 pairs). For the environment see fetch.sh.
+# Writes TEXT/{train,valid,test}.{LANGUAGE,en}: the corpus' own split, dev (1,958 pairs) and test1 (1,982); pairs of 1 to
+# 250 tokens train. Its dev and test are as large as ckd's for Turkish. That paper's Portuguese (167,000, 7,590 and 5,388
+# pairs) is IWSLT'14's, whose link is dead. For the environment see fetch.sh.
 set -euo pipefail
 # shellcheck source=recipes/common/fetch.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../fetch.sh"

@@ -6,8 +6,8 @@ set -euo pipefail
 # shellcheck source=recipes/common/fetch.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../fetch.sh"
 url=${WIKITEXT103_URL:-https://wikitext.smerity.com/wikitext-103-v1.zip}
-# 190,229,076 bytes. That of the archive at its first address, s3.amazonaws.com/research.metamind.io, which is dead
-# (DataDeps of the Julia package CorpusLoaders; torchtext has its md5, 9ddaacaf6af0710eda8c456decff7832).
+# The sha256 that public projects pin for the archive at its first address (s3.amazonaws.com/research.metamind.io, dead);
+# torchtext has its md5, 9ddaacaf6af0710eda8c456decff7832.
 checksum=${WIKITEXT103_CHECKSUM-sha256:242ba0f20b329cfdf1ccc61e9e9e5b59becf189db7f7a81cd2a0e2fc31539590}
 
 begin "$@"

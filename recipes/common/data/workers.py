@@ -1,0 +1,33 @@
+"""Work on the lines of a large file in several processes: the same result whatever their number."""
+
+import itertools
+import multiprocessing
+from typing import Any, Callable, Iterable, Iterator, List
+
+BLOCK = 20_000  # lines held at a time
+
+
+def blocks(items: Iterable[Any], size: int = BLOCK) -> Iterator[List[Any]]:
+    """The items, in lists of a size that memory can hold."""
+    iterator = iter(items)
+    return iter(lambda: list(itertools.islice(iterator, size)), [])
+
+
+class Workers:
+    """A number of processes; one is this one."""
+
+    def __init__(self, number: int) -> None:
+        if number < 1:
+            raise ValueError(f"--workers {number}: expected at least 1")
+        self._pool = multiprocessing.Pool(number) if number > 1 else None
+
+    def map(self, function: Callable[[Any], Any], items: List[Any], share: int = 500) -> List[Any]:
+        """The function's results in the order of the items; ``share`` of them go to a process at a time."""
+        return list(map(function, items)) if self._pool is None else self._pool.map(function, items, chunksize=share)
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._pool is not None:
+            self._pool.terminate()
