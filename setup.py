@@ -29,6 +29,7 @@ EXTRAS_REQUIRE = {
         "subword-nmt",  # joint BPE, as in the papers
         "soundfile",  # reads LibriSpeech's flac files
         "kaldi-native-fbank",  # their filter banks; torchaudio's need its extension, which a CPU-only torch cannot load
+        "editdistance",  # word error rates, by fairseq's own --scoring wer
     ],
     "export": [
         "ctranslate2",  # the fast runtime that a chosen depth can be exported to

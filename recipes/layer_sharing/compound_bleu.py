@@ -27,12 +27,11 @@ def compound_bleu(hypotheses: List[str], references: List[str], language: str) -
     """
     from sacrebleu.metrics import BLEU
 
-    from recipes.common.data.moses import tokenizer
+    from recipes.common.data.moses import tokenized
 
     if len(hypotheses) != len(references):
         raise ValueError(f"{len(references)} references; expected {len(hypotheses)}")
-    tokenize = tokenizer(language, False)
-    sides = [[split_compounds(tokenize(line)) for line in text] for text in (hypotheses, references)]
+    sides = [[split_compounds(tokenized(line, language, False)) for line in text] for text in (hypotheses, references)]
     metric = BLEU(tokenize="none", smooth_method="none", force=True)
     return round(metric.corpus_score(sides[0], [sides[1]]).score, 2)
 

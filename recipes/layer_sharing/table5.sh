@@ -35,10 +35,8 @@ words() { # $corpus/bin: the corpus as words; of a corpus in two languages the E
     case $data in
         wikitext103) step "$corpus/prepared" prepare_lm "$text" "$corpus" ;;
         *)
-            for split in train valid test; do
-                step "$corpus/tokens/$split" run python -m recipes.common.data.moses "$text/$split.en" \
-                    "$corpus/tokens/$split.tokens" en
-            done
+            step "$corpus/tokens/made" run python -m recipes.common.data.moses "$text" "$corpus/tokens" --languages en
+            for split in train valid test; do run ln -sfn "$split.en" "$corpus/tokens/$split.tokens"; done
             step "$corpus/prepared" prepare_lm "$corpus/tokens" "$corpus" ;;
     esac
 }
