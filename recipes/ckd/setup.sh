@@ -13,10 +13,10 @@ case $SCALE in
             --decoder-embed-dim 16 --decoder-ffn-embed-dim 32 --decoder-attention-heads 2)
         log_interval=5 updates=10 teacher_updates=10 batch=400 schedule=polynomial_decay lr=5e-3 warmup=2 save_interval=5 ;;
     small)
-        few_pieces=4000 part=5000 average=1
+        few_pieces=4000 average=1
         sizes=(--encoder-embed-dim 128 --encoder-ffn-embed-dim 256 --encoder-attention-heads 4
             --decoder-embed-dim 128 --decoder-ffn-embed-dim 256 --decoder-attention-heads 4)
-        updates=700 teacher_updates=1500 batch=2048 schedule=polynomial_decay lr=2e-3 warmup=150 save_interval=500 ;;
+        updates=600 teacher_updates=1500 batch=2048 schedule=polynomial_decay lr=2e-3 warmup=150 save_interval=500 ;;
     paper) # section 4: "identical to those of Vaswani et al. (2017)", whose base model this is
         part=200000 average=5 sizes=()
         updates=100000 teacher_updates=100000 batch=25000 schedule=inverse_sqrt lr=7e-4 warmup=4000 save_interval=1500 ;;
@@ -31,7 +31,6 @@ decoding=(--beam 4 --lenpen 0.6 --max-len-a 1 --max-len-b 50 --max-tokens 4000 -
 teacher_model=(--arch transformer --encoder-layers 6 --decoder-layers 6)
 student_model=(--arch transformer --encoder-layers 2 --decoder-layers 2)
 plain=(--criterion label_smoothed_cross_entropy)
-
 
 # among SMOKE SETTING...: $settings becomes these; at SCALE=smoke only SMOKE. At SCALE=small, or with DATA, there is one, $other,
 # named after its data

@@ -10,7 +10,7 @@ students=(no-kd pkd {rc,oc}{,-released})
 among en_fr en_fr en_de
 prepare_settings
 made "${students[@]}"
-cells=()
+cells=() data=${settings[*]}
 for student in teacher no-kd pkd rc oc; do cells+=("${student/-/_}={_setting}-$student/test/sweep:bleu"); done
 table table3 "${cells[@]}" +rc_as_released='{_setting}-rc-released/test/sweep:bleu' \
     +oc_as_released='{_setting}-oc-released/test/sweep:bleu'

@@ -19,7 +19,7 @@ def perplexity(log: Path) -> float:
     Raises:
         ValueError: the log holds no result.
     """
-    found = [numbers["nll_loss"] for kind, numbers in entries(log) if kind == "test"]
+    found = [numbers["test_nll_loss"] for kind, numbers in entries(log) if kind == "test"]
     if not found:
         raise ValueError(f"{log}: no result on test; was it written by fairseq-validate --log-format json?")
     return float(2 ** found[-1])

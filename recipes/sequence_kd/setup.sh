@@ -12,7 +12,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../common/recipe.sh"
 case $SCALE in
     smoke)
         pairs=(first second) batch=400 inter_beam=4 log_interval=5
-        optimizer=adam lr=5e-3 dropout=0.1 ;;
+        optimizer=adam lr=1e-2 dropout=0.1 ;;
     small) # one pair; Adam, since SGD takes more updates than a CPU has time for
         pairs=(first) batch=512 inter_beam=10
         optimizer=adam lr=3e-3 dropout=0.1 ;;
@@ -30,11 +30,11 @@ pair() { # pair NAME: its corpus, the sizes of its models (layers x units), and 
     case $SCALE-$1 in
         smoke-first)
             use_corpus wmt16_en_de
-            vocabulary=300 updates=16 inter_share=half teacher=2x24 student=1x16 smaller=1x12
+            vocabulary=300 updates=100 inter_share=half teacher=2x24 student=1x16 smaller=1x12
             students=(student-seq-kd) tuned=(student-seq-kd-seq-inter) ;;
         smoke-second)
             use_corpus iwslt15_th_en
-            vocabulary=300 updates=16 teacher=2x24 student=1x16
+            vocabulary=300 updates=100 teacher=2x24 student=1x16
             students=(student-word-kd) tuned=(teacher-seq-inter) ;;
         small-first)
             use_corpus multi30k

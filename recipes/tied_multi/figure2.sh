@@ -9,8 +9,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/selection.sh"
 prepare_corpus
 vanilla=("${pairs[@]/#/vanilla-}")
 each system tied-multi "${vanilla[@]}"
-labels tied-multi test-labels test tied-multi
-labels vanilla test-labels test "${vanilla[@]}"
+labels tied-multi test-labels "$tests" tied-multi
+labels vanilla test-labels "$tests" "${vanilla[@]}"
 run mkdir -p "$work/results"
 run python -m recipes.tied_multi.figure2 "$(folder vanilla)/test-labels" "$(folder tied-multi)/test-labels" \
     --output "$work/results/figure2"

@@ -12,12 +12,12 @@ tied_average=$average
 # labels OWNER NAME SPLIT SYSTEM...: every depth's quality for each sentence, in OWNER's folder NAME; by one tied-multi model
 # or by a model for each depth
 labels() {
-    local into split=$3 owner=$1 name=$2 system paths=()
-    into=$(folder "$owner")/$name
+    local into split owner=$1 name=$2 system paths=()
+    into=$(folder "$owner")/$name split=$(subset_of "$3")
     shift 3
     for system; do paths+=(--path "$(model "$system")"); done
     step "$into/$split" unless "$into/$split.labels.npz" fairseq-flexdepth oracle "$work/bin" "${paths[@]}" \
-        --gen-subset "$(subset_of "$split")" --output "$into" ${device[@]+"${device[@]}"} "${decoding[@]}" ${label_options[@]+"${label_options[@]}"}
+        --gen-subset "$split" --output "$into" ${device[@]+"${device[@]}"} "${decoding[@]}" ${label_options[@]+"${label_options[@]}"}
 }
 
 model_of_tied() { average=$tied_average model tied-multi; }
@@ -51,5 +51,5 @@ decode_by() { # decode_by CHOICE: the test set, one sentence at a time
         *-tuned) options+=(--depth-selector "$(folder "$1")/checkpoint_last.pt") ;;
         *) options+=(--depth-selector "$(folder "$1")/checkpoint_best.pt") ;;
     esac
-    generate tied-multi test "chosen/$1" "${options[@]}"
+    generate tied-multi "$tests" "chosen/$1" "${options[@]}"
 }

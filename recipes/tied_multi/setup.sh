@@ -9,7 +9,7 @@ case $SCALE in
         use_corpus wmt18_en_de
         vocabulary=300 N=2 M=2 deep=2,2 pairs=(1-1 1-2 2-2) size=_tiny teachers=2 average=2
         sizes=(--encoder-embed-dim 16 --encoder-ffn-embed-dim 32 --decoder-embed-dim 16 --decoder-ffn-embed-dim 32)
-        updates=20 batch=400 schedule=polynomial_decay lr=5e-3 warmup=5 save_interval=5 ;;
+        updates=20 batch=400 schedule=polynomial_decay lr=5e-3 warmup=5 save_interval=5 log_interval=5 ;;
     small)
         use_corpus multi30k
         vocabulary=4000 N=3 M=3 deep=3,3 pairs=({1..3}-{1..3}) size=_tiny teachers=1 average=1
@@ -22,7 +22,8 @@ case $SCALE in
         sizes=()
         updates=300000 batch=2048 schedule=inverse_sqrt lr=7e-4 warmup=16000 save_interval=1000 ;;
 esac
-subwords=sentencepiece max_tokens=$batch
+tests=test subwords=sentencepiece max_tokens=$batch
+[ "$data" != wmt18_en_de ] || tests=newstest2018
 updates=${UPDATES:-$updates}
 training=("${sizes[@]}" --share-all-embeddings --dropout 0.1 --label-smoothing 0.1
     --optimizer adam --adam-betas '(0.9, 0.98)' --lr "$lr" --lr-scheduler "$schedule" --warmup-updates "$warmup" --max-update "$updates"
@@ -52,7 +53,7 @@ system() { # system NAME: what each system has of its own
         distilled-tied-multi-rs) on "$work/distilled" train "$name" "${recurrent[@]}" ;;
         *) die "$name: no such system" ;;
     esac
-    evaluate "$name" test test
+    evaluate "$name" "$tests" test
 }
 
 distilled_corpus() { # $work/distilled: the training set by the best of several vanilla models (section 5.2)

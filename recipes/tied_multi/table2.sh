@@ -9,7 +9,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/selection.sh"
 
 prepare_corpus
 each system tied-multi
-for split in train valid test; do labels tied-multi labels "$split" tied-multi; done
+for split in train valid "$tests"; do labels tied-multi labels "$split" tied-multi; done
 
 classifiers=(selector-8-8 selector-2-4 selector-4-2) tuned=(selector-8-8-tuned selector-2-4-tuned)
 [ "$SCALE" != smoke ] || classifiers=(selector-2-4) tuned=(selector-2-4-tuned)

@@ -15,12 +15,12 @@ table training_time relative_training_time='{_minutes} / vanilla-{N}-{M}/train:m
 distilled_corpus
 each system distilled-tied-multi-rs
 for one in tied-multi distilled-tied-multi-rs; do
-    evaluate "$one" test greedy --beam 1
-    evaluate "$one" test beam
+    evaluate "$one" "$tests" greedy --beam 1
+    evaluate "$one" "$tests" beam
 done
 table greedy bleu='{system}/{search}/sweep:bleu@{_depth}' decode_seconds='{system}/{search}/sweep:seconds@{_depth}'
 
 label_options=(--batch-size 1)
-labels tied-multi one-by-one test tied-multi
-labels vanilla one-by-one test "${vanilla[@]}"
+labels tied-multi one-by-one "$tests" tied-multi
+labels vanilla one-by-one "$tests" "${vanilla[@]}"
 table batch1 decode_seconds='{_cell}'

@@ -49,7 +49,7 @@ def _check(command: List[str]) -> None:
         if not hasattr(args, "fairseq_options"):
             assert rest == [], command
             return
-        program = "fairseq-train" if args.command == "params" else "fairseq-generate"
+        program, rest = ("fairseq-train", ["DATA", *rest]) if args.command == "params" else ("fairseq-generate", rest)
     if program not in PARSERS:
         return
     parser = PARSERS[program]()
@@ -91,9 +91,7 @@ def test_commands_and_models_at_the_papers_scale(name, tmp_path, uninitialised):
         with quiet():
             _check(command)
     for model in _models(trained_systems(commands)).values():
-        if "depth_selection" in model or " ".join(model) in BUILT:  # selectors are made for their labels
-            continue
-        BUILT.add(" ".join(model))
-        words = 267744 if "language_modeling" in model else 1000  # more than the cutoffs of adaptive inputs
-        with quiet():
-            assert count_parameters(build_training_model(model, words, words)).total > 0
+        if " ".join(model) not in BUILT:
+            BUILT.add(" ".join(model))
+            with quiet():
+                assert count_parameters(build_training_model(model, 1000, 1000)).total > 0

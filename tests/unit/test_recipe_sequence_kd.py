@@ -7,7 +7,7 @@ from recipes.sequence_kd.perplexity import perplexity
 
 def test_perplexity_of_the_references_whatever_the_loss(tmp_path):
     log = tmp_path / "validate.txt"
-    entry = '2026-11-21 20:00:00 | INFO | test | {"epoch": 1, "loss": "9.5", "nll_loss": "3", "kd_loss": "2.1", "ppl": "724.1"}\n'
+    entry = '2026 | INFO | test | {"test_loss": "9.5", "test_nll_loss": "3", "test_ppl": "724.1"}\n'
     log.write_text(f"2026 | INFO | fairseq_cli.validate | loading model(s)\n{entry}")
     assert perplexity(log) == 8
     log.write_text("2026 | INFO | fairseq_cli.validate | loading model(s)\n")
