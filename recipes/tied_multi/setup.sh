@@ -9,7 +9,7 @@ case $SCALE in
         use_corpus wmt18_en_de
         vocabulary=300 N=2 M=2 deep=2,2 pairs=(1-1 1-2 2-2) size=_tiny teachers=2 average=2
         sizes=(--encoder-embed-dim 16 --encoder-ffn-embed-dim 32 --decoder-embed-dim 16 --decoder-ffn-embed-dim 32)
-        updates=20 batch=400 schedule=polynomial_decay lr=5e-3 warmup=5 save_interval=5 log_interval=5 ;;
+        updates=60 batch=400 schedule=polynomial_decay lr=1e-2 warmup=10 save_interval=20 log_interval=20 ;;
     small)
         use_corpus multi30k
         vocabulary=4000 N=3 M=3 deep=3,3 pairs=({1..3}-{1..3}) size=_tiny teachers=1 average=1
@@ -30,7 +30,11 @@ training=("${sizes[@]}" --share-all-embeddings --dropout 0.1 --label-smoothing 0
     --save-interval-updates "$save_interval" --keep-interval-updates "$average" --no-epoch-checkpoints)
 [ "$schedule" = inverse_sqrt ] || training+=(--total-num-update "$updates")
 decoding=(--beam 4 --lenpen 0.6 --max-tokens 4000 --post-process sentencepiece)
-[ "$SCALE" != smoke ] || decoding+=(--max-len-a 1 --max-len-b 5) # a model of so few updates never ends a sentence
+teaching=()
+if [ "$SCALE" = smoke ]; then # a model of so few updates hardly ever ends a sentence
+    decoding+=(--max-len-a 1 --max-len-b 5)
+    teaching=(--beam 20)
+fi
 
 multi=(--criterion tied_multi_cross_entropy --encoder-layers "$N" --decoder-layers "$M")
 recurrent=(--arch "recurrent_stacked_transformer$size" "${multi[@]}")
@@ -63,7 +67,7 @@ distilled_corpus() { # $work/distilled: the training set by the best of several 
     SEEDS=1 each system "${candidates[@]}"
     SEEDS=1 each on_development_set "${candidates[@]}"
     best valid/sweep:bleu "$work/teacher.pt" "${candidates[@]}"
-    distill distilled "$work/teacher.pt"
+    distill distilled "$work/teacher.pt" ${teaching[@]+"${teaching[@]}"}
 }
 
 on_development_set() { evaluate "$1" valid valid; }
