@@ -1,10 +1,12 @@
 """The commands of a recipe, by its dry run."""
 
+import csv
 import os
 import shlex
 import subprocess
+import tempfile
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Tuple
 
 RECIPES = Path(__file__).parents[1]
 
@@ -37,3 +39,18 @@ def trained_systems(commands: List[List[str]]) -> Dict[str, List[str]]:
             folder = Path(command[command.index("--save-dir") + 1])
             systems.setdefault(folder.parent.name, command[2:])
     return systems
+
+
+def table_systems(paper: str, table: str) -> List[Tuple[Dict[str, str], List[str]]]:
+    """A table's rows whose systems are trained, with the options of ``fairseq-train`` at the paper's scale.
+
+    Args:
+        paper: a folder of recipes/.
+        table: such as ``table1``.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        commands = printed_commands(RECIPES / paper / f"{table}.sh", "paper", Path(folder, "work"))
+    options = trained_systems(commands)
+    with (RECIPES / paper / f"{table}.tsv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    return [(row, options[row["system"]]) for row in rows if row.get("system") in options]
