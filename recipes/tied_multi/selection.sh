@@ -3,7 +3,7 @@
 # The depth of each sentence (section 4): labels, classifiers, and decoding by them. Sourced after setup.sh.
 
 case $SCALE in
-    smoke) selector_updates=6 selector_interval=3 selector_batch=16 tune_updates=3 ;;
+    smoke) selector_updates=6 selector_interval=3 selector_batch=16 tune_updates=3 log_interval=1 ;;
     small) selector_updates=300 selector_interval=100 selector_batch=128 tune_updates=40 ;;
     paper) selector_updates=100000 selector_interval=5000 selector_batch=1024 tune_updates=300 ;; # the paper names none
 esac
@@ -24,7 +24,7 @@ model_of_tied() { average=$tied_average model tied-multi; }
 
 selector() { # selector selector-LAYERS-HEADS[-tuned]: the paper's classifier, then fine-tuned on the development set
     local name=$1 base layers heads
-    local average=1 batch=1000000 max_tokens=1000000 log_interval=10
+    local average=1 batch=1000000 max_tokens=1000000
     IFS=- read -r _ layers heads _ <<<"$name"
     local training=(--task depth_selection --arch depth_selector --criterion depth_selection
         --init-embeddings-from "$(model_of_tied)" --encoder-layers "$layers" --encoder-attention-heads "$heads" --dropout 0.1

@@ -30,6 +30,7 @@ training=("${sizes[@]}" --share-all-embeddings --dropout 0.1 --label-smoothing 0
     --save-interval-updates "$save_interval" --keep-interval-updates "$average" --no-epoch-checkpoints)
 [ "$schedule" = inverse_sqrt ] || training+=(--total-num-update "$updates")
 decoding=(--beam 4 --lenpen 0.6 --max-tokens 4000 --post-process sentencepiece)
+[ "$SCALE" != smoke ] || decoding+=(--max-len-a 1 --max-len-b 5) # a model of so few updates never ends a sentence
 
 multi=(--criterion tied_multi_cross_entropy --encoder-layers "$N" --decoder-layers "$M")
 recurrent=(--arch "recurrent_stacked_transformer$size" "${multi[@]}")
