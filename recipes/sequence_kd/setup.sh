@@ -13,7 +13,7 @@ case $SCALE in
     smoke)
         pairs=(first second) batch=400 inter_beam=4 log_interval=5
         optimizer=adam lr=1e-2 dropout=0.1 ;;
-    small) # one pair; Adam, since SGD takes more updates than a CPU has time for
+    small) # one pair; Adam, which is ahead of SGD in so few updates
         pairs=(first) batch=512 inter_beam=10
         optimizer=adam lr=3e-3 dropout=0.1 ;;
     paper)
@@ -38,7 +38,8 @@ pair() { # pair NAME: its corpus, the sizes of its models (layers x units), and 
             students=(student-word-kd) tuned=(teacher-seq-inter) ;;
         small-first)
             use_corpus multi30k
-            vocabulary=5000 updates=3000 inter_share=half teacher=2x256 student=2x128 smaller=2x64 ;;
+            vocabulary=5000 updates=3000 inter_share=half teacher=2x256 student=2x128 smaller=2x64
+            students=(student{,-word-kd,-seq-kd,-seq-kd-word-kd} smaller{,-seq-kd}) ;;
         paper-first)
             use_corpus wmt16_en_de
             vocabulary=50000 updates=430000 inter_share=half teacher=4x1000 student=2x500 smaller=2x300 ;;
