@@ -28,16 +28,12 @@ PARSERS = {
     "fairseq-eval-lm": options.get_eval_lm_parser,
     "fairseq-preprocess": options.get_preprocessing_parser,
 }
-# what differs between trainings of one model
-NOT_THE_MODELS = (
-    "--user-dir",
-    "--save-dir",
-    "--seed",
-    "--finetune-from-model",
-    "--init-embeddings-from",
-    "--teacher-path",
-    "--max-update",
-)
+# options of fairseq-train, by how their names begin, that say nothing about the model
+TRAINING = (
+    "adam", "ckd", "clip-norm", "criterion", "distill", "dropout", "finetune-from-model", "init-embeddings", "keep",
+    "kd", "label-smoothing", "log", "lr", "max-tokens", "max-update", "momentum", "no-epoch", "no-save", "optimizer", "pkd",
+    "sample", "save", "seed", "sentence-avg", "teacher", "total-num", "update", "user-dir", "warmup", "weight-decay",
+)  # fmt: skip
 # entries of a dictionary with which the paper's counts come out, where its tables do not say
 VOCABULARIES = {"tied_multi": 33050}
 
@@ -77,9 +73,14 @@ def _check(command: List[str]) -> None:
 
 
 def _model_options(training: List[str]) -> Tuple[str, ...]:
-    """The options without those that differ between trainings of one model."""
-    words = iter(training)
-    return tuple(word for word in words if word not in NOT_THE_MODELS or not next(words))
+    """The options without those that say nothing about the model."""
+    kept: List[str] = []
+    keep = True
+    for word in training:
+        keep = not word[2:].startswith(TRAINING) if word.startswith("--") else keep
+        if keep:
+            kept.append(word)
+    return tuple(kept)
 
 
 @functools.lru_cache(maxsize=None)
@@ -148,7 +149,7 @@ def test_the_sizes_of_ckds_models(tmp_path, capsys):
 def test_the_sizes_of_pruned_students(tmp_path, uninitialised):
     (vocabulary,) = {int(row["_vocabulary"]) for row in _rows("sequence_kd/table1") if row["params_millions"] == "84"}
     commands = printed_commands(SCRIPTS["sequence_kd/table3"], "paper", tmp_path / "work")
-    student = _model(_model_options(trained_systems(commands)["first-student"]), vocabulary)
+    student = _model(_model_options(trained_systems(commands)["first-student-seq-kd"]), vocabulary)
     total, weights = count_parameters(student).total, prunable_weights(student.state_dict())
     for row in _rows("sequence_kd/table3"):
         if row["model"] == "2x500":

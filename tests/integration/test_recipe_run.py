@@ -1,0 +1,64 @@
+"""A recipe from raw text to its table, through a kill."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Dict, List
+
+import pytest
+
+from recipes.common.dry_run import RECIPES
+
+SCRIPT = RECIPES / "tied_multi" / "table1.sh"
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Dict[str, str]:
+    programs = os.path.dirname(sys.executable)
+    settings = {"SCALE": "smoke", "WORK": str(tmp_path / "work"), "GPUS": "0", "WORKERS": "1", "JOBS": "1"}
+    return {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", **settings}
+
+
+def _kill_at(step: str, environment: Dict[str, str]) -> None:
+    """Start the recipe, and kill it and all that it started once it begins this step."""
+    with subprocess.Popen(
+        ["bash", str(SCRIPT)], env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.strip().endswith(step):
+                os.killpg(process.pid, signal.SIGKILL)
+                return
+    pytest.fail(f"no step {step}")
+
+
+def _run(environment: Dict[str, str]) -> List[str]:
+    """Run the recipe to its end; the steps that it took."""
+    run = subprocess.run(["bash", str(SCRIPT)], env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    work = environment["WORK"]
+    return [line[len(work) + 1 :] for line in run.stderr.splitlines() if line.startswith(work)]
+
+
+def test_a_recipe_goes_on_after_a_kill_and_ends_in_its_table(tmp_path, environment):
+    _kill_at("vanilla-1-1/seed1/train", environment)
+    steps = _run(environment)
+    assert steps[0] == "vanilla-1-1/seed1/train"
+    assert steps[-1] == "vanilla-2-2/seed1/test"
+    results = tmp_path / "work" / "results"
+    text = (results / "table1.md").read_text(encoding="utf-8")
+    head, _, *rows = text.split("\n\n")[0].splitlines()
+    assert head.startswith("| n | m | vanilla bleu | paper | tied multi bleu | paper | decode seconds | paper |")
+    assert [row.split(" | ")[:2] for row in rows] == [["| 1", "1"], ["| 1", "2"], ["| 2", "1"], ["| 2", "2"]]
+    assert "32 rows of the paper's table were not made at this scale" in text
+    assert "sacrebleu: `nrefs:1|" in text
+    assert (results / "table1.png").read_bytes().startswith(b"\x89PNG")
+    assert _run(environment) == []
+    assert (results / "table1.md").read_text(encoding="utf-8") == text
+    changed = subprocess.run(
+        ["bash", str(SCRIPT)], env={**environment, "UPDATES": "10"}, capture_output=True, text=True
+    )
+    assert changed.returncode != 0
+    assert "seed1/train was begun by another command" in changed.stderr
