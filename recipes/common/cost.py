@@ -26,8 +26,8 @@ class Cost(NamedTuple):
 def tokens(options: List[str]) -> float:
     """The target tokens of a training's full batches: an upper bound, batches are rarely full to the last token."""
 
-    def value(name: str) -> int:
-        return int(options[options.index(name) + 1])
+    def value(name: str) -> int:  # of several the last counts
+        return int(options[len(options) - options[::-1].index(name)])
 
     return value("--max-update") * value("--update-freq") * value("--max-tokens")
 

@@ -31,8 +31,9 @@ PARSERS = {
 # options of fairseq-train, by how their names begin, that say nothing about the model
 TRAINING = (
     "adam", "ckd", "clip-norm", "criterion", "distill", "dropout", "finetune-from-model", "init-embeddings", "keep",
-    "kd", "label-smoothing", "log", "lr", "max-tokens", "max-update", "momentum", "no-epoch", "no-save", "optimizer", "pkd",
-    "sample", "save", "seed", "sentence-avg", "teacher", "total-num", "update", "user-dir", "warmup", "weight-decay",
+    "kd", "label-smoothing", "log", "lr", "max-tokens", "max-update", "momentum", "no-epoch", "no-save", "optimizer",
+    "pkd", "sample", "save", "seed", "sentence-avg", "teacher", "total-num", "update", "user-dir", "warmup",
+    "weight-decay",
 )  # fmt: skip
 # entries of a dictionary with which the paper's counts come out, where its tables do not say
 VOCABULARIES = {"tied_multi": 33050}
