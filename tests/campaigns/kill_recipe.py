@@ -1,9 +1,9 @@
-"""Kills a recipe at random moments, again and again, until it gets through; its results must be those of a run left alone.
+"""Kills a recipe at random moments, again and again, until it gets through; the results must be those of a run left alone.
 
     python -m tests.campaigns.kill_recipe recipes/PAPER/TABLE.sh --folder FOLDER [--kills 10] [--seconds 60] [--seed 1]
 
-Compared are the tables in WORK/results without columns of seconds, and the parameters of every model. It takes minutes to
-an hour, and is no part of the suite.
+Compared are the tables in WORK/results without columns of seconds, and the parameters of every model. It takes minutes
+to an hour, and is no part of the suite.
 """
 
 import argparse
