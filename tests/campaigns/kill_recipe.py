@@ -1,4 +1,4 @@
-"""Kills a recipe at random moments, again and again, until it gets through; the results must be those of a run left alone.
+"""Kills a recipe at random moments until it gets through; its results must be those of a run left alone.
 
     python -m tests.campaigns.kill_recipe recipes/PAPER/TABLE.sh --folder FOLDER [--kills 10] [--seconds 60] [--seed 1]
 
