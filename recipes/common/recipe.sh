@@ -107,8 +107,8 @@ evaluate() { # evaluate SYSTEM SPLIT NAME OPTIONS...: quality and speed on a spl
     into=$(folder "$1")
     shift 3
     step "$into/$name" unless "$into/$name/sweep.json" fairseq-flexdepth sweep "$corpus/bin" --path "$(model "$system")" \
-        --output "$into/$name" --gen-subset "$(subset_of "$split")" --references "$text/$split.$target_language" ${device[@]+"${device[@]}"} \
-        "${decoding[@]}" "$@"
+        --output "$into/$name" --gen-subset "$(subset_of "$split")" --references "$text/$split.$target_language" \
+        ${device[@]+"${device[@]}"} "${decoding[@]}" "$@"
 }
 
 generate() { # generate SYSTEM SPLIT NAME OPTIONS...: fairseq-generate's output in NAME.txt, its scores and seconds in NAME.json
