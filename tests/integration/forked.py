@@ -4,6 +4,7 @@ What runs is the commands' own ``cli_main``, in a process of its own, which impo
 This module must not import it.
 """
 
+import atexit
 import importlib
 import io
 import multiprocessing
@@ -46,4 +47,6 @@ def _main(
     os.chdir(folder)
     os.environ.update(environment)
     sys.argv = [command, *arguments]
+    atexit._clear()  # what the server registered is not the command's
     importlib.import_module(COMMANDS[command]).cli_main()
+    atexit._run_exitfuncs()  # a fork ends without
