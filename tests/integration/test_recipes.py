@@ -84,14 +84,18 @@ def _model_options(training: List[str]) -> Tuple[str, ...]:
     return tuple(kept)
 
 
-@functools.lru_cache(maxsize=None)
-def _model(model_options: Tuple[str, ...], vocabulary: int) -> torch.nn.Module:
+def _model(training: List[str], vocabulary: int) -> torch.nn.Module:
     with quiet():
-        return build_training_model(model_options, vocabulary, vocabulary)
+        return build_training_model(_model_options(training), vocabulary, vocabulary)
+
+
+@functools.lru_cache(maxsize=None)  # of numbers: the models themselves would fill the memory
+def _count(model_options: Tuple[str, ...], vocabulary: int) -> int:
+    return count_parameters(_model(list(model_options), vocabulary)).total
 
 
 def _millions(training: List[str], vocabulary: int) -> float:
-    return count_parameters(_model(_model_options(training), vocabulary)).total / 1e6
+    return _count(_model_options(training), vocabulary) / 1e6
 
 
 def _rows(name: str) -> List[Dict[str, str]]:
@@ -150,7 +154,7 @@ def test_the_sizes_of_ckds_models(tmp_path, capsys):
 def test_the_sizes_of_pruned_students(tmp_path, uninitialised):
     (vocabulary,) = {int(row["_vocabulary"]) for row in _rows("sequence_kd/table1") if row["params_millions"] == "84"}
     commands = printed_commands(SCRIPTS["sequence_kd/table3"], "paper", tmp_path / "work")
-    student = _model(_model_options(trained_systems(commands)["first-student-seq-kd"]), vocabulary)
+    student = _model(trained_systems(commands)["first-student-seq-kd"], vocabulary)
     total, weights = count_parameters(student).total, prunable_weights(student.state_dict())
     for row in _rows("sequence_kd/table3"):
         if row["model"] == "2x500":
