@@ -17,7 +17,7 @@ def pareto_front(quality: Sequence[float], seconds: Sequence[float]) -> List[int
 
 
 def best_within(quality: Sequence[float], seconds: Sequence[float], limit: float) -> Optional[int]:
-    """The position of the best that takes no more than *limit* seconds, of equals the fastest; ``None`` if all take more."""
+    """The position of the best that takes at most *limit* seconds, of equals the fastest; ``None`` if all take more."""
     fast_enough = [position for position in range(len(quality)) if seconds[position] <= limit]
     if not fast_enough:
         return None
