@@ -11,6 +11,15 @@ from typing import Dict, List, Tuple
 RECIPES = Path(__file__).parents[1]
 
 
+def recipe_scripts() -> Dict[str, Path]:
+    """Every recipe, an executable script beside a ``setup.sh``, by its name: ``tied_multi/table1``."""
+    return {
+        f"{script.parent.name}/{script.stem}": script
+        for script in sorted(RECIPES.glob("*/*.sh"))
+        if (script.parent / "setup.sh").exists() and script.stat().st_mode & 0o100
+    }
+
+
 def printed_commands(script: Path, scale: str, work: Path) -> List[List[str]]:
     """The words of every command that ``DRY_RUN=1 SCALE=...`` prints, without where its output goes.
 

@@ -14,13 +14,9 @@ from fairseq_flexdepth.cli.fairseq_options import build_training_model, import_p
 from fairseq_flexdepth.cli.main import build_parser, main
 from fairseq_flexdepth.cli.params import count_parameters
 from fairseq_flexdepth.modules.magnitude_pruning import prunable_weights, pruned_number
-from recipes.common.dry_run import RECIPES, printed_commands, trained_systems
+from recipes.common.dry_run import printed_commands, recipe_scripts, trained_systems
 
-SCRIPTS = {
-    f"{script.parent.name}/{script.stem}": script
-    for script in sorted(RECIPES.glob("*/*.sh"))
-    if (script.parent / "setup.sh").exists() and script.stat().st_mode & 0o100
-}
+SCRIPTS = recipe_scripts()
 PARSERS = {
     "fairseq-train": options.get_training_parser,
     "fairseq-generate": options.get_generation_parser,
