@@ -23,8 +23,8 @@ def _run(name: str, work: Path) -> "subprocess.CompletedProcess[str]":
     programs = os.path.dirname(sys.executable)
     settings = {"SCALE": "smoke", "WORK": str(work), "GPUS": "0", "JOBS": "1", "OMP_NUM_THREADS": "1"}
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"
-    script = str(recipe_scripts()[name])
-    return subprocess.run(["bash", script], env={**os.environ, "PATH": path, **settings}, capture_output=True, text=True)
+    environment = {**os.environ, "PATH": path, **settings}
+    return subprocess.run(["bash", str(recipe_scripts()[name])], env=environment, capture_output=True, text=True)
 
 
 def _tables(printed: str) -> List[List[List[str]]]:

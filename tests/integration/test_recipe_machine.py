@@ -1,9 +1,10 @@
-"""How recipes use a machine that these tests do not have: GPUS, JOBS, LAUNCH. ``nvidia-smi``, ``fairseq-train`` and ``srun`` are
-scripts that say how they were called."""
+"""How recipes use a machine that these tests do not have: GPUS, JOBS, LAUNCH.
+
+``nvidia-smi``, ``fairseq-train`` and ``srun`` are scripts that say how they were called.
+"""
 
 import os
 import subprocess
-from pathlib import Path
 from typing import List
 
 import pytest
