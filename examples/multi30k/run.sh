@@ -9,7 +9,8 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [ $# -ge 1 ] || { sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
-data=$1 work=${2:-$here/work} updates=${UPDATES:-3000} device=${DEVICE---cpu}
+data=$1 work=${2:-$here/work} updates=${UPDATES:-3000}
+read -ra device <<<"${DEVICE---cpu}"
 models=${MODELS:-tied-multi vanilla-3-3 vanilla-2-2 vanilla-1-1}
 plugin=$here/../../fairseq_flexdepth
 
@@ -22,8 +23,7 @@ train() { # train NAME LAYERS OPTIONS...: a model of LAYERS encoder and decoder 
     if [ -e "$work/$name/.done" ]; then echo "$name: already trained"; return; fi
     echo "$name: training, $updates updates (log: $work/$name/train.log)"
     mkdir -p "$work/$name"
-    # shellcheck disable=SC2086  # $device may be empty
-    fairseq-train "$work/bin" --user-dir "$plugin" --save-dir "$work/$name" $device --seed 1 \
+    fairseq-train "$work/bin" --user-dir "$plugin" --save-dir "$work/$name" ${device[@]+"${device[@]}"} --seed 1 \
         --encoder-layers "$layers" --decoder-layers "$layers" --share-all-embeddings --dropout 0.1 \
         --encoder-embed-dim 128 --encoder-ffn-embed-dim 256 --encoder-attention-heads 4 \
         --decoder-embed-dim 128 --decoder-ffn-embed-dim 256 --decoder-attention-heads 4 \
@@ -45,9 +45,8 @@ done
 for model in $models; do
     [ -e "$work/sweep-$model/sweep.json" ] && continue
     echo "$model: decoding the test set"
-    # shellcheck disable=SC2086
-    fairseq-flexdepth sweep "$work/bin" --path "$work/$model/checkpoint_last.pt" --output "$work/sweep-$model" $device \
-        --beam 4 --lenpen 0.6 --remove-bpe sentencepiece --max-tokens 4000 >"$work/sweep-$model.log" 2>&1 ||
+    fairseq-flexdepth sweep "$work/bin" --path "$work/$model/checkpoint_last.pt" --output "$work/sweep-$model" \
+        ${device[@]+"${device[@]}"} --beam 4 --lenpen 0.6 --remove-bpe sentencepiece --max-tokens 4000 >"$work/sweep-$model.log" 2>&1 ||
         { tail "$work/sweep-$model.log"; exit 1; }
 done
 [ -n "${MODELS:-}" ] || python "$here/table.py" "$work"

@@ -8,7 +8,8 @@
 # on where it stopped. In the environment: TEXT; UPDATES; DEVICE (--cpu, or empty for a GPU).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-work=${1:-$here/work} updates=${UPDATES:-900} device=${DEVICE---cpu}
+work=${1:-$here/work} updates=${UPDATES:-900}
+read -ra device <<<"${DEVICE---cpu}"
 text=${TEXT:-$work/text}
 plugin=$here/../../fairseq_flexdepth
 mkdir -p "$work"
@@ -22,9 +23,8 @@ bash "$here/../common/prepare.sh" "$text" "$work" 1000
 
 if [ ! -e "$work/model/.done" ]; then
     echo "== training one 3x3 model for all nine depths: $updates updates (log: $work/train.log)"
-    # shellcheck disable=SC2086  # $device may be empty
-    PYTHONWARNINGS=ignore fairseq-train "$work/bin" --user-dir "$plugin" --save-dir "$work/model" $device --seed 1 \
-        --arch tied_multi_transformer_tiny --criterion tied_multi_cross_entropy --label-smoothing 0.1 \
+    PYTHONWARNINGS=ignore fairseq-train "$work/bin" --user-dir "$plugin" --save-dir "$work/model" \
+        ${device[@]+"${device[@]}"} --seed 1 --arch tied_multi_transformer_tiny --criterion tied_multi_cross_entropy --label-smoothing 0.1 \
         --encoder-layers 3 --decoder-layers 3 --share-all-embeddings --dropout 0.1 \
         --encoder-embed-dim 128 --encoder-ffn-embed-dim 256 --encoder-attention-heads 4 \
         --decoder-embed-dim 128 --decoder-ffn-embed-dim 256 --decoder-attention-heads 4 \
@@ -35,7 +35,7 @@ if [ ! -e "$work/model/.done" ]; then
 fi
 
 echo "== decoding the test set at every depth"
-fairseq-flexdepth sweep "$work/bin" --path "$work/model/checkpoint_last.pt" --output "$work/sweep" $device \
+fairseq-flexdepth sweep "$work/bin" --path "$work/model/checkpoint_last.pt" --output "$work/sweep" ${device[@]+"${device[@]}"} \
     --beam 4 --lenpen 0.6 --remove-bpe sentencepiece --max-tokens 4000 --overwrite
 
 echo

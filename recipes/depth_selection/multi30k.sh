@@ -14,10 +14,12 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [ $# -ge 1 ] || { sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
-data=$1 work=${2:-$here/work/multi30k} device=${DEVICE---cpu}
+data=$1 work=${2:-$here/work/multi30k}
+read -ra device <<<"${DEVICE---cpu}"
 mkdir -p "$work"
 work=$(cd "$work" && pwd)
-updates=${SELECTOR_UPDATES:-300} finetune=${FINETUNE:-40} costs=${COSTS:-1 5 20} batches=${BATCHES:-1 full}
+updates=${SELECTOR_UPDATES:-300} finetune=${FINETUNE:-40} batches=${BATCHES:-1 full}
+read -ra costs <<<"${COSTS:-1 5 20}"
 for batch in $batches; do
     case $batch in 1 | full) ;; *) echo "BATCHES=$batches: expected 1, full or both" >&2; exit 2 ;; esac
 done
@@ -31,9 +33,8 @@ MODELS=tied-multi bash "$here/../../examples/multi30k/run.sh" "$data" "$work"
 for split in train valid test; do
     [ ! -e "$work/labels/$split.labels.npz" ] || continue
     echo "$split: decoding at every depth"
-    # shellcheck disable=SC2086
-    fairseq-flexdepth oracle "$work/bin" --path "$tied" --gen-subset "$split" --output "$work/labels" $device \
-        "${decoding[@]}" --max-tokens 4000
+    fairseq-flexdepth oracle "$work/bin" --path "$tied" --gen-subset "$split" --output "$work/labels" \
+        ${device[@]+"${device[@]}"} "${decoding[@]}" --max-tokens 4000
 done
 
 bash "$here/search.sh" "$work"
@@ -44,7 +45,7 @@ paper paper "$updates" "${searched[@]}"
 # on the development set, which validated it: for so many updates, the last checkpoint counts
 tune=(--train-subset valid --disable-validation --warmup-updates 0)
 paper paper-tuned "$finetune" "${searched[@]}" --finetune-from-model "$work/paper/checkpoint_best.pt" "${tune[@]}" --lr 0.02
-for cost in $costs; do
+for cost in "${costs[@]}"; do
     cost_aware=(--criterion cost_aware_depth_selection --selector-time-cost "$cost" --optimizer adam)
     selector "cost-$cost" "$updates" "${cost_aware[@]}" --lr 5e-4
     selector "cost-$cost-tuned" "$finetune" "${cost_aware[@]}" --lr 1e-4 \
@@ -58,13 +59,12 @@ decode() { # decode NAME BATCH OPTIONS...: the test set, BATCH sentences at a ti
     [ "$batch" = full ] || size=(--batch-size "$batch")
     [ ! -e "$log" ] || return 0
     mkdir -p "$work/decoded"
-    # shellcheck disable=SC2086
-    fairseq-generate "$work/bin" --user-dir "$plugin" --path "$tied" $device "${decoding[@]}" "${size[@]}" "$@" \
-        >"$log.part" 2>&1 || { tail "$log.part"; exit 1; }
+    fairseq-generate "$work/bin" --user-dir "$plugin" --path "$tied" ${device[@]+"${device[@]}"} "${decoding[@]}" \
+        "${size[@]}" "$@" >"$log.part" 2>&1 || { tail "$log.part"; exit 1; }
     mv "$log.part" "$log"
 }
 
-PYTHONPATH=$here/../.. python -m recipes.depth_selection.length_rules "$work/labels" $costs >"$work/lengths.txt"
+PYTHONPATH=$here/../.. python -m recipes.depth_selection.length_rules "$work/labels" "${costs[@]}" >"$work/lengths.txt"
 for batch in $batches; do
     echo "decoding the test set, batch: $batch"
     for n in 1 2 3; do for m in 1 2 3; do
@@ -73,7 +73,7 @@ for batch in $batches; do
     decode oracle "$batch" --depth-selector "oracle:$work/labels"
     decode paper "$batch" --depth-selector "$work/paper/checkpoint_best.pt"
     decode paper-tuned "$batch" --depth-selector "$work/paper-tuned/checkpoint_last.pt"
-    for cost in $costs; do
+    for cost in "${costs[@]}"; do
         decode "cost-$cost" "$batch" --depth-selector "$work/cost-$cost/checkpoint_best.pt"
         decode "cost-$cost-tuned" "$batch" --depth-selector "$work/cost-$cost-tuned/checkpoint_last.pt"
     done

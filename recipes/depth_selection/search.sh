@@ -12,7 +12,8 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [ $# -eq 1 ] || { sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
-work=$(cd "$1" && pwd) device=${DEVICE---cpu} plugin=$here/../../fairseq_flexdepth tied=$1/tied-multi/checkpoint_last.pt
+work=$(cd "$1" && pwd) plugin=$here/../../fairseq_flexdepth tied=$1/tied-multi/checkpoint_last.pt
+read -ra device <<<"${DEVICE---cpu}" # selector.sh's
 updates=${SEARCH_UPDATES:-100} cost=${COST:-1}
 # shellcheck source=recipes/depth_selection/selector.sh
 source "$here/selector.sh"

@@ -1,3 +1,5 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154  # multi30k.sh and search.sh set these
 # What every training of a selector on Multi30k has in common; sourced by multi30k.sh and search.sh, which set work,
 # device, plugin and tied.
 
@@ -6,9 +8,8 @@ selector() { # selector NAME UPDATES OPTIONS...
     shift 2
     [ ! -e "$work/$name/.done" ] || return 0
     mkdir -p "$work/$name"
-    # shellcheck disable=SC2086  # $device may be empty
     fairseq-train "$work/labels" --user-dir "$plugin" --task depth_selection --arch depth_selector \
-        --save-dir "$work/$name" $device --seed 1 --init-embeddings-from "$tied" \
+        --save-dir "$work/$name" ${device[@]+"${device[@]}"} --seed 1 --init-embeddings-from "$tied" \
         --encoder-layers 2 --encoder-attention-heads 4 --dropout 0.1 \
         --batch-size 128 --lr-scheduler polynomial_decay --total-num-update "$updates" --max-update "$updates" \
         --save-interval-updates 100 --keep-interval-updates 1 --no-epoch-checkpoints \
