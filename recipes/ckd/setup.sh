@@ -16,7 +16,7 @@ case $SCALE in
         few_pieces=4000 average=1
         sizes=(--encoder-embed-dim 128 --encoder-ffn-embed-dim 256 --encoder-attention-heads 4
             --decoder-embed-dim 128 --decoder-ffn-embed-dim 256 --decoder-attention-heads 4)
-        updates=600 teacher_updates=1500 batch=2048 schedule=polynomial_decay lr=2e-3 warmup=150 save_interval=500 ;;
+        updates=900 teacher_updates=1800 batch=1024 schedule=polynomial_decay lr=2e-3 warmup=200 save_interval=450 ;;
     paper) # section 4: "identical to those of Vaswani et al. (2017)", whose base model this is
         part=200000 average=5 sizes=()
         updates=100000 teacher_updates=100000 batch=25000 schedule=inverse_sqrt lr=7e-4 warmup=4000 save_interval=1500 ;;

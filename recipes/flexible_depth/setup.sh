@@ -19,7 +19,7 @@ case $SCALE in
         encoder_layers=6 encoder_tasks=4 decoder_layers=2 decoder_tasks=2 pairs=({1,2,3,6}-{1,2}) dropped=(0.1667 0.3333 0.5 0.6667)
         sizes=(--share-all-embeddings --encoder-embed-dim 128 --encoder-ffn-embed-dim 256 --encoder-attention-heads 4
             --decoder-embed-dim 128 --decoder-ffn-embed-dim 256 --decoder-attention-heads 4 --dropout 0.1)
-        updates=1200 batch=1024 schedule=polynomial_decay lr=2e-3 finetune_lr=1e-3 warmup=200 save_interval=600 average=1 ;;
+        updates=800 batch=1024 schedule=polynomial_decay lr=2e-3 finetune_lr=1e-3 warmup=200 save_interval=400 average=1 ;;
     paper) # its Appendix A is not public; README.md names what is Wu et al.'s (2019), whose set-up the paper follows, or ours
         use_corpus iwslt14_de_en
         subwords=bpe vocabulary=10000 prepare_options=(--separate) size=_iwslt_de_en
