@@ -2,8 +2,9 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+import torch
 from fairseq import utils
 from fairseq.criterions import FairseqCriterion
 from fairseq.dataclass import FairseqDataclass
@@ -55,6 +56,7 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
 
     name = "tied_multi_cross_entropy"
     weighs_sentences = True  # by the batch's sentence_weights, if it has any
+    latest_losses: Optional[Tuple[Sequence[DepthPair], Tensor]] = None  # of the latest batch's pairs
 
     def __init__(self, task: Any, cfg: TiedMultiCrossEntropyConfig) -> None:
         super().__init__(task)
@@ -98,6 +100,7 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
         logged = {"nll_loss": (nll_losses * pair_weights).sum()}
         if "pair_soft_losses" in losses:
             logged["kd_loss"] = (losses["pair_soft_losses"] * pair_weights).sum()
+        self.latest_losses = depths.pairs, nll_losses + losses.get("pair_soft_losses", 0.0)
         if not model.training:
             logged.update({pair_key(pair): nll for pair, nll in zip(depths.pairs, nll_losses)})
         return losses, logged
@@ -128,6 +131,14 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
     def token_weights(self, sample: Dict[str, Any]) -> Tensor:
         """(batch · target length): how much each target token counts."""
         return token_weights(sample["target"], self.padding_idx, sample.get("sentence_weights")).view(-1)
+
+    def pairs_not_finite(self) -> List[DepthPair]:
+        """The pairs whose loss of the latest batch is NaN or infinite."""
+        if self.latest_losses is None:
+            return []
+        pairs, losses = self.latest_losses
+        finite = torch.isfinite(losses)
+        return [] if finite.all() else [pair for pair, fine in zip(pairs, finite.tolist()) if not fine]
 
     @property
     def needs_loss_scale(self) -> bool:

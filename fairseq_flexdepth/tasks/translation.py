@@ -15,6 +15,7 @@ from fairseq_flexdepth.compat import register_task, replace_task
 from fairseq_flexdepth.decoding.depth import choose_depth, describe_depth
 from fairseq_flexdepth.decoding.depth_choosers import build_chooser
 from fairseq_flexdepth.decoding.selective import SelectiveDecoding
+from fairseq_flexdepth.depth.space import written_pair
 from fairseq_flexdepth.depth.subnetworks import STRATEGIES
 from fairseq_flexdepth.modules.mixed_precision import loss_scale, refresh_fp32_copies
 from fairseq_flexdepth.modules.pruned_weights import PrunedWeights
@@ -150,14 +151,23 @@ class FlexDepthTranslationTask(TranslationTask):
             criterion.check_model(self.latest_model)
         return criterion
 
-    def train_step(self, sample: Any, model: Any, criterion: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
-        """As fairseq's; the model learns the loss scale if it needs it, and from the first batch Admin's scales."""
+    def train_step(
+        self, sample: Any, model: Any, criterion: Any, optimizer: Any, update_num: int, *args: Any, **kwargs: Any
+    ) -> Any:
+        """As fairseq's; the model learns the loss scale if it needs it, and from the first batch Admin's scales.
+
+        fairseq stops where gradients are not finite, but says nothing of depths: the log names them.
+        """
         if getattr(criterion, "needs_loss_scale", False):
             model.set_loss_scale(loss_scale(optimizer))
         if not getattr(model, "residuals_profiled", True):
             model.profile_residuals(sample["net_input"])
             refresh_fp32_copies(optimizer)
-        results = super().train_step(sample, model, criterion, optimizer, *args, **kwargs)
+        results = super().train_step(sample, model, criterion, optimizer, update_num, *args, **kwargs)
+        if hasattr(criterion, "pairs_not_finite"):  # last, since the answer waits for the GPU
+            not_finite = ", ".join(map(written_pair, criterion.pairs_not_finite()))
+            if not_finite:
+                logger.warning("update %s: the loss at depth %s is not finite", update_num, not_finite)
         if self.pruned_weights is not None:
             self.pruned_weights.mask_gradients()
         return results
