@@ -11,7 +11,7 @@ import pytest
 
 from recipes.common.dry_run import RECIPES
 
-SCRIPT = RECIPES / "tied_multi" / "table1.sh"
+SCRIPT = RECIPES / "flexible_depth" / "figure1.sh"  # of one model
 
 
 @pytest.fixture
@@ -43,20 +43,19 @@ def _run(environment: Dict[str, str]) -> List[str]:
 
 
 def test_a_recipe_goes_on_after_a_kill_and_ends_in_its_table(tmp_path, environment):
-    _kill_at("vanilla-1-1/seed1/train", environment)
+    _kill_at("layerdrop-p0.5/seed1/train", environment)
     steps = _run(environment)
-    assert steps[0] == "vanilla-1-1/seed1/train"
-    assert steps[-1] == "vanilla-2-2/seed1/test"
+    system = "original-layerdrop-p0.5/seed1"
+    assert steps == [f"{system}/{step}" for step in ("train", "average", "measure", "test")]
     results = tmp_path / "work" / "results"
-    text = (results / "table1.md").read_text(encoding="utf-8")
-    head, _, *rows = text.split("\n\n")[0].splitlines()
-    assert head.startswith("| n | m | vanilla bleu | paper | tied multi bleu | paper | decode seconds | paper |")
-    assert [row.split(" | ")[:2] for row in rows] == [["| 1", "1"], ["| 1", "2"], ["| 2", "1"], ["| 2", "2"]]
-    assert "32 rows of the paper's table were not made at this scale" in text
+    text = (results / "figure1.md").read_text(encoding="utf-8")
+    head, _, row = text.split("\n\n")[0].splitlines()
+    assert head == "| p | unpruned | pruned by p | at depths | one layer a side |"
+    assert row.startswith("| 0.5 | ")
     assert "sacrebleu: `nrefs:1|" in text
-    assert (results / "table1.png").read_bytes().startswith(b"\x89PNG")
+    assert (results / "figure1.png").read_bytes().startswith(b"\x89PNG")
     assert _run(environment) == []
-    assert (results / "table1.md").read_text(encoding="utf-8") == text
+    assert (results / "figure1.md").read_text(encoding="utf-8") == text
     changed = subprocess.run(
         ["bash", str(SCRIPT)], env={**environment, "UPDATES": "10"}, capture_output=True, text=True
     )
