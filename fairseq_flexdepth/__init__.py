@@ -20,6 +20,7 @@ def register() -> None:
     compat.allow_safe_checkpoints()
     compat.keep_last_batch()
     resuming.copy_whole()
+    resuming.end_stalled_jobs()
 
 
 def load(path: str, data: Any = None, **overrides: Any) -> Any:

@@ -1,18 +1,31 @@
-"""What fairseq's resuming lacks: whole copies of checkpoints, and a place in an epoch for any number of ranks.
+"""What fairseq lacks where trainings are interrupted and resumed.
 
-A checkpoint is saved under its first name and copied to the others, ``checkpoint_last.pt`` among them, which a killed
-run is resumed from.
+Whole copies of checkpoints, a place in an epoch for any number of ranks, an end for jobs of which a rank stands still.
 """
 
+import signal
 from functools import wraps
 from typing import Any, Dict
 
 from fairseq.data.iterators import EpochBatchIterator
+from fairseq.distributed.distributed_timeout_wrapper import DistributedTimeoutWrapper
 from fairseq.file_io import PathManager
 
 
+def end_stalled_jobs() -> None:
+    """Let ``--heartbeat-timeout`` end a rank that waits for another one.
+
+    fairseq sends itself SIGINT, which Python takes note of once the wait is over: after half an hour, with gloo.
+    """
+    DistributedTimeoutWrapper.__init__.__defaults__ = (signal.SIGTERM,)
+
+
 def copy_whole() -> None:
-    """Let fairseq's copies take their place when they are whole; killed while copying, it left a piece there."""
+    """Let fairseq's copies take their place when they are whole.
+
+    A checkpoint is saved under its first name and copied to the others, ``checkpoint_last.pt`` among them, which a
+    killed run is resumed from: killed while copying, it left a piece there.
+    """
     stock = PathManager.copy
     if hasattr(stock, "__wrapped__"):
         return

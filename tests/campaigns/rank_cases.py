@@ -8,6 +8,7 @@ from tests.integration import cli, selector_cli, test_language_model_training, t
 
 SGD = ("--optimizer", "sgd", "--lr", 0.1, "--dropout", 0)  # Adam would blow rounding differences up
 UNEVEN = ("--max-tokens", 4000, "--batch-size", 40)  # 5 batches, which neither 2 nor 4 ranks share evenly
+NO_OTHER_DROPOUT = ("--attention-dropout", 0, "--activation-dropout", 0, "--adaptive-softmax-dropout", 0)
 DRAWN = ("--sample-encoder-depths", 2, "--sample-decoder-depths", 1)
 
 # The command line that trains in a folder.
@@ -37,6 +38,7 @@ def cases(inputs: Inputs, folder: Path) -> Dict[str, Case]:
     if not speech.exists():
         test_speech_training.write_speech(speech)
     taught = ("--teacher-path", inputs.teacher)
+    language_model = (*test_language_model_training.MODEL, *NO_OTHER_DROPOUT)
     layers = ("--ckd-mapping", "1:1+2,2:2+3", "--encoder-layers", 2)
     return {
         "tied_multi_cross_entropy": translation(*DRAWN),
@@ -50,7 +52,7 @@ def cases(inputs: Inputs, folder: Path) -> Dict[str, Case]:
         ),
         "ckd": translation("--criterion", "ckd", *taught, *layers, "--sample-encoder-depths", 1),
         "depth_selection": selection(selector_cli.PAPER),
-        "cost_aware_depth_selection": selection(selector_cli.COST_AWARE, "--optimizer", "sgd", "--lr", 0.1),
-        "cycle_shared_transformer_lm": stock(text / "bin", test_language_model_training.MODEL, 480),
+        "cost_aware_depth_selection": selection(selector_cli.COST_AWARE, "--optimizer", "sgd", "--lr", 0.02),
+        "cycle_shared_transformer_lm": stock(text / "bin", language_model, 480),
         "cycle_shared_s2t_transformer": stock(speech, test_speech_training.MODEL, 600),
     }  # fmt: skip

@@ -50,7 +50,7 @@ def start(words: Sequence[Any], folder: Path, ranks: int) -> List[jobs.Job]:
 def parameters(folder: Path, rank: int = 0) -> Dict[str, Any]:
     """All that a rank has trained."""
     state = torch.load(str(folder / f"rank{rank}.pt"), map_location="cpu")
-    return {f"{part}.{key}": value for part, values in state.items() for key, value in values.items()}
+    return {f"{part}.{key}": value for part in state for key, value in cli.trained(state[part]).items()}
 
 
 def largest_difference(first: Path, second: Path) -> float:

@@ -96,11 +96,15 @@ def train_lstm(data: Path, save_dir: Path, *options: Any) -> str:
     )  # fmt: skip
 
 
+def trained(state: Dict[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
+    """A ``state_dict`` without what is never trained."""
+    never_trained = (*FAST_PATH_NAMES, "_float_tensor")
+    return {key: value for key, value in state.items() if key.split(".")[-1] not in never_trained}
+
+
 def parameters(folder: Path) -> Dict[str, torch.Tensor]:
     """What was trained, in the last checkpoint of a --save-dir."""
-    model = torch.load(str(folder / "checkpoint_last.pt"), map_location="cpu")["model"]
-    never_trained = (*FAST_PATH_NAMES, "_float_tensor")
-    return {key: value for key, value in model.items() if key.split(".")[-1] not in never_trained}
+    return trained(torch.load(str(folder / "checkpoint_last.pt"), map_location="cpu")["model"])
 
 
 def largest_difference(first: Path, second: Path) -> float:

@@ -1,12 +1,14 @@
 """What a killed training goes on from: whole copies of checkpoints, and a place in an epoch for other ranks."""
 
 import shutil
+import signal
 from pathlib import Path
 from typing import Any, List
 
 import pytest
 import torch
 from fairseq.data.iterators import EpochBatchIterator
+from fairseq.distributed.distributed_timeout_wrapper import DistributedTimeoutWrapper
 from fairseq.file_io import PathManager
 
 import fairseq_flexdepth  # noqa: F401  (puts the copying right)
@@ -86,3 +88,7 @@ def test_a_copy_takes_its_place_when_it_is_whole(tmp_path: Path, monkeypatch: py
     assert PathManager.copy(str(new), str(last), overwrite=True)
     assert last.read_bytes() == new.read_bytes()
     assert {path.name for path in tmp_path.iterdir()} == {new.name, last.name}
+
+
+def test_a_heartbeat_that_stops_ends_a_process_whatever_it_waits_for() -> None:
+    assert DistributedTimeoutWrapper(torch.nn.Identity(), timeout=-1).signal == signal.SIGTERM
