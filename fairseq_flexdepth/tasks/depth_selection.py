@@ -20,6 +20,7 @@ from fairseq_flexdepth.decoding.depth_labels import DepthLabels, check_labels, l
 from fairseq_flexdepth.models.depth_selector import DEFAULT_WIDTH
 from fairseq_flexdepth.models.initial_embeddings import translation_embeddings
 from fairseq_flexdepth.tasks.labelled_sentences import LabelledSentences
+from fairseq_flexdepth.tasks.resuming import portable
 
 logger = logging.getLogger(__name__)
 
@@ -146,6 +147,10 @@ class DepthSelectionTask(FairseqTask):
                 f"given a {type(criterion).__name__}"
             )
         return criterion
+
+    def get_batch_iterator(self, *args: Any, **kwargs: Any) -> Any:
+        """As fairseq's."""
+        return portable(super().get_batch_iterator(*args, **kwargs))
 
     def max_positions(self) -> int:
         return self.cfg.max_source_positions

@@ -19,6 +19,7 @@ from fairseq_flexdepth.depth.space import written_pair
 from fairseq_flexdepth.depth.subnetworks import STRATEGIES
 from fairseq_flexdepth.modules.mixed_precision import loss_scale, refresh_fp32_copies
 from fairseq_flexdepth.modules.pruned_weights import PrunedWeights
+from fairseq_flexdepth.tasks.resuming import portable
 from fairseq_flexdepth.tasks.sentence_weights import WeightedSentences, weights_file
 
 logger = logging.getLogger(__name__)
@@ -194,7 +195,7 @@ class FlexDepthTranslationTask(TranslationTask):
             ValueError: the selector or the labels do not fit the models or the data.
         """
         if self.selective is None:
-            return super().get_batch_iterator(dataset, *args, **kwargs)
+            return portable(super().get_batch_iterator(dataset, *args, **kwargs))
         split = next((name for name, known in self.datasets.items() if known is dataset), None)
         grouped = self.selective.group(dataset, split, self.decoding_models)
         iterator = super().get_batch_iterator(grouped, *args, **kwargs)

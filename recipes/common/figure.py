@@ -8,9 +8,9 @@ from typing import Any
 
 def pyplot() -> Any:
     """matplotlib's pyplot, which needs no screen."""
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # fairseq turns everything else up
     import matplotlib
 
-    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # fairseq turns everything else up
     matplotlib.use("Agg")
     from matplotlib import pyplot
 

@@ -9,7 +9,6 @@ to an hour, and is no part of the suite.
 import argparse
 import os
 import random
-import signal
 import subprocess
 from pathlib import Path
 from typing import Dict, List
@@ -17,6 +16,7 @@ from typing import Dict, List
 import torch
 
 import fairseq_flexdepth  # noqa: F401  (what torch's safe loader may read)
+from tests.campaigns.jobs import kill_group
 
 
 def start(script: Path, work: Path) -> "subprocess.Popen[bytes]":
@@ -31,7 +31,7 @@ def kill_after(process: "subprocess.Popen[bytes]", seconds: float) -> bool:
         process.wait(timeout=seconds)
         return False
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        kill_group(process)
         process.wait()
         return True
 

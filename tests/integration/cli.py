@@ -68,9 +68,9 @@ def binarise(text: Path, destination: Path) -> None:
     )  # fmt: skip
 
 
-def train(data: Path, save_dir: Path, *options: Any, **run_options: Any) -> str:
+def training(data: Path, save_dir: Path, *options: Any) -> List[Any]:
     """fairseq-train of a tiny 3x2 tied-multi model; *options* come last and so override the defaults here."""
-    return run(
+    return [
         "fairseq-train", data, "--user-dir", PLUGIN, "--save-dir", save_dir, "--cpu", "--seed", 1,
         "--arch", "tied_multi_transformer_tiny", "--encoder-layers", 3, "--decoder-layers", 2,
         "--encoder-embed-dim", 16, "--encoder-ffn-embed-dim", 16, "--encoder-attention-heads", 2,
@@ -78,8 +78,12 @@ def train(data: Path, save_dir: Path, *options: Any, **run_options: Any) -> str:
         "--criterion", "tied_multi_cross_entropy", "--label-smoothing", 0.1, "--dropout", 0.1,
         "--optimizer", "adam", "--lr", 0.005, "--max-tokens", 200, "--max-update", 6, "--num-workers", 0,
         "--no-epoch-checkpoints", "--log-format", "json", "--log-interval", 1, *options,
-        **run_options,
-    )  # fmt: skip
+    ]  # fmt: skip
+
+
+def train(data: Path, save_dir: Path, *options: Any, **run_options: Any) -> str:
+    """Run ``training`` to its end."""
+    return run(*training(data, save_dir, *options), **run_options)
 
 
 def train_lstm(data: Path, save_dir: Path, *options: Any) -> str:
@@ -92,11 +96,15 @@ def train_lstm(data: Path, save_dir: Path, *options: Any) -> str:
     )  # fmt: skip
 
 
+def trained(state: Dict[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
+    """A ``state_dict`` without what is never trained."""
+    never_trained = (*FAST_PATH_NAMES, "_float_tensor")
+    return {key: value for key, value in state.items() if key.split(".")[-1] not in never_trained}
+
+
 def parameters(folder: Path) -> Dict[str, torch.Tensor]:
     """What was trained, in the last checkpoint of a --save-dir."""
-    model = torch.load(str(folder / "checkpoint_last.pt"), map_location="cpu")["model"]
-    never_trained = (*FAST_PATH_NAMES, "_float_tensor")
-    return {key: value for key, value in model.items() if key.split(".")[-1] not in never_trained}
+    return trained(torch.load(str(folder / "checkpoint_last.pt"), map_location="cpu")["model"])
 
 
 def largest_difference(first: Path, second: Path) -> float:
@@ -106,25 +114,27 @@ def largest_difference(first: Path, second: Path) -> float:
     return max(float((a[key].float() - b[key].float()).abs().max()) for key in a)
 
 
-def _free_port() -> int:
+def rank_options(ranks: int) -> List[List[Any]]:
+    """The options of fairseq-train that make it each of several processes of one training."""
     with socket.socket() as listener:
         listener.bind(("localhost", 0))
-        return listener.getsockname()[1]
+        port = listener.getsockname()[1]
+    together = (
+        "--distributed-world-size", ranks, "--distributed-init-method", f"tcp://localhost:{port}",
+        "--distributed-no-spawn", "--distributed-backend", "gloo", "--ddp-backend", "legacy_ddp",
+    )  # fmt: skip
+    return [[*together, "--distributed-rank", number] for number in range(ranks)]
+
+
+def on_ranks(training: Callable[..., str], ranks: int) -> None:
+    """Run *training*, which takes more options of fairseq-train, in several processes."""
+    with ThreadPoolExecutor(ranks) as pool:
+        list(pool.map(lambda options: training(*options), rank_options(ranks)))
 
 
 def on_two_ranks(training: Callable[..., str]) -> None:
     """Run *training*, which takes more options of fairseq-train, in two processes."""
-    port = _free_port()
-
-    def rank(number: int) -> str:
-        return training(
-            "--distributed-world-size", 2, "--distributed-rank", number,
-            "--distributed-init-method", f"tcp://localhost:{port}", "--distributed-no-spawn",
-            "--distributed-backend", "gloo", "--ddp-backend", "legacy_ddp",
-        )  # fmt: skip
-
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(rank, range(2)))
+    on_ranks(training, 2)
 
 
 def train_on_two_ranks(data: Path, folder: Path, *options: Any) -> None:

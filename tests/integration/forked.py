@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import sys
 from pathlib import Path
-from typing import Dict, List
+from typing import Any, Dict, List
 
 COMMANDS = {
     "fairseq-preprocess": "fairseq_cli.preprocess",
@@ -22,6 +22,8 @@ COMMANDS = {
     "fairseq-eval-lm": "fairseq_cli.eval_lm",
     "fairseq-hydra-train": "fairseq_cli.hydra_train",
 }
+# Ours, which only a fork may import.
+OURS = "fairseq-flexdepth"
 # What new torch imports once it first needs it, which takes longer than all else that a tiny training does.
 LATER = "torch._dynamo"
 
@@ -29,17 +31,32 @@ _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload([*COMMANDS.values(), LATER])  # passes over what old torch has not
 
 
-def run(command: str, arguments: List[str], output: Path, environment: Dict[str, str], stdin: str = "") -> int:
-    """Run one of ``COMMANDS`` on *stdin*, let *output* have all it prints, and return its exit status."""
-    process = _forks.Process(target=_main, args=(command, arguments, str(output), os.getcwd(), environment, stdin))
+def start(
+    command: str, arguments: List[str], output: Path, environment: Dict[str, str], stdin: str = "", alone: bool = False
+) -> Any:
+    """Start one of ``COMMANDS``, or ``OURS``, on *stdin*; *output* gets all it prints.
+
+    Returns:
+        A process of ``multiprocessing``; with *alone* it leads a process group, which can be killed as a whole.
+    """
+    given = (command, arguments, str(output), os.getcwd(), environment, stdin, alone)
+    process = _forks.Process(target=_main, args=given)
     process.start()
+    return process
+
+
+def run(command: str, arguments: List[str], output: Path, environment: Dict[str, str], stdin: str = "") -> int:
+    """Run a command to its end and return its exit status."""
+    process = start(command, arguments, output, environment, stdin)
     process.join()
     return int(process.exitcode or 0)
 
 
 def _main(
-    command: str, arguments: List[str], output: str, folder: str, environment: Dict[str, str], stdin: str
+    command: str, arguments: List[str], output: str, folder: str, environment: Dict[str, str], stdin: str, alone: bool
 ) -> None:
+    if alone:
+        os.setsid()
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(file, stream)
@@ -48,5 +65,10 @@ def _main(
     os.environ.update(environment)
     sys.argv = [command, *arguments]
     atexit._clear()  # what the server registered is not the command's
-    importlib.import_module(COMMANDS[command]).cli_main()
+    status = 0
+    if command == OURS:
+        status = importlib.import_module("fairseq_flexdepth.cli.main").main()
+    else:
+        importlib.import_module(COMMANDS[command]).cli_main()
     atexit._run_exitfuncs()  # a fork ends without
+    sys.exit(status)

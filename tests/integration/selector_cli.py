@@ -11,22 +11,22 @@ PAPER = ("--criterion", "depth_selection", "--optimizer", "nag", "--momentum", 0
 COST_AWARE = ("--criterion", "cost_aware_depth_selection", "--optimizer", "adam", "--lr", 0.005)
 
 
-def train(
-    labels: Path,
-    save_dir: Path,
-    *options: Any,
-    objective: Tuple[Any, ...] = PAPER,
-    width: Optional[int] = 16,
-    **run_options: Any,
-) -> str:
+def training(
+    labels: Path, save_dir: Path, *options: Any, objective: Tuple[Any, ...] = PAPER, width: Optional[int] = 16
+) -> List[Any]:
     """fairseq-train of a tiny selector; *options* come last and so override the defaults here."""
     sizes = () if width is None else ("--encoder-embed-dim", width)
-    return cli.run(
+    return [
         "fairseq-train", labels, "--user-dir", cli.PLUGIN, "--save-dir", save_dir, "--cpu", "--seed", 1,
         "--task", "depth_selection", "--arch", "depth_selector", *sizes, "--encoder-ffn-embed-dim", 16,
         "--encoder-attention-heads", 2, *objective, "--batch-size", 16, "--max-update", 13, "--num-workers", 0,
-        "--no-epoch-checkpoints", "--log-format", "json", "--log-interval", 1, *options, **run_options,
-    )  # fmt: skip
+        "--no-epoch-checkpoints", "--log-format", "json", "--log-interval", 1, *options,
+    ]  # fmt: skip
+
+
+def train(labels: Path, save_dir: Path, *options: Any, fails: bool = False, **changes: Any) -> str:
+    """Run ``training`` to its end."""
+    return cli.run(*training(labels, save_dir, *options, **changes), fails=fails)
 
 
 def logged(output: str, kind: str) -> List[Dict[str, Any]]:

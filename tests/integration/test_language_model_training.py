@@ -10,11 +10,18 @@ import torch
 
 from tests.integration import cli
 
+MODEL = (
+    "--task", "language_modeling", "--arch", "cycle_shared_transformer_lm", "--decoder-layers", 4,
+    "--unique-decoder-layers", 2, "--decoder-embed-dim", 32, "--decoder-input-dim", 32, "--decoder-output-dim", 32,
+    "--decoder-ffn-embed-dim", 32, "--decoder-attention-heads", 2, "--adaptive-input-cutoff", "10,20",
+    "--adaptive-softmax-cutoff", "10,20", "--criterion", "adaptive_loss", "--ddp-backend", "legacy_ddp",
+    "--dropout", 0, "--tokens-per-sample", 24,
+)  # fmt: skip
 
-@pytest.fixture(scope="module")
-def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+
+def binarised_text(folder: Path) -> Path:
     """A binarised text of 40 words in which every word names its successor."""
-    folder = tmp_path_factory.mktemp("text")
+    folder.mkdir(parents=True, exist_ok=True)
     generator = random.Random(1)
     for split, lines in (("train", 200), ("valid", 20), ("test", 20)):
         starts = [generator.randrange(40) for _ in range(lines)]
@@ -27,14 +34,15 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin"
 
 
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return binarised_text(tmp_path_factory.mktemp("text"))
+
+
 def test_training_and_evaluation(text: Path, tmp_path: Path) -> None:
     cli.run(
         "fairseq-train", text, "--user-dir", cli.PLUGIN, "--save-dir", tmp_path, "--cpu", "--seed", 1,
-        "--task", "language_modeling", "--arch", "cycle_shared_transformer_lm", "--decoder-layers", 4,
-        "--unique-decoder-layers", 2, "--decoder-embed-dim", 32, "--decoder-input-dim", 32, "--decoder-output-dim", 32,
-        "--decoder-ffn-embed-dim", 32, "--decoder-attention-heads", 2, "--adaptive-input-cutoff", "10,20",
-        "--adaptive-softmax-cutoff", "10,20", "--criterion", "adaptive_loss", "--ddp-backend", "legacy_ddp",
-        "--optimizer", "adam", "--lr", 0.01, "--dropout", 0, "--tokens-per-sample", 24, "--max-tokens", 480,
+        *MODEL, "--optimizer", "adam", "--lr", 0.01, "--max-tokens", 480,
         "--max-update", 40, "--num-workers", 0, "--no-epoch-checkpoints",
     )  # fmt: skip
     checkpoint = tmp_path / "checkpoint_last.pt"

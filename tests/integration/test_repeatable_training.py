@@ -1,4 +1,4 @@
-"""Training gives the same parameters on two ranks, and after an interruption."""
+"""Training gives the same parameters on two ranks, and after an interruption, whatever number of ranks goes on."""
 
 from pathlib import Path
 from typing import Dict
@@ -33,6 +33,22 @@ def test_two_ranks_equal_one_process(data: Path, alone: Dict[str, Path], tmp_pat
     cli.train_on_two_ranks(data, tmp_path, *EXACT, *UNEVEN, *DRAWN[name], "--max-update", 4)
     assert cli.largest_difference(alone[name], tmp_path) < 1e-5
     assert cli.largest_difference(alone["start"], tmp_path) > 1e-3
+
+
+@pytest.mark.parametrize("before", [2, 1])
+def test_another_number_of_ranks_goes_on_amid_an_epoch(
+    data: Path, alone: Dict[str, Path], tmp_path: Path, before: int
+) -> None:
+    def train(ranks: int, updates: int) -> None:
+        options = (data, tmp_path, *EXACT, *UNEVEN, "--max-update", updates)
+        if ranks == 2:
+            cli.train_on_two_ranks(*options)
+        else:
+            cli.train(*options, "--update-freq", 2)
+
+    train(before, 2)  # 4 of the 5 batches
+    train(3 - before, 4)
+    assert cli.largest_difference(alone["all depths"], tmp_path) < 1e-5
 
 
 def test_sampled_updates_differ_from_full_ones(alone: Dict[str, Path]) -> None:

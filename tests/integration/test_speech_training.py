@@ -28,11 +28,19 @@ def write_features(folder: Path, split: str, utterances: int, seed: int) -> None
     (folder / f"{split}.tsv").write_text("\n".join(rows) + "\n")
 
 
-@pytest.fixture(scope="module")
-def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+MODEL = (
+    "--task", "speech_to_text", "--train-subset", "train", "--valid-subset", "valid",
+    "--arch", "cycle_shared_s2t_transformer", "--encoder-layers", 4, "--unique-encoder-layers", 2,
+    "--decoder-layers", 2, "--unique-decoder-layers", 1, "--layer-sharing", "sequence",
+    "--encoder-embed-dim", 32, "--encoder-ffn-embed-dim", 32, "--encoder-attention-heads", 2,
+    "--decoder-attention-heads", 2, "--conv-channels", 32, "--dropout", 0, "--share-decoder-input-output-embed",
+    "--criterion", "label_smoothed_cross_entropy", "--label-smoothing", 0.1,
+)  # fmt: skip
+
+
+def write_speech(folder: Path) -> Path:
     """A folder in fairseq's speech-to-text format."""
-    folder = tmp_path_factory.mktemp("speech")
-    (folder / "features").mkdir()
+    (folder / "features").mkdir(parents=True)
     for seed, (split, utterances) in enumerate((("train", 120), ("valid", 10), ("test", 20))):
         write_features(folder, split, utterances, seed)
     (folder / "dict.txt").write_text("".join(f"w{word} 1\n" for word in range(WORDS)))
@@ -40,15 +48,15 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_speech(tmp_path_factory.mktemp("speech"))
+
+
 def test_training_and_recognition(speech: Path, tmp_path: Path) -> None:
     cli.run(
         "fairseq-train", speech, "--user-dir", cli.PLUGIN, "--save-dir", tmp_path, "--cpu", "--seed", 1,
-        "--task", "speech_to_text", "--train-subset", "train", "--valid-subset", "valid",
-        "--arch", "cycle_shared_s2t_transformer", "--encoder-layers", 4, "--unique-encoder-layers", 2,
-        "--decoder-layers", 2, "--unique-decoder-layers", 1, "--layer-sharing", "sequence",
-        "--encoder-embed-dim", 32, "--encoder-ffn-embed-dim", 32, "--encoder-attention-heads", 2,
-        "--decoder-attention-heads", 2, "--conv-channels", 32, "--dropout", 0, "--share-decoder-input-output-embed",
-        "--criterion", "label_smoothed_cross_entropy", "--label-smoothing", 0.1, "--optimizer", "adam", "--lr", 0.005,
+        *MODEL, "--optimizer", "adam", "--lr", 0.005,
         "--warmup-updates", 20, "--lr-scheduler", "inverse_sqrt", "--max-tokens", 600, "--max-update", 300,
         "--num-workers", 0, "--no-epoch-checkpoints",
     )  # fmt: skip

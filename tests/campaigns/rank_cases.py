@@ -1,0 +1,58 @@
+"""What ``ranks`` trains: every objective, with depths drawn where it can, on batches that do not come out even."""
+
+from pathlib import Path
+from typing import Any, Callable, Dict, List
+
+from tests.campaigns.inputs import Inputs
+from tests.integration import cli, selector_cli, test_language_model_training, test_speech_training
+
+SGD = ("--optimizer", "sgd", "--lr", 0.1, "--dropout", 0)  # Adam would blow rounding differences up
+UNEVEN = ("--max-tokens", 4000, "--batch-size", 40)  # 5 batches, which neither 2 nor 4 ranks share evenly
+NO_OTHER_DROPOUT = ("--attention-dropout", 0, "--activation-dropout", 0, "--adaptive-softmax-dropout", 0)
+DRAWN = ("--sample-encoder-depths", 2, "--sample-decoder-depths", 1)
+
+# The command line that trains in a folder.
+Case = Callable[[Path], List[Any]]
+
+
+def cases(inputs: Inputs, folder: Path) -> Dict[str, Case]:
+    """By the name of the criterion, or of the model that takes one of fairseq's; its data may be made in *folder*."""
+
+    def translation(*options: Any) -> Case:
+        return lambda save_dir: cli.training(inputs.corpus, save_dir, *SGD, *UNEVEN, *options)
+
+    def selection(objective: Any, *options: Any) -> Case:
+        return lambda save_dir: selector_cli.training(
+            inputs.labels, save_dir, "--dropout", 0, *options, objective=objective
+        )
+
+    def stock(data: Path, model: Any, size: int) -> Case:
+        return lambda save_dir: [
+            "fairseq-train", data, "--user-dir", cli.PLUGIN, "--save-dir", save_dir, "--cpu", "--seed", 1, *model, *SGD,
+            "--max-tokens", size, "--num-workers", 0, "--no-epoch-checkpoints", "--log-format", "json",
+        ]  # fmt: skip
+
+    text, speech = folder / "text", folder / "speech"
+    if not (text / "bin").exists():
+        test_language_model_training.binarised_text(text)
+    if not speech.exists():
+        test_speech_training.write_speech(speech)
+    taught = ("--teacher-path", inputs.teacher)
+    language_model = (*test_language_model_training.MODEL, *NO_OTHER_DROPOUT)
+    layers = ("--ckd-mapping", "1:1+2,2:2+3", "--encoder-layers", 2)
+    return {
+        "tied_multi_cross_entropy": translation(*DRAWN),
+        "multi_task_depth_cross_entropy": translation(
+            "--criterion", "multi_task_depth_cross_entropy", "--subnetworks", "optimal", "--accumulate-depths", *DRAWN
+        ),
+        "word_kd": translation("--criterion", "word_kd", *taught, *DRAWN),
+        "pkd": translation(
+            "--criterion", "pkd", *taught, "--ckd-mapping", "1:1,2:3", "--encoder-layers", 2,
+            "--sample-encoder-depths", 1,
+        ),
+        "ckd": translation("--criterion", "ckd", *taught, *layers, "--sample-encoder-depths", 1),
+        "depth_selection": selection(selector_cli.PAPER),
+        "cost_aware_depth_selection": selection(selector_cli.COST_AWARE, "--optimizer", "sgd", "--lr", 0.02),
+        "cycle_shared_transformer_lm": stock(text / "bin", language_model, 480),
+        "cycle_shared_s2t_transformer": stock(speech, test_speech_training.MODEL, 600),
+    }  # fmt: skip

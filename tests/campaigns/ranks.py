@@ -1,0 +1,203 @@
+"""Several ranks train as one process does; a rank that dies ends the job; the job goes on with another number of ranks.
+
+    python -m tests.campaigns.ranks --folder FOLDER [--updates 50] [--only word_kd,deaths,resumes]
+
+Every criterion is trained on 1, 2 and 4 gloo ranks that see the same batches: the ranks' parameters must be the same to
+the last bit, and what they log of each update and each validation that of one process to 1e-5. FOLDER/ranks.json says
+what was tried and lost; it takes minutes.
+"""
+
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import Any, Dict, List, Sequence, Tuple
+
+import torch
+
+import fairseq_flexdepth  # noqa: F401  (what torch's safe loader may read)
+from tests.campaigns import jobs, rank_cases
+from tests.campaigns.inputs import prepare
+from tests.campaigns.record import Record, parser, table
+from tests.campaigns.subjects import differences
+from tests.integration import cli
+
+WATCH = Path(__file__).with_name("rank_watch")
+TOLERANCE = 1e-5
+PATIENCE = 30  # seconds: a job that has lost a rank and runs still hangs
+EVERY = 4  # batches of an update, however many ranks share them
+SMALL = ("--batch-size", 8)  # 25 batches, 7 updates an epoch
+
+
+def train(words: Sequence[Any], folder: Path, ranks: int) -> str:
+    """Train on so many ranks, to the end; what went wrong, if anything."""
+    running = start(words, folder, ranks)
+    return "; ".join(f"exit status {job.status()}: {jobs.last_line(job)}" for job in running if job.status())
+
+
+def start(words: Sequence[Any], folder: Path, ranks: int) -> List[jobs.Job]:
+    """Start all ranks; *folder* gets what each of them computes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    watched = (*words, "--user-dir", WATCH)
+    options = cli.rank_options(ranks) if ranks > 1 else [[]]
+    return [
+        jobs.Job((*watched, *rank), folder / f"rank{number}.log", RANK_WATCH=str(folder))
+        for number, rank in enumerate(options)
+    ]
+
+
+def parameters(folder: Path, rank: int = 0) -> Dict[str, Any]:
+    """All that a rank has trained."""
+    state = torch.load(str(folder / f"rank{rank}.pt"), map_location="cpu")
+    return {f"{part}.{key}": value for part in state for key, value in cli.trained(state[part]).items()}
+
+
+def largest_difference(first: Path, second: Path) -> float:
+    """Between the parameters of two trainings."""
+    a, b = parameters(first), parameters(second)
+    return max(float((a[key].double() - b[key].double()).abs().max()) for key in a if a[key].is_floating_point())
+
+
+def sums(folder: Path) -> Dict[Tuple[int, bool], Dict[str, float]]:
+    """What the ranks logged together: of each update, and of each validation the sum of its batches."""
+    found: Dict[Tuple[int, bool], Dict[str, float]] = {}
+    for line in (folder / "rank0.jsonl").read_text(encoding="utf-8").splitlines():
+        batch = json.loads(line)
+        whole = found.setdefault((batch.pop("update"), batch.pop("valid")), {})
+        for key, value in batch.items():
+            whole[key] = whole.get(key, 0.0) + value
+    return found
+
+
+def largest_error(first: Path, second: Path) -> float:
+    """Between all that *first* logged and the same of *second*, a token or sentence; infinite where that is missing."""
+    a, b = sums(first), sums(second)
+    if any(when not in b or logged.keys() != b[when].keys() for when, logged in a.items()):
+        return float("inf")
+    return max(
+        abs(value - b[when][key]) / max(abs(value), logged["size"])
+        for when, logged in a.items() for key, value in logged.items()
+    )  # fmt: skip
+
+
+def compare(record: Record, name: str, case: rank_cases.Case, folder: Path, updates: int) -> None:
+    """One process against 2 and 4 ranks."""
+    for ranks in (2, 4):
+        if any(trial["ranks"] == ranks for trial in record.of(name, "ranks")):
+            continue
+        one, several = folder / f"one-for-{ranks}", folder / f"ranks-{ranks}"
+        shutil.rmtree(folder, ignore_errors=True)
+        options = ("--max-update", updates)
+        lost = train((*case(one), *options, "--update-freq", ranks), one, 1)
+        lost = lost or train((*case(several), *options), several, ranks)
+        unequal: List[str] = []
+        error = moved = float("nan")
+        if not lost:
+            first = parameters(several)
+            unequal = [d for rank in range(1, ranks) for d in differences(first, parameters(several, rank), f"{rank}")]
+            error, moved = largest_error(one, several), largest_difference(one, several)
+            if not error <= TOLERANCE:
+                lost = f"logged otherwise by {error:.2g}"
+        record.add(
+            subject=name, kind="ranks", ranks=ranks, updates=updates, unequal=unequal[:20], error=error, moved=moved,
+            lost=lost or unequal[:20],
+        )  # fmt: skip
+
+
+def die(record: Record, case: rank_cases.Case, folder: Path, number: int, how: int, heartbeat: int) -> None:
+    """Let one of two ranks die, or stand still: the other must end, and the job go on when it is started again."""
+    name = f"rank {number}, {signal.Signals(how).name}, --heartbeat-timeout {heartbeat}"
+    if record.of("deaths", name):
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    words = (*case(folder), "--heartbeat-timeout", heartbeat, "--save-interval-updates", 5)
+    running = start((*words, "--max-update", 100000), folder, 2)
+    began = running[0].wait_for_line('"num_updates": "12"', 1)
+    os.kill(running[number].pid, how)
+    stricken, other = running[number], running[1 - number]
+    from_then = other.seconds
+    ended = other.wait(PATIENCE)
+    seconds = other.seconds - from_then
+    said = jobs.last_line(other) if ended else f"runs after {PATIENCE} seconds"
+    status = other.status() if ended else None
+    for job in (stricken, other):
+        job.kill()
+    again = train((*words, "--max-update", 30), folder, 2)
+    again = again or "; ".join(differences(parameters(folder), parameters(folder, 1))[:20])
+    lost = ("" if began and status else f"the other rank: {said}") or again
+    record.add(subject="deaths", kind=name, seconds=seconds, status=status, said=said, again=again, lost=lost)
+
+
+def resume(record: Record, case: rank_cases.Case, folder: Path, before: int, after: int, updates: int) -> None:
+    """Stop amid an epoch and go on with other ranks: all is as in one process that sees the same batches."""
+    name = f"{before} -> {after}"
+    if record.of("resumes", name):
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    whole, parts = folder / "whole", folder / "parts"
+    lost, at = "", updates // 2 // 7 * 7 + 5
+    for where, ranks, until in ((whole, 1, updates), (parts, before, at), (parts, after, updates)):
+        options = (*SMALL, "--update-freq", EVERY // ranks, "--max-update", until)
+        lost = lost or train((*case(where), *options), where, ranks)
+    moved = error = float("nan")
+    if not lost:
+        moved, error = largest_difference(whole, parts), largest_error(whole, parts)
+        if not error <= TOLERANCE:
+            lost = f"logged otherwise by {error:.2g}"
+    record.add(subject="resumes", kind=name, at=at, updates=updates, error=error, moved=moved, lost=lost)
+
+
+def report(record: Record) -> str:
+    """What was tried and lost, as Markdown."""
+    trials = record.finish()["trials"]
+    trained = [trial for trial in trials if trial["kind"] == "ranks"]
+    deaths = [trial for trial in trials if trial["subject"] == "deaths"]
+    resumed = [trial for trial in trials if trial["subject"] == "resumes"]
+    compared = ("logged sums", "parameters")
+    return "\n\n".join([
+        "Largest differences from one process that sees the same batches; lost: ranks unequal, or logged sums.",
+        table(
+            ("trained", "ranks", "updates", *compared, "lost"),
+            [(t["subject"], t["ranks"], t["updates"], *_differences(t), bool(t["lost"])) for t in trained],
+        ),
+        table(
+            ("ranks", "stopped after update", *compared, "lost"),
+            [(t["kind"], f"{t['at']} of {t['updates']}", *_differences(t), bool(t["lost"])) for t in resumed],
+        ),
+        table(
+            ("died", "seconds until the other ended", "its status", "goes on", "lost"),
+            [(t["kind"], f"{t['seconds']:.1f}", t["status"], not t["again"], bool(t["lost"])) for t in deaths],
+        ),
+        record.where_and_when(),
+    ])  # fmt: skip
+
+
+def _differences(trial: Dict[str, Any]) -> Tuple[str, str]:
+    return f"{trial['error']:.1g}", f"{trial['moved']:.1g}"
+
+
+def main() -> None:
+    options = parser(__doc__ or "")
+    options.add_argument("--updates", type=int, default=50)
+    options.add_argument("--only", help="these criterions or models alone, deaths, resumes; separated by commas")
+    args = options.parse_args()
+    record = Record(args.folder / "ranks.json", {"updates": args.updates})
+    found = rank_cases.cases(prepare(args.folder / "inputs"), args.folder / "inputs")
+    asked = args.only.split(",") if args.only else [*found, "deaths", "resumes"]
+    for name in asked:
+        if name in found:
+            compare(record, name, found[name], args.folder / name, args.updates)
+    tied = found["tied_multi_cross_entropy"]
+    if "deaths" in asked:
+        for number in (1, 0):
+            for how, heartbeat in ((signal.SIGKILL, -1), (signal.SIGKILL, 5), (signal.SIGSTOP, 5)):
+                die(record, tied, args.folder / "deaths", number, how, heartbeat)
+    if "resumes" in asked:
+        for before, after in ((2, 1), (1, 2), (2, 4), (4, 2), (1, 4)):
+            resume(record, tied, args.folder / "resumes", before, after, args.updates)
+    print(report(record))
+
+
+if __name__ == "__main__":
+    main()
