@@ -59,7 +59,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         elif unknown:
             raise ValueError(f"unrecognized arguments: {' '.join(unknown)}")
         return args.run(args)
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        return _report(args.command, f"{error.filename}: {error.strerror}" if error.filename else str(error), 2)
+    except ValueError as error:
         return _report(args.command, str(error), 2)
     except ImportError as error:
         return _report(args.command, f"{error}; fairseq-flexdepth doctor says what is missing", 1)

@@ -13,6 +13,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 import numpy
 
+from fairseq_flexdepth.decoding.whole_files import replaced
 from fairseq_flexdepth.depth.space import DepthPair, from_fastest
 from fairseq_flexdepth.modules.checksums import dictionary_checksum, source_checksum
 
@@ -74,10 +75,8 @@ class DepthLabels:
             "seconds": self.seconds,
             "record": numpy.asarray(json.dumps(self.record)),
         }
-        partial = f"{path}.part"
-        with open(partial, "wb") as file:
+        with replaced(path) as partial, open(partial, "wb") as file:
             numpy.savez_compressed(file, **arrays)
-        os.replace(partial, path)
 
 
 def labels_file(folder: str, split: str) -> str:
