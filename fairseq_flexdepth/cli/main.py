@@ -60,7 +60,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             raise ValueError(f"unrecognized arguments: {' '.join(unknown)}")
         return args.run(args)
     except OSError as error:
-        return _report(args.command, f"{error.filename}: {error.strerror}" if error.filename else str(error), 2)
+        # A full disk's error names no file: then it is where the results go.
+        place = error.filename2 or error.filename or getattr(args, "dest", None) or getattr(args, "output", None)
+        return _report(args.command, f"{place}: {error.strerror}" if error.strerror and place else str(error), 2)
     except ValueError as error:
         return _report(args.command, str(error), 2)
     except ImportError as error:

@@ -101,7 +101,7 @@ def _task(cfg: Any) -> Any:
     try:
         return tasks.setup_task(cfg)
     except Exception as error:
-        if not isinstance(error, OSError) and type(error) is not Exception:
+        if not isinstance(error, (OSError, ValueError)) and type(error) is not Exception:
             raise
         # fairseq's: no dictionary, or no file that tells the languages
         raise ValueError(f"--data {folder}: does not fit the checkpoint: {error}") from error
