@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any, Dict
 from unittest import mock
 
-import pytest
-
 from fairseq_flexdepth.cli.main import main
 from tests.integration import cli, forked
 
@@ -36,15 +34,17 @@ def fairseqs(command: str, *arguments: Any) -> str:
     """The last line of fairseq's *command*: of a ``ValueError``'s traceback, or of its parser's usage."""
     words = [command, *map(str, arguments), "--user-dir", str(cli.PLUGIN)]
     errors = io.StringIO()
-    with mock.patch.object(sys, "argv", words), contextlib.redirect_stderr(errors):
-        with pytest.raises((ValueError, SystemExit), match="") as caught:
+    try:
+        with mock.patch.object(sys, "argv", words), contextlib.redirect_stderr(errors):
             importlib.import_module(forked.COMMANDS[command]).cli_main()
-    if caught.type is SystemExit:
-        assert caught.value.code == 2
+    except SystemExit as exit:
+        assert exit.code == 2
         return errors.getvalue().splitlines()[-1]
-    text = str(caught.value)
-    assert text == text.strip() and "\n" not in text, text  # the traceback's last line is all of it
-    return f"{caught.type.__name__}: {text}"
+    except ValueError as error:
+        text = str(error)
+        assert "\n" not in text, text  # the traceback's last line is all of it
+        return f"{type(error).__name__}: {text}"
+    raise AssertionError(f"{words} succeeded")
 
 
 def training(data: Path, save_dir: Path, *options: Any) -> str:
@@ -59,7 +59,8 @@ def training(data: Path, save_dir: Path, *options: Any) -> str:
 
 def decoding(data: Path, checkpoint: Path, *options: Any, command: str = "fairseq-generate") -> str:
     """The last line of a refused fairseq-generate, or of another decoding *command*."""
-    return fairseqs(command, data, "--path", checkpoint, *DECODING, *options)
+    given = ("--cpu", "--max-tokens", 500, "--num-workers", 0) if command == "fairseq-validate" else DECODING
+    return fairseqs(command, data, "--path", checkpoint, *given, *options)
 
 
 def contents(folder: Path) -> Dict[str, bytes]:
