@@ -1,8 +1,10 @@
 """Checkpoints as sub-commands read, change and write them: what ``average`` and ``prune`` have in common."""
 
-import contextlib
 import os
-from typing import TYPE_CHECKING, Any, Dict, List
+from typing import TYPE_CHECKING, Any, BinaryIO, Dict, List, Optional
+
+from fairseq_flexdepth.cli.files import check_file
+from fairseq_flexdepth.decoding.whole_files import replaced
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,6 +19,7 @@ def load_checkpoint(path: str, option: str) -> Dict[str, Any]:
     import torch
 
     from fairseq_flexdepth.compat import allow_safe_checkpoints
+    from fairseq_flexdepth.models.checkpoint_file import brief
 
     if not os.path.isfile(path):
         raise ValueError(f"{option} {path}: no such file")
@@ -24,8 +27,8 @@ def load_checkpoint(path: str, option: str) -> Dict[str, Any]:
     try:
         checkpoint = torch.load(path, map_location="cpu")
     except Exception as error:  # whatever torch's reader stumbles over first
-        raise ValueError(f"{option} {path}: cannot be read as a checkpoint: {error!r}") from error
-    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("model"), dict):
+        raise ValueError(f"{option} {path}: cannot be read as a checkpoint: {brief(error)}") from error
+    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("model"), dict) or not checkpoint["model"]:
         raise ValueError(f"{option} {path}: expected a fairseq checkpoint")
     return checkpoint
 
@@ -52,21 +55,47 @@ def check_output(path: str) -> None:
     """Refuse what cannot be written, before the work is done.
 
     Raises:
-        ValueError: the path is a directory.
+        ValueError: the path is a directory, or :func:`check_file` refuses it.
     """
+    check_file("--output", path)
     if os.path.isdir(path):
         raise ValueError(f"--output {path}: is a directory; expected a file")
 
 
+class _PatientFile:
+    """A file that reports a failed write after the last: within one, torch 1.12 aborts the process."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._error: Optional[OSError] = None
+
+    def write(self, data: Any) -> int:
+        if self._error is None:
+            try:
+                self._file.write(data)
+            except OSError as error:
+                self._error = error
+        return memoryview(data).nbytes
+
+    def flush(self) -> None:
+        """Nothing to do: the file is closed at the end."""
+
+    def check(self) -> None:
+        """Raise what was put off."""
+        if self._error is not None:
+            raise self._error
+
+
 def save_checkpoint(checkpoint: Dict[str, Any], path: str) -> None:
-    """Write the checkpoint under a temporary name, then rename it; its directory is made if need be."""
+    """Write the checkpoint under a temporary name, then rename it; its directory is made if need be.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     import torch
 
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    temporary = f"{path}.tmp"
-    try:
-        torch.save(checkpoint, temporary)
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(temporary)
+    with replaced(path) as partial, open(partial, "wb") as file:
+        patient = _PatientFile(file)
+        torch.save(checkpoint, patient)
+        patient.check()

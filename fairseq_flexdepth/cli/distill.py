@@ -8,7 +8,7 @@ import shutil
 from typing import TYPE_CHECKING, Any, Dict, Sequence
 
 from fairseq_flexdepth.cli.fairseq_options import check_one_directory, parse_generation_options, quiet
-from fairseq_flexdepth.cli.files import write_whole
+from fairseq_flexdepth.cli.files import check_file, staging, write_whole
 from fairseq_flexdepth.cli.sharded_decoding import (
     add_shard_arguments,
     check_shard_options,
@@ -85,6 +85,7 @@ def _check(args: argparse.Namespace, config: "DictConfig") -> None:
     for option, value in refused.items():
         if value not in (None, False):
             raise ValueError(f"{option}: not supported by distill; leave it out")
+    check_file("--dest", args.dest)
     args.dest = os.path.realpath(args.dest)  # what a link points to is replaced, not the link
     _check_destination(args.dest, args.overwrite)
 
@@ -142,14 +143,13 @@ def _merge(
     if not distilled.kept:
         raise ValueError(f"--dest {args.dest}: not made, no source is kept; dropped: {dropped}")
     folder = os.path.join(os.path.dirname(shards[0].path), "finished")
-    shutil.rmtree(folder, ignore_errors=True)  # what a merge that was killed left behind
-    os.mkdir(folder)
-    carry_over(folder, split, _combined(split.cfg))
-    write_distilled(folder, split, distilled, weighted=args.select == "all", text=args.save_text)
     counts = {"sources": len(split.dataset), "kept": distilled.kept, "dropped": distilled.dropped}
     record = {**counts, "pairs": len(distilled), "settings": settings}
-    write_whole(os.path.join(folder, RECORD), json.dumps(record, indent=1) + "\n")
-    _publish(folder, args.dest, args.overwrite, [shard.path for shard in shards])
+    with staging(folder):
+        carry_over(folder, split, _combined(split.cfg))
+        write_distilled(folder, split, distilled, weighted=args.select == "all", text=args.save_text)
+        write_whole(os.path.join(folder, RECORD), json.dumps(record, indent=1) + "\n")
+        _publish(folder, args.dest, args.overwrite, [shard.path for shard in shards])
     return (
         f"{args.dest}: {len(distilled)} pairs; kept {distilled.kept} of {len(split.dataset)} sources\n"
         f"dropped: {dropped}"

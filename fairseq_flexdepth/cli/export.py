@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Dict
 
 from fairseq_flexdepth.cli.checkpoint_files import check_output, save_checkpoint, tie_equal
 from fairseq_flexdepth.cli.fairseq_options import check_paths, import_plugin, quiet
+from fairseq_flexdepth.cli.files import check_file
 
 if TYPE_CHECKING:
     from fairseq_flexdepth.decoding.stock_checkpoint import LoadedModel, StockModel
@@ -71,6 +72,7 @@ def _check(args: argparse.Namespace) -> None:
         return check_output(args.output)
     if importlib.util.find_spec("ctranslate2") is None:
         raise ImportError("--format ctranslate2: expected the package ctranslate2; pip install ctranslate2")
+    check_file("--output", args.output)
     if os.path.lexists(args.output) and not _replaceable(args.output):
         raise ValueError(f"--output {args.output}: is no folder of a CTranslate2 model; expected a new folder")
 

@@ -140,6 +140,9 @@ def parse_generation_options(arguments: Sequence[str]) -> "DictConfig":
     check_paths([args.path])
     if not os.path.isdir(args.data.split(os.pathsep)[0]):
         raise ValueError(f"DATA {args.data}: no such directory")
+    for option in ("beam", "nbest", "required_batch_size_multiple"):
+        if getattr(args, option) < 1:
+            raise ValueError(f"--{option.replace('_', '-')} {getattr(args, option)}: expected 1 or more")
     return convert_namespace_to_omegaconf(args)
 
 
@@ -239,8 +242,8 @@ def _build(args: argparse.Namespace) -> "nn.Module":
     try:
         config = convert_namespace_to_omegaconf(args)
         return tasks.setup_task(config.task).build_model(config.model)
-    except AssertionError as error:
-        # How fairseq refuses options that contradict each other.
+    except (AssertionError, ArithmeticError, RuntimeError) as error:
+        # How fairseq, or torch in its place, refuses options that contradict each other or are out of range.
         reason = str(error) or "no reason given"
         raise ValueError(f"--arch {args.arch}: fairseq refuses these options: {reason}") from error
     except FileNotFoundError as error:

@@ -1,8 +1,8 @@
 """A heatmap over depths: a row for each encoder depth, a column for each decoder depth."""
 
-import os
 from typing import Dict
 
+from fairseq_flexdepth.cli.files import save_figure
 from fairseq_flexdepth.depth.space import DepthPair
 
 
@@ -41,7 +41,4 @@ def draw_heatmap(
     axes.set_title(title, fontsize=10)
     figure.colorbar(image, ax=axes, label=label)
     figure.tight_layout()
-    partial = f"{path}.part"
-    figure.savefig(partial, dpi=150, format="png")
-    pyplot.close(figure)
-    os.replace(partial, path)
+    save_figure(figure, path)

@@ -59,7 +59,11 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         elif unknown:
             raise ValueError(f"unrecognized arguments: {' '.join(unknown)}")
         return args.run(args)
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        # A full disk's error names no file: then it is where the results go.
+        place = error.filename2 or error.filename or getattr(args, "dest", None) or getattr(args, "output", None)
+        return _report(args.command, f"{place}: {error.strerror}" if error.strerror and place else str(error), 2)
+    except ValueError as error:
         return _report(args.command, str(error), 2)
     except ImportError as error:
         return _report(args.command, f"{error}; fairseq-flexdepth doctor says what is missing", 1)

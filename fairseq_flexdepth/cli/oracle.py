@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
 from fairseq_flexdepth.cli.fairseq_options import check_one_directory, check_paths, parse_generation_options, quiet
-from fairseq_flexdepth.cli.files import write_whole
+from fairseq_flexdepth.cli.files import check_folder, publish, staging, write_whole
 from fairseq_flexdepth.cli.sharded_decoding import (
     add_shard_arguments,
     check_shard_options,
@@ -60,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
         check_paths(args.path)
         check_shard_options(config)
         check_one_directory(config, "decode")
+        check_folder("--output", args.output)
         _check_generation(config)
         report = _judge(args, config)
     if report is not None:
@@ -124,45 +125,43 @@ def _check_dictionary(folder: str, split: "Split") -> None:
 
 
 def _write(folder: str, work: str, split: "Split", results: "OracleResults", report: Dict[str, Any]) -> None:
-    """Write dictionary, sources, report and heatmap, then the labels, which make the split complete."""
+    """Write dictionary, sources, report, heatmap and labels to *work*, then let them take their place in *folder*.
+
+    The labels come last: they make the split complete.
+    """
     from fairseq_flexdepth.cli.heatmap import draw_heatmap
     from fairseq_flexdepth.decoding.depth_labels import labels_file
     from fairseq_flexdepth.decoding.oracle import oracle_shares
 
     name = split.cfg.dataset.gen_subset
-    with contextlib.suppress(FileNotFoundError):  # --overwrite
-        os.remove(labels_file(folder, name))
-    if not os.path.exists(_dictionary(folder, split)):
-        partial = os.path.join(work, "dict.txt")
-        shutil.copyfile(_dictionary(split.cfg.task.data, split), partial)
-        os.replace(partial, _dictionary(folder, split))
-    _write_sources(folder, work, split)
-    write_whole(os.path.join(folder, f"{name}.oracle.json"), json.dumps(report, indent=1) + "\n")
     shares = oracle_shares(report)
-    draw_heatmap(
-        shares,
-        {pair: f"{share:.1f} %" for pair, share in shares.items()},
-        f"{name}: the oracle's depth ({report['metric']}, {report['labelled']:,} sentences)",
-        "% of sentences",
-        os.path.join(folder, f"{name}.oracle.png"),
-    )
-    results.labels.save(labels_file(folder, name))
+    with staging(os.path.join(work, "finished")) as staged:
+        if not os.path.exists(_dictionary(folder, split)):
+            shutil.copyfile(_dictionary(split.cfg.task.data, split), _dictionary(staged, split))
+        _write_sources(staged, split)
+        write_whole(os.path.join(staged, f"{name}.oracle.json"), json.dumps(report, indent=1) + "\n")
+        draw_heatmap(
+            shares,
+            {pair: f"{share:.1f} %" for pair, share in shares.items()},
+            f"{name}: the oracle's depth ({report['metric']}, {report['labelled']:,} sentences)",
+            "% of sentences",
+            os.path.join(staged, f"{name}.oracle.png"),
+        )
+        results.labels.save(labels_file(staged, name))
+        publish(staged, folder, last=os.path.basename(labels_file(folder, name)))
 
 
-def _write_sources(folder: str, work: str, split: "Split") -> None:
+def _write_sources(folder: str, split: "Split") -> None:
     """Write the source sentences as fairseq-preprocess would."""
     from fairseq.data import indexed_dataset
 
-    name = f"{split.cfg.dataset.gen_subset}.{split.task.cfg.source_lang}"
-    prefix = os.path.join(work, name)
+    prefix = os.path.join(folder, f"{split.cfg.dataset.gen_subset}.{split.task.cfg.source_lang}")
     builder: Any = indexed_dataset.make_builder(
         f"{prefix}.bin", impl="mmap", vocab_size=len(split.task.source_dictionary)
     )
     for index in range(len(split.dataset)):
         builder.add_item(split.dataset.src[index])
     builder.finalize(f"{prefix}.idx")
-    for suffix in ("bin", "idx"):
-        os.replace(f"{prefix}.{suffix}", os.path.join(folder, f"{name}.{suffix}"))
 
 
 def _summary(folder: str, results: "OracleResults", report: Dict[str, Any]) -> str:

@@ -73,7 +73,6 @@ def finished_shards(
     """
     from fairseq_flexdepth.decoding.shards import ShardFile
 
-    os.makedirs(os.path.dirname(paths[0]), exist_ok=True)
     numbers = range(len(paths)) if merge else [config.dataset.shard_id]
     files = [
         stack.enter_context(ShardFile(paths[number], range(number, len(batches), len(paths)), header))

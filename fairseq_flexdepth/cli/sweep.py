@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 
 from fairseq_flexdepth.cli.fairseq_options import check_one_directory, check_paths, parse_generation_options, quiet
+from fairseq_flexdepth.cli.files import check_folder
 from fairseq_flexdepth.depth.space import DepthPair, parse_pairs
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def _check(args: argparse.Namespace, config: "DictConfig") -> Optional[List[Dept
     if config.dataset.num_shards != 1:
         raise ValueError(f"--num-shards {config.dataset.num_shards}: sweep decodes the whole split; leave it out")
     check_one_directory(config, "sweep")
+    check_folder("--output", args.output)
     if os.path.exists(os.path.join(args.output, "sweep.json")) and not args.overwrite:
         raise ValueError(f"--output {args.output}: has a report already; --overwrite replaces it")
     if args.depths is None:
@@ -117,7 +119,6 @@ def _sweep(
     shaped_by = settings(split, {"depths": [list(pair) for pair in sweep.every_depth.pairs], "repeats": args.repeat})
     header = {**fingerprint(shaped_by, split, batches), "machine": machine}
     work = os.path.join(args.output, "unfinished.jsonl")
-    os.makedirs(args.output, exist_ok=True)
     with ShardFile(work, range(len(batches)), header) as shard:
         _decode(sweep, shard, batches)
         swept = Swept(sweep, batches, shard.results())
@@ -163,8 +164,13 @@ def _references(path: Optional[str], split: "Split") -> List[str]:
     if path is None:
         split.require_references("sweep without --references")
         return [split.reference_text(index) for index in range(len(split.dataset))]
-    with open(path, encoding="utf-8", newline="\n") as file:
-        lines = [line.rstrip("\r\n") for line in file]
+    try:
+        with open(path, encoding="utf-8", newline="\n") as file:
+            lines = [line.rstrip("\r\n") for line in file]
+    except OSError as error:
+        raise ValueError(f"--references {path}: {error.strerror}; expected a text file") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"--references {path}: expected text in UTF-8: {error}") from error
     if len(lines) != len(split.dataset):
         raise ValueError(f"--references {path}: has {len(lines)} lines; expected {len(split.dataset)}, one a sentence")
     return lines

@@ -1,8 +1,8 @@
 """The pictures of a sweep: quality and speed at every depth, and quality against time."""
 
-import os
 from typing import Any, Dict, List, Sequence, Tuple
 
+from fairseq_flexdepth.cli.files import save_figure
 from fairseq_flexdepth.cli.heatmap import draw_heatmap
 from fairseq_flexdepth.depth.trade_off import pareto_front
 
@@ -70,10 +70,7 @@ def draw_pareto(models: Sequence[Sequence[Dict[str, Any]]], names: Sequence[str]
     figure.tight_layout()
     labels = [f"({row['enc_layers']}, {row['dec_layers']})" for row in front]
     _write_labels(axes, [(row["relative_seconds"], row["bleu"]) for row in front], labels, points)
-    partial = f"{path}.part"
-    figure.savefig(partial, dpi=150, format="png")
-    pyplot.close(figure)
-    os.replace(partial, path)
+    save_figure(figure, path)
 
 
 def _write_labels(

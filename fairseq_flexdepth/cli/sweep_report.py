@@ -1,7 +1,6 @@
 """What ``sweep`` writes and prints: rows, facts about the run, translations, pictures and the page."""
 
 import argparse
-import contextlib
 import csv
 import glob
 import io
@@ -11,7 +10,7 @@ import shlex
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
-from fairseq_flexdepth.cli.files import write_whole
+from fairseq_flexdepth.cli.files import publish, staging, write_whole
 from fairseq_flexdepth.cli.sweep_page import page
 from fairseq_flexdepth.cli.sweep_pictures import draw_depths, draw_pareto
 from fairseq_flexdepth.depth.trade_off import best_within
@@ -131,7 +130,7 @@ def csv_text(rows: List[Row]) -> str:
 def write_report(
     folder: str, swept: "Swept", rows: List[Row], facts: Dict[str, Any], texts: Dict[str, List[str]]
 ) -> None:
-    """Write all files, ``sweep.json`` last: where it is, the report is complete.
+    """Write all files, in place of those of an earlier report; where ``sweep.json`` is, the report is complete.
 
     Args:
         folder: where they go.
@@ -140,11 +139,15 @@ def write_report(
         facts: of ``report.json``.
         texts: sources and references, by file name.
     """
-    with contextlib.suppress(FileNotFoundError):  # --overwrite
-        os.remove(os.path.join(folder, "sweep.json"))
-    for pattern in OWN_FILES:
-        for path in glob.glob(os.path.join(glob.escape(folder), pattern)):
-            os.remove(path)
+    with staging(os.path.join(folder, "unfinished")) as staged:
+        _write_files(staged, swept, rows, facts, texts)
+        stale = [path for own in OWN_FILES for path in glob.glob(os.path.join(glob.escape(folder), own))]
+        publish(staged, folder, last="sweep.json", stale=stale)
+
+
+def _write_files(
+    folder: str, swept: "Swept", rows: List[Row], facts: Dict[str, Any], texts: Dict[str, List[str]]
+) -> None:
     lines = {f"{name}.txt": sentences for name, sentences in texts.items()}
     lines.update((row["translations"], swept.translations(position)) for position, row in enumerate(rows))
     for name, sentences in lines.items():

@@ -64,8 +64,8 @@ class DistillationCriterion(TiedMultiCrossEntropyCriterion):
 
     def __init__(self, task: Any, cfg: DistillationConfig) -> None:
         super().__init__(task, cfg)
-        if not cfg.kd_temperature > 0:
-            raise ValueError(f"--kd-temperature {cfg.kd_temperature}: expected a number above 0")
+        if not 0 < cfg.kd_temperature < math.inf:
+            raise ValueError(f"--kd-temperature {cfg.kd_temperature}: expected a finite number above 0")
         words = len(task.target_dictionary)
         if not 0 <= cfg.kd_topk <= words:
             raise ValueError(f"--kd-topk {cfg.kd_topk}: expected 0 (all) to {words}, the size of the dictionary")

@@ -5,14 +5,13 @@ Selectors train on these labels, and ``--depth-selector oracle:FOLDER`` decodes 
 
 import json
 import os
-import zipfile
-import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Dict, List, Optional, Sequence
 
 import numpy
 
+from fairseq_flexdepth.decoding.whole_files import replaced
 from fairseq_flexdepth.depth.space import DepthPair, from_fastest
 from fairseq_flexdepth.modules.checksums import dictionary_checksum, source_checksum
 
@@ -74,10 +73,8 @@ class DepthLabels:
             "seconds": self.seconds,
             "record": numpy.asarray(json.dumps(self.record)),
         }
-        partial = f"{path}.part"
-        with open(partial, "wb") as file:
+        with replaced(path) as partial, open(partial, "wb") as file:
             numpy.savez_compressed(file, **arrays)
-        os.replace(partial, path)
 
 
 def labels_file(folder: str, split: str) -> str:
@@ -103,7 +100,7 @@ def load_labels(folder: str, split: str, option: str) -> DepthLabels:
             pairs = [(int(n), int(m)) for n, m in archive["pairs"]]
             record = json.loads(str(archive["record"]))
             return DepthLabels(pairs, archive["scores"], archive["seconds"], record)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except Exception as error:  # zipfile, zlib and NumPy raise many kinds
         raise ValueError(
             f"{option}: {path}: not the labels of fairseq-flexdepth oracle, or damaged: {error}"
         ) from error

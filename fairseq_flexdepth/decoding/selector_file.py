@@ -1,14 +1,13 @@
 """Loading a trained depth selector for decoding: its checkpoint is all that is needed."""
 
-import os
 from types import SimpleNamespace
 from typing import Any, Tuple
 
 import numpy
 from fairseq import models as fairseq_models
-from fairseq.checkpoint_utils import load_checkpoint_to_cpu
 
 from fairseq_flexdepth.decoding.depth_labels import DepthLabels
+from fairseq_flexdepth.models.checkpoint_file import load_weights, read_checkpoint
 from fairseq_flexdepth.models.depth_selector import DepthSelector, pairs_of
 from fairseq_flexdepth.modules.checksums import dictionary_checksum
 
@@ -26,22 +25,19 @@ def load_selector(path: str, source_dictionary: Any) -> Tuple[DepthSelector, flo
         ValueError: there is no such file, it is no selector, or was trained with another dictionary.
     """
     option = f"--depth-selector {path}"
-    if not os.path.isfile(path):
-        raise ValueError(f"{option}: no such file")
-    try:
-        state = load_checkpoint_to_cpu(path)
-        cfg, weights = state["cfg"], state["model"]
-        name = cfg.model._name
-    except Exception as error:  # whatever torch's reader or fairseq stumbles over first
-        raise ValueError(f"{option}: cannot be read as a fairseq checkpoint: {error!r}") from error
-    if name != "depth_selector":
-        raise ValueError(f"{option}: expected a checkpoint of --arch depth_selector, given a {name}")
+    state = read_checkpoint("--depth-selector", path)
+    cfg, weights = state["cfg"], state["model"]
+    if cfg.model._name != "depth_selector":
+        raise ValueError(f"{option}: expected a checkpoint of --arch depth_selector, given a {cfg.model._name}")
+    lost = [key for key in ("dictionary_checksum", "depth_pairs", "relative_seconds") if key not in weights]
+    if lost:
+        raise ValueError(f"{option}: has no {lost[0]}; expected what fairseq-train --arch depth_selector saved")
     if int(weights["dictionary_checksum"]) != dictionary_checksum(source_dictionary):
         raise ValueError(f"{option}: was trained with another source dictionary than that of the translation data")
     pairs = pairs_of(weights)
     labels = DepthLabels(pairs, numpy.empty((0, len(pairs))), weights["relative_seconds"].float().numpy())
     task = SimpleNamespace(source_dictionary=source_dictionary, labels=labels)
     model = fairseq_models.build_model(cfg.model, task, from_checkpoint=True)
-    model.load_state_dict(weights, strict=True, model_cfg=cfg.model)
+    load_weights(model, weights, cfg.model, option)
     model.exclusive = getattr(cfg.criterion, "_name", None) == EXCLUSIVE
     return model.eval(), 0.0 if model.exclusive else 0.5

@@ -4,6 +4,7 @@ A line is a CRC32 and a JSON value. The first one says what shapes the results, 
 the shard's batches.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -18,10 +19,11 @@ Fingerprint = Dict[str, Any]
 class ShardFile:
     """The results of *batches*, numbers in ascending order; locked against other processes until it is closed.
 
-    An unfinished last line is what a killed process leaves behind: it is cut off. Nothing else is ever removed.
+    An unfinished last line is what a killed process leaves behind: it is cut off. Nothing else that another process
+    made is ever removed; but where an error leaves no result, what was created here goes, the file and its folders.
 
     Args:
-        path: the file; it is created where it is missing.
+        path: the file; it is created where it is missing, and the folder it is in.
         batches: the numbers of the batches that belong into it.
         fingerprint: what shapes the results, as JSON values.
 
@@ -33,6 +35,8 @@ class ShardFile:
         self.path = path
         self.batches = batches
         self.done = 0  # how many of the batches are finished
+        self._created = [] if os.path.exists(path) else [path, *_missing_folders(path)]
+        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
         self._file = open(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")  # noqa: SIM115
         try:
             self._lock()
@@ -40,6 +44,7 @@ class ShardFile:
             self._check_header(fingerprint)
             self.done = sum(1 for _ in self._batch_lines())
         except BaseException:
+            self._remove_created()
             self.close()
             raise
 
@@ -52,6 +57,8 @@ class ShardFile:
         error: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
+        if kind is not None and self.done == 0:
+            self._remove_created()
         self.close()
 
     def close(self) -> None:
@@ -73,11 +80,19 @@ class ShardFile:
         for _, results in self._batch_lines():
             yield results
 
+    def _remove_created(self) -> None:
+        """Else its header would refuse the same command with other options, and other commands the folder."""
+        for number, path in enumerate(self._created):
+            with contextlib.suppress(OSError):  # a folder that holds something else by now
+                (os.rmdir if number else os.remove)(path)
+        self._created = []
+
     def _lock(self) -> None:
         try:
             # The kernel lets go of it when the process ends, however it ends.
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self._created = []  # the other process has it
             raise ValueError(f"{self.path}: another process works on this shard; wait for it or stop it") from None
 
     def _cut_unfinished_line(self) -> None:
@@ -125,3 +140,12 @@ class ShardFile:
 
     def _damaged(self, number: int) -> ValueError:
         return ValueError(f"{self.path}: line {number} is damaged; delete the file to decode this shard again")
+
+
+def _missing_folders(path: str) -> List[str]:
+    """The folders that *path* is in and that do not exist, the innermost first."""
+    missing, folder = [], os.path.dirname(os.path.abspath(path))
+    while not os.path.exists(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    return missing

@@ -1,12 +1,18 @@
 """A split of a data set and the models to translate it with, as ``fairseq-generate`` sets them up."""
 
 import ast
+import os
 import zlib
-from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 import torch
 from fairseq import checkpoint_utils, tasks, utils
+from fairseq.data import data_utils
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from fairseq_flexdepth.models.checkpoint_file import brief
+from fairseq_flexdepth.tasks.binarised_files import named_batching_mistakes
 
 # A batch of fairseq's collater, and what beam search returns for each of its sentences, best hypothesis first.
 Sample = Dict[str, Any]
@@ -43,9 +49,21 @@ class Split:
             raise ValueError(f"--gen-subset {cfg.dataset.gen_subset}: expected sentences")
         if getattr(self.dataset, "supports_prefetch", False):  # --dataset-impl cached reads nothing else
             self.dataset.prefetch(range(len(self.dataset)))
-        self.tokenizer = self.task.build_tokenizer(cfg.tokenizer)
-        self.bpe = self.task.build_bpe(cfg.bpe)
+        self.tokenizer = self._undo("tokenizer", self.task.build_tokenizer)
+        self.bpe = self._undo("bpe", self.task.build_bpe)
         self._post_process = cfg.common_eval.post_process  # looking it up there costs more than a sentence's text
+        try:
+            data_utils.post_process("", self._post_process)
+        except NotImplementedError as error:
+            raise ValueError(f"--post-process {self._post_process}: {error}") from error
+
+    def _undo(self, option: str, build: Callable[[Any], Any]) -> Any:
+        """What ``--tokenizer`` or ``--bpe`` names, if anything."""
+        options = self.cfg.get(option)
+        try:
+            return build(options)
+        except (OSError, ValueError, OmegaConfBaseException) as error:
+            raise ValueError(f"--{option} {options._name}: {brief(error)}") from error
 
     def _load_ensemble(self, path: str) -> List[Any]:
         models = self._load_models(utils.split_paths(path), self.task)
@@ -55,10 +73,13 @@ class Split:
         return models
 
     def _load_models(self, paths: List[str], task: Any, **overrides: Any) -> List[Any]:
-        overrides.update(ast.literal_eval(self.cfg.common_eval.model_overrides))
-        models, _ = checkpoint_utils.load_model_ensemble(
-            paths, arg_overrides=overrides, task=task, suffix=self.cfg.checkpoint.checkpoint_suffix
-        )
+        overrides.update(_overrides(self.cfg.common_eval.model_overrides))
+        try:
+            models, _ = checkpoint_utils.load_model_ensemble(
+                paths, arg_overrides=overrides, task=task, suffix=self.cfg.checkpoint.checkpoint_suffix
+            )
+        except (RuntimeError, KeyError) as error:  # torch's; 0.12.2's encoder layers raise the other
+            raise ValueError(f"{os.pathsep.join(paths)}: weights are not those of the model: {brief(error)}") from error
         for model in models:
             if self.cfg.common.fp16:
                 model.half()
@@ -105,7 +126,7 @@ class Split:
             "max_positions": self.max_positions,
             "ignore_invalid_inputs": dataset.skip_invalid_size_inputs_valid_test,
         }
-        try:
+        with named_batching_mistakes(f"--gen-subset {dataset.gen_subset}", dataset.max_tokens):
             iterator = self.task.get_batch_iterator(
                 dataset=self.dataset,
                 max_tokens=dataset.max_tokens,
@@ -114,12 +135,6 @@ class Split:
                 seed=self.cfg.common.seed,
                 **{**defaults, **options},
             )
-        except AssertionError as error:
-            raise ValueError(f"--max-tokens {dataset.max_tokens}: {error}") from error
-        except Exception as error:
-            if type(error) is not Exception:
-                raise
-            raise ValueError(f"--gen-subset {dataset.gen_subset}: {error}") from error  # fairseq's, of a long sentence
         return iterator.frozen_batches
 
     @property
@@ -141,7 +156,10 @@ class Split:
         """The hypotheses of every sentence of *sample*, in its order; *models* as in :meth:`build_generator`."""
         prefix_size = self.cfg.generation.prefix_size
         prefix = sample["target"][:, :prefix_size] if prefix_size > 0 else None
-        return self.task.inference_step(generator, models or self.models, sample, prefix_tokens=prefix)
+        try:
+            return self.task.inference_step(generator, models or self.models, sample, prefix_tokens=prefix)
+        except AssertionError as error:  # of lengths that no sentence can have, or of a model that says nan
+            raise ValueError(f"fairseq cannot search with these options and models: {brief(error)}") from error
 
     def source_text(self, index: int) -> str:
         """Source sentence number *index* as text."""
@@ -163,3 +181,14 @@ class Split:
         if self.bpe is not None:
             text = self.bpe.decode(text)
         return text if self.tokenizer is None else self.tokenizer.decode(text)
+
+
+def _overrides(text: str) -> Dict[str, Any]:
+    """The options that ``--model-overrides`` *text* writes down."""
+    try:
+        overrides = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        overrides = None
+    if not isinstance(overrides, dict):
+        raise ValueError(f"--model-overrides {text}: expected a dictionary such as {{'data': 'data-bin'}}")
+    return overrides

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from fairseq_flexdepth.compat import FAST_PATH_NAMES, allow_safe_checkpoints
 from fairseq_flexdepth.decoding.admin_folding import cannot_fold, fold_residual_scales
 from fairseq_flexdepth.decoding.depth import choose_depth, current_depth, depth_space
+from fairseq_flexdepth.models.checkpoint_file import brief, read_checkpoint
 from fairseq_flexdepth.models.config import FlatTransformerConfig
 from fairseq_flexdepth.models.transformer import FlexDepthTransformer
 from fairseq_flexdepth.modules.admin import SCALE_SUFFIX
@@ -62,15 +63,15 @@ def load_translation_model(path: str, data: Optional[str]) -> LoadedModel:
         ValueError: the file is no such checkpoint, or there are no dictionaries.
     """
     allow_safe_checkpoints()
-    try:
-        state = checkpoint_utils.load_checkpoint_to_cpu(path, {} if data is None else {"data": data})
-    except Exception as error:  # whatever torch or fairseq stumbles over first
-        raise ValueError(f"--path {path}: cannot be read as a fairseq checkpoint: {error!r}") from error
+    state = read_checkpoint("--path", path, {} if data is None else {"data": data})
     _check_kind(path, state["cfg"])
     precision = _precision(state["model"])
     task = _task(state["cfg"].task)
     state["args"] = None  # its cfg, made of them, is there: fairseq would take seconds to make it again
-    (model,), _, _ = checkpoint_utils.load_model_ensemble_and_task([path], task=task, state=state)
+    try:
+        (model,), _, _ = checkpoint_utils.load_model_ensemble_and_task([path], task=task, state=state)
+    except (RuntimeError, KeyError) as error:  # torch's; 0.12.2's encoder layers raise the other
+        raise ValueError(f"--path {path}: its weights are not those of its model: {brief(error)}") from error
     return LoadedModel(model.eval(), task, precision, state["optimizer_history"][-1]["num_updates"])
 
 
@@ -100,7 +101,7 @@ def _task(cfg: Any) -> Any:
     try:
         return tasks.setup_task(cfg)
     except Exception as error:
-        if not isinstance(error, OSError) and type(error) is not Exception:
+        if not isinstance(error, (OSError, ValueError)) and type(error) is not Exception:
             raise
         # fairseq's: no dictionary, or no file that tells the languages
         raise ValueError(f"--data {folder}: does not fit the checkpoint: {error}") from error

@@ -17,6 +17,7 @@ from fairseq_flexdepth.depth.subnetworks import STRATEGIES
 from fairseq_flexdepth.models.layer_sharing import HELP, LAYER_SHARING
 
 _GROUPS = {"encoder": EncDecBaseConfig, "decoder": DecoderConfig, "quant_noise": QuantNoiseConfig}
+_SIZES = ("layers", "embed_dim", "ffn_embed_dim", "attention_heads")
 
 
 def _flat_fields() -> List[Tuple[str, Any, Any]]:
@@ -80,6 +81,22 @@ _OUR_DEFAULTS = {
     for option in fields(FlexDepthTransformerConfig)
     if option.name not in {inherited.name for inherited in fields(FlatTransformerConfig)}
 }
+
+
+def check_sizes(config: TransformerConfig) -> None:
+    """Refuse sizes that make no Transformer, which fairseq answers with a division by zero or an empty message.
+
+    Raises:
+        ValueError: a size is below 1, or the heads do not divide the width.
+    """
+    for side in ("encoder", "decoder"):
+        sizes = {name: getattr(getattr(config, side), name) for name in _SIZES}
+        for name, size in sizes.items():
+            if size < 1:
+                raise ValueError(f"--{side}-{name.replace('_', '-')} {size}: expected 1 or more")
+        width, heads = sizes["embed_dim"], sizes["attention_heads"]
+        if width % heads:
+            raise ValueError(f"--{side}-attention-heads {heads}: expected a divisor of --{side}-embed-dim {width}")
 
 
 def nested_config(cfg: Union[DictConfig, Namespace, FlexDepthTransformerConfig]) -> TransformerConfig:

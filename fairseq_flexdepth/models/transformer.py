@@ -13,8 +13,9 @@ from fairseq_flexdepth.depth.plan import DepthPlan, build_plan
 from fairseq_flexdepth.depth.space import DepthPair, DepthSpace, parse_depths
 from fairseq_flexdepth.depth.subnetworks import assign_subnetworks
 from fairseq_flexdepth.models.accumulated_losses import accumulated_losses
+from fairseq_flexdepth.models.checkpoint_file import brief
 from fairseq_flexdepth.models.checkpoint_fit import check_fits
-from fairseq_flexdepth.models.config import FlexDepthTransformerConfig, nested_config
+from fairseq_flexdepth.models.config import FlexDepthTransformerConfig, check_sizes, nested_config
 from fairseq_flexdepth.models.depth_losses import DepthBatch, WordDistillation, stacked_losses
 from fairseq_flexdepth.models.layer_sharing import check_sharing
 from fairseq_flexdepth.models.transformer_decoder import FlexDepthDecoder
@@ -56,6 +57,7 @@ class FlexDepthTransformer(TransformerModelBase):
                 f"--adaptive-softmax-cutoff {config.adaptive_softmax_cutoff}: "
                 "a model of many depths needs the full softmax; leave the option out"
             )
+        check_sizes(config)
         check_sharing(config)
         _check_residual_init(config, task)
         return super().build_model(config, task)
@@ -189,11 +191,15 @@ class FlexDepthTransformer(TransformerModelBase):
         """As fairseq's.
 
         Raises:
-            ValueError: the dictionaries, the layers or ``--residual-init`` are not those of the checkpoint.
+            ValueError: the dictionaries, the layers or ``--residual-init`` are not those of the checkpoint, or it
+                lacks weights.
         """
         check_fits(self, state_dict)
         self.residuals_profiled = True
-        return super().load_state_dict(state_dict, *args, **kwargs)
+        try:
+            return super().load_state_dict(state_dict, *args, **kwargs)
+        except (RuntimeError, KeyError) as error:  # torch's; 0.12.2's encoder layers raise the other
+            raise ValueError(f"the checkpoint's weights are not those of this model: {brief(error)}") from error
 
 
 def _check_residual_init(cfg: TransformerConfig, task: Any) -> None:

@@ -19,6 +19,7 @@ from fairseq_flexdepth.criterions.selection_metrics import DepthSelectionCriteri
 from fairseq_flexdepth.decoding.depth_labels import DepthLabels, check_labels, labels_file, load_labels
 from fairseq_flexdepth.models.depth_selector import DEFAULT_WIDTH
 from fairseq_flexdepth.models.initial_embeddings import translation_embeddings
+from fairseq_flexdepth.tasks.binarised_files import check_split, read_dictionary
 from fairseq_flexdepth.tasks.labelled_sentences import LabelledSentences
 from fairseq_flexdepth.tasks.resuming import portable
 
@@ -61,7 +62,7 @@ class DepthSelectionTask(FairseqTask):
         if not os.path.isdir(cfg.data):
             raise ValueError(f"DATA {cfg.data}: no such directory; expected one made by fairseq-flexdepth oracle")
         language = _source_language(cfg.data, cfg.source_lang)
-        dictionary = cls.load_dictionary(os.path.join(cfg.data, f"dict.{language}.txt"))
+        dictionary = read_dictionary(os.path.join(cfg.data, f"dict.{language}.txt"))
         logger.info("[%s] dictionary: %d types", language, len(dictionary))
         return cls(cfg, language, dictionary)
 
@@ -87,6 +88,7 @@ class DepthSelectionTask(FairseqTask):
         path = labels_file(self.cfg.data, split)
         training = split == self.cfg.train_subset
         labels = self.labels if training else load_labels(self.cfg.data, split, f"DATA {self.cfg.data}")
+        check_split(self.cfg.data, split, combine=False, dictionaries={self.language: self.dictionary})
         prefix = os.path.join(self.cfg.data, f"{split}.{self.language}")
         source = data_utils.load_indexed_dataset(prefix, self.dictionary, self.cfg.dataset_impl)
         if source is None:

@@ -7,6 +7,8 @@ import numpy
 import torch
 from fairseq.data import BaseWrapperDataset
 
+from fairseq_flexdepth.models.checkpoint_file import brief
+
 
 class WeightedSentences(BaseWrapperDataset):
     """A data set whose batches also hold ``sentence_weights``, one a sentence.
@@ -16,12 +18,16 @@ class WeightedSentences(BaseWrapperDataset):
         path: the file of weights, in the order of the data.
 
     Raises:
-        ValueError: there are more or fewer weights than sentences.
+        ValueError: the file is damaged, or there are more or fewer weights than sentences.
     """
 
     def __init__(self, dataset: Any, path: str) -> None:
         super().__init__(dataset)
-        self.weights = torch.from_numpy(numpy.load(path))
+        try:
+            self.weights = torch.from_numpy(numpy.load(path))
+        except (EOFError, OSError, TypeError, ValueError) as error:
+            reason = f"not the weights of fairseq-flexdepth distill, or damaged: {brief(error)}"
+            raise ValueError(f"{path}: {reason}") from error
         if len(self.weights) != len(dataset):
             raise ValueError(f"{path}: holds {len(self.weights)} weights for {len(dataset)} sentences")
 

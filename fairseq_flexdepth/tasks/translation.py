@@ -1,11 +1,10 @@
 """fairseq's translation task with ``--enc-layers``, ``--dec-layers`` and ``--depth-selector``."""
 
-import glob
 import logging
 import os
 import time
 from dataclasses import dataclass, field
-from typing import Any, Optional, Sequence
+from typing import Any, Optional, Sequence, Set
 
 from fairseq import utils
 from fairseq.dataclass import ChoiceEnum
@@ -19,6 +18,12 @@ from fairseq_flexdepth.depth.space import written_pair
 from fairseq_flexdepth.depth.subnetworks import STRATEGIES
 from fairseq_flexdepth.modules.mixed_precision import loss_scale, refresh_fp32_copies
 from fairseq_flexdepth.modules.pruned_weights import PrunedWeights
+from fairseq_flexdepth.tasks.binarised_files import (
+    check_split,
+    named_batching_mistakes,
+    read_dictionary,
+    splits_in,
+)
 from fairseq_flexdepth.tasks.resuming import portable
 from fairseq_flexdepth.tasks.sentence_weights import WeightedSentences, weights_file
 
@@ -69,31 +74,53 @@ class FlexDepthTranslationTask(TranslationTask):
     weighs_sentences = True  # where there is no criterion
     selective: Optional[SelectiveDecoding] = None
     decoding_models: Sequence[Any] = ()
+    checked_splits: Set[str] = set()  # whose files were looked at; a training loads its data again every epoch
 
     @classmethod
     def setup_task(cls, cfg: FlexDepthTranslationConfig, **kwargs: Any) -> "FlexDepthTranslationTask":
         """As fairseq's.
 
         Raises:
-            ValueError: a data directory is missing.
+            ValueError: a data directory is missing, or does not tell its languages, or has no dictionaries.
         """
         for path in utils.split_paths(cfg.data):
             if not os.path.isdir(path):
                 raise ValueError(f"DATA {path}: no such directory; expected one made by fairseq-preprocess")
-        return super().setup_task(cfg, **kwargs)
+        try:
+            return super().setup_task(cfg, **kwargs)
+        except Exception as error:
+            if type(error) is not Exception:
+                raise
+            raise ValueError(f"DATA {cfg.data}: {error}, or a directory made by fairseq-preprocess") from error
+
+    @classmethod
+    def load_dictionary(cls, filename: str) -> Any:
+        """As fairseq's.
+
+        Raises:
+            ValueError: there is no such file, or it is no dictionary.
+        """
+        return read_dictionary(filename)
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs: Any) -> None:
         """As fairseq's; a split made by ``distill --select all`` has weights.
 
         Raises:
-            ValueError: the split has no sentences, or weights that the criterion ignores.
+            ValueError: the split is missing, empty, damaged or of other dictionaries, or has weights that the
+                criterion ignores.
         """
-        for path in utils.split_paths(self.cfg.data):
-            for file in glob.glob(os.path.join(glob.escape(path), f"{glob.escape(split)}.*.bin")):
-                if os.path.getsize(file) == 0:
-                    raise ValueError(f"{file}: has no sentences; expected at least one")
-        super().load_dataset(split, epoch, combine, **kwargs)
         folders = utils.split_paths(self.cfg.data)
+        if split not in self.checked_splits:
+            dictionaries = {self.cfg.source_lang: self.source_dictionary, self.cfg.target_lang: self.target_dictionary}
+            for folder in folders:
+                check_split(folder, split, combine, dictionaries)
+            self.checked_splits = {*self.checked_splits, split}
+        try:
+            super().load_dataset(split, epoch, combine, **kwargs)
+        except FileNotFoundError as error:
+            languages = f"{self.cfg.source_lang}-{self.cfg.target_lang}"
+            there = ", ".join(splits_in(folders)) or "no split at all"
+            raise ValueError(f"DATA {self.cfg.data}: no split {split} of {languages}; it has {there}") from error
         weights = weights_file(folders[(epoch - 1) % len(folders)], split, self.cfg.source_lang, self.cfg.target_lang)
         if os.path.exists(weights):
             if not self.weighs_sentences:
@@ -192,13 +219,14 @@ class FlexDepthTranslationTask(TranslationTask):
         """As fairseq's; with ``--depth-selector`` a batch holds sentences of one depth.
 
         Raises:
-            ValueError: the selector or the labels do not fit the models or the data.
+            ValueError: a sentence is too long, or the selector or the labels do not fit the models or the data.
         """
-        if self.selective is None:
-            return portable(super().get_batch_iterator(dataset, *args, **kwargs))
         split = next((name for name, known in self.datasets.items() if known is dataset), None)
-        grouped = self.selective.group(dataset, split, self.decoding_models)
-        iterator = super().get_batch_iterator(grouped, *args, **kwargs)
+        with named_batching_mistakes(split or "input", kwargs.get("max_tokens")):
+            if self.selective is None:
+                return portable(super().get_batch_iterator(dataset, *args, **kwargs))
+            grouped = self.selective.group(dataset, split, self.decoding_models)
+            iterator = super().get_batch_iterator(grouped, *args, **kwargs)
         self.selective.expect(iterator)
         return iterator
 

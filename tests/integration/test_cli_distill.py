@@ -244,7 +244,7 @@ def test_mistakes_are_one_line_and_nothing_is_lost(
     fails(f"--path {tmp_path / 'none.pt'}: no such file", data, "--path", tmp_path / "none.pt", *new)
     fails("--path: required", data, *new)
     fails(f"--path {language_model}: holds a TransformerLanguageModel", data, "--path", language_model, *new)
-    fails("Dataset not found: none", *given, *new, "--gen-subset", "none")
+    fails(f"DATA {data}: no split none of src-tgt; it has test, train, valid", *given, *new, "--gen-subset", "none")
     fails("--shard-id 3: expected 0 to 2 with --num-shards 3", *given, *new, "--num-shards", 3, "--shard-id", 3)
     fails("--num-shards 0: expected 1 or more", *given, *new, "--num-shards", 0)
     fails("--max-length 0: expected 1 or more", *given, *new, "--max-length", 0)

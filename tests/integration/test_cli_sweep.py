@@ -155,7 +155,7 @@ def test_mistakes_are_one_line_and_leave_nothing_behind(
         ((data, "--path", tmp_path / "none.pt"), f"--path {tmp_path / 'none.pt'}: no such file"),
         ((data,), "--path: required"),
         ((*given, "--path", checkpoint), f"--path {checkpoint}: given twice"),
-        ((*given, "--gen-subset", "missing"), "Dataset not found: missing"),
+        ((*given, "--gen-subset", "missing"), f"DATA {data}: no split missing of src-tgt"),
         ((*given, "--depths", "1-1,4-2"), f"--depths 4-2: {checkpoint} supports 1-1, 1-2, 2-1, 2-2, 3-1, 3-2"),
         ((*given, "--depths", "1"), "--depths 1: expected encoder and decoder depths such as 1-1,3-2"),
         ((*given, "--depths", "1-1", "--enc-layers", 1), "--depths 1-1: names both depths; leave out --enc-layers"),

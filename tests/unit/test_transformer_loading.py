@@ -46,7 +46,7 @@ def test_other_keys_are_still_refused():
     model = tiny.flexible_model()
     state = model.state_dict()
     state["encoder.layers.0.gate"] = torch.zeros(1)
-    with pytest.raises(RuntimeError, match=r"Unexpected key\(s\) in state_dict: \"encoder.layers.0.gate\""):
+    with pytest.raises(ValueError, match=r"Unexpected key\(s\) in state_dict: \"encoder.layers.0.gate\""):
         model.load_state_dict(state, strict=True)
 
 

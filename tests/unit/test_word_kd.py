@@ -191,7 +191,7 @@ def test_validation_logs_the_same_kinds_of_losses(monkeypatch: pytest.MonkeyPatc
     [
         ({"kd_alpha": 1.5}, "--kd-alpha 1.5: expected a number from 0 to 1"),
         ({"kd_alpha": -0.1}, "--kd-alpha -0.1: expected"),
-        ({"kd_temperature": 0.0}, "--kd-temperature 0.0: expected a number above 0"),
+        ({"kd_temperature": 0.0}, "--kd-temperature 0.0: expected a finite number above 0"),
         ({"kd_topk": 22}, r"--kd-topk 22: expected 0 \(all\) to 21, the size of the dictionary"),
         ({"kd_topk": -1}, "--kd-topk -1: expected"),
         ({"label_smoothing": 2.0}, "--label-smoothing 2.0: expected"),

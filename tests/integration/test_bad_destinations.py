@@ -1,0 +1,128 @@
+"""Destinations that cannot be written: a full disk, a read-only folder, a path below a file. Earlier outputs stay."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any, Iterator, List, Tuple
+
+import pytest
+
+from fairseq_flexdepth.cli.main import main
+from tests.integration.refusals import DECODING, contents, ours
+
+resource = pytest.importorskip("resource")
+
+
+def commands(data: Path, checkpoint: Path, place: Path) -> List[Tuple[Any, ...]]:
+    """Every sub-command that writes, its results going to *place*."""
+    decode = (data, "--path", checkpoint, *DECODING)
+    return [
+        ("prune", "--path", checkpoint, "--fraction", 0.5, "--output", place),
+        ("average", "--inputs", checkpoint, checkpoint, "--output", place),
+        ("export", "--path", checkpoint, "--data", data, "--output", place),
+        ("sweep", *decode, "--depths", "1-1", "--output", place),
+        ("oracle", *decode, "--gen-subset", "valid", "--output", place),
+        ("distill", *decode, "--gen-subset", "valid", "--dest", place),
+    ]
+
+
+NAMES = ["prune", "average", "export", "sweep", "oracle", "distill"]
+FILES = NAMES[:3]
+
+
+@pytest.mark.parametrize("number", range(len(NAMES)), ids=NAMES)
+@pytest.mark.parametrize("below", ["file", "file/deeper/still"])
+def test_below_a_file(number: int, below: str, data: Path, checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("precious")
+    place = tmp_path / below / "new"
+    command = commands(data, checkpoint, place)[number]
+    option = "--dest" if NAMES[number] == "distill" else "--output"
+    assert ours(*command) == f"{option} {place}: {tmp_path / 'file'} is no folder; expected one to write to"
+    assert contents(tmp_path) == {"file": b"precious"}
+
+
+@pytest.mark.parametrize("number", range(len(NAMES)), ids=NAMES)
+def test_a_folder_that_refuses_even_root(number: int, data: Path, checkpoint: Path) -> None:
+    if not os.path.isdir("/proc/self"):
+        pytest.skip("no /proc here")
+    line = ours(*commands(data, checkpoint, Path("/proc/flexdepth"))[number])
+    assert "/proc" in line
+    assert any(reason in line for reason in ("No such file or directory", "cannot be written to")), line
+
+
+@pytest.mark.parametrize("command", FILES)
+def test_a_folder_in_place_of_a_file(command: str, data: Path, checkpoint: Path, tmp_path: Path) -> None:
+    line = ours(*commands(data, checkpoint, tmp_path)[FILES.index(command)])
+    assert line == f"--output {tmp_path}: is a directory; expected a file"
+    assert not list(tmp_path.iterdir())
+
+
+@contextlib.contextmanager
+def mounted(folder: Path, options: str) -> Iterator[None]:
+    """A small file system in *folder*, where mounting is allowed."""
+    mount = shutil.which("mount")
+    command = [str(mount), "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    if mount is None or subprocess.run(command, stderr=subprocess.DEVNULL).returncode != 0:
+        pytest.skip("mounting is not allowed here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@contextlib.contextmanager
+def small_files(size: int) -> Iterator[None]:
+    """No file may grow beyond *size* bytes: writing fails as on a full disk, without any mount."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_read_only_file_system(data: Path, checkpoint: Path, tmp_path: Path) -> None:
+    with mounted(tmp_path, "size=64k,ro"):
+        for command in commands(data, checkpoint, tmp_path / "new"):
+            line = ours(*command)
+            assert line.endswith(f"{tmp_path / 'new'}: {tmp_path} cannot be written to; expected a folder that can")
+
+
+# Of each command's results: a number of bytes beyond which they do not fit, and what was done stays.
+@pytest.mark.parametrize(
+    ("number", "size", "stays"),
+    [(0, 4096, ""), (1, 40000, ""), (2, 70000, ""), (3, 8192, "unfinished.jsonl"), (4, 8192, "shard-0"), (5, 200, "")],
+    ids=NAMES,
+)
+def test_no_space_left(number: int, size: int, stays: str, data: Path, checkpoint: Path, tmp_path: Path) -> None:
+    """The earlier result stays; finished batches do, too, and the same command goes on with them."""
+    place = tmp_path / "new"
+    command = commands(data, checkpoint, place)[number]
+    again = (*command, "--overwrite") if NAMES[number] not in FILES else command
+    assert main([*map(str, command)]) == 0
+    before = contents(tmp_path)
+    with small_files(size):
+        line = ours(*again)
+    assert "File too large" in line and str(tmp_path) in line, line
+    after = contents(tmp_path)
+    assert {name: after.pop(name) for name in before} == before
+    assert [stays in name for name in after] == ([True] if stays else []), after.keys()
+    assert main([*map(str, again)]) == 0
+    assert contents(tmp_path).keys() == before.keys()
+
+
+@pytest.mark.parametrize("number", range(len(NAMES)), ids=NAMES)
+def test_a_full_disk(number: int, data: Path, checkpoint: Path, tmp_path: Path) -> None:
+    """Nothing is there but finished batches."""
+    with mounted(tmp_path, "size=16k"):
+        (tmp_path / "earlier").write_text("precious")
+        line = ours(*commands(data, checkpoint, tmp_path / "new")[number])
+        assert "No space left on device" in line and str(tmp_path) in line, line
+        left = {name for name in contents(tmp_path) if not name.endswith(".jsonl")}
+        assert left == {"earlier"}
+        assert (tmp_path / "earlier").read_text() == "precious"
