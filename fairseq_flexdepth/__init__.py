@@ -14,10 +14,11 @@ __version__ = "0.1.0"
 def register() -> None:
     """Register everything with fairseq; doing so again changes nothing."""
     from fairseq_flexdepth import compat, criterions  # noqa: F401
-    from fairseq_flexdepth.models import architectures, depth_selector  # noqa: F401
+    from fairseq_flexdepth.models import architectures, checkpoint_file, depth_selector  # noqa: F401
     from fairseq_flexdepth.tasks import depth_selection, translation  # noqa: F401
 
     compat.allow_safe_checkpoints()
+    checkpoint_file.guard_checkpoints()
     compat.keep_last_batch()
 
 

@@ -1,14 +1,13 @@
 """Loading a trained depth selector for decoding: its checkpoint is all that is needed."""
 
-import os
 from types import SimpleNamespace
 from typing import Any, Tuple
 
 import numpy
 from fairseq import models as fairseq_models
-from fairseq.checkpoint_utils import load_checkpoint_to_cpu
 
 from fairseq_flexdepth.decoding.depth_labels import DepthLabels
+from fairseq_flexdepth.models.checkpoint_file import read_checkpoint
 from fairseq_flexdepth.models.depth_selector import DepthSelector, pairs_of
 from fairseq_flexdepth.modules.checksums import dictionary_checksum
 
@@ -26,14 +25,9 @@ def load_selector(path: str, source_dictionary: Any) -> Tuple[DepthSelector, flo
         ValueError: there is no such file, it is no selector, or was trained with another dictionary.
     """
     option = f"--depth-selector {path}"
-    if not os.path.isfile(path):
-        raise ValueError(f"{option}: no such file")
-    try:
-        state = load_checkpoint_to_cpu(path)
-        cfg, weights = state["cfg"], state["model"]
-        name = cfg.model._name
-    except Exception as error:  # whatever torch's reader or fairseq stumbles over first
-        raise ValueError(f"{option}: cannot be read as a fairseq checkpoint: {error!r}") from error
+    state = read_checkpoint("--depth-selector", path)
+    cfg, weights = state["cfg"], state["model"]
+    name = getattr(cfg.model, "_name", None)
     if name != "depth_selector":
         raise ValueError(f"{option}: expected a checkpoint of --arch depth_selector, given a {name}")
     if int(weights["dictionary_checksum"]) != dictionary_checksum(source_dictionary):

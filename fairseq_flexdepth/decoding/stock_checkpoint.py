@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from fairseq_flexdepth.compat import FAST_PATH_NAMES, allow_safe_checkpoints
 from fairseq_flexdepth.decoding.admin_folding import cannot_fold, fold_residual_scales
 from fairseq_flexdepth.decoding.depth import choose_depth, current_depth, depth_space
+from fairseq_flexdepth.models.checkpoint_file import read_checkpoint
 from fairseq_flexdepth.models.config import FlatTransformerConfig
 from fairseq_flexdepth.models.transformer import FlexDepthTransformer
 from fairseq_flexdepth.modules.admin import SCALE_SUFFIX
@@ -62,10 +63,7 @@ def load_translation_model(path: str, data: Optional[str]) -> LoadedModel:
         ValueError: the file is no such checkpoint, or there are no dictionaries.
     """
     allow_safe_checkpoints()
-    try:
-        state = checkpoint_utils.load_checkpoint_to_cpu(path, {} if data is None else {"data": data})
-    except Exception as error:  # whatever torch or fairseq stumbles over first
-        raise ValueError(f"--path {path}: cannot be read as a fairseq checkpoint: {error!r}") from error
+    state = read_checkpoint("--path", path, {} if data is None else {"data": data})
     _check_kind(path, state["cfg"])
     precision = _precision(state["model"])
     task = _task(state["cfg"].task)

@@ -1,10 +1,10 @@
 """Embeddings that a depth selector starts from: those of the translation model (tied_multi §4.2)."""
 
-import os
 from typing import Any
 
-from fairseq.checkpoint_utils import load_checkpoint_to_cpu
 from torch import Tensor
+
+from fairseq_flexdepth.models.checkpoint_file import read_checkpoint
 
 _KEY = "encoder.embed_tokens.weight"
 
@@ -16,12 +16,7 @@ def translation_embeddings(path: str, dictionary: Any) -> Tensor:
         ValueError: there is no such file, it is no checkpoint, or has no embeddings of *dictionary*'s words.
     """
     option = f"--init-embeddings-from {path}"
-    if not os.path.isfile(path):
-        raise ValueError(f"{option}: no such file")
-    try:
-        weights = load_checkpoint_to_cpu(path)["model"]
-    except Exception as error:  # whatever torch's reader or fairseq stumbles over first
-        raise ValueError(f"{option}: cannot be read as a fairseq checkpoint: {error!r}") from error
+    weights = read_checkpoint("--init-embeddings-from", path)["model"]
     if _KEY not in weights:
         raise ValueError(f"{option}: has no {_KEY}; expected a checkpoint of --task translation")
     if len(weights[_KEY]) != len(dictionary):

@@ -8,13 +8,13 @@ from typing import Any, Dict, List, NamedTuple, Sequence
 
 import torch
 from fairseq import models as fairseq_models
-from fairseq.checkpoint_utils import load_checkpoint_to_cpu
 from fairseq.data import Dictionary
 from fairseq.data.data_utils import infer_language_pair
 from fairseq.models import ARCH_MODEL_REGISTRY, MODEL_REGISTRY, FairseqEncoderDecoderModel
 from torch import Tensor, nn
 
 from fairseq_flexdepth.compat import disable_encoder_fast_path
+from fairseq_flexdepth.models.checkpoint_file import read_checkpoint
 from fairseq_flexdepth.modules.layer_trace import LayerTrace, traced
 from fairseq_flexdepth.modules.soft_targets import SoftTargets, soft_targets, summed_distributions
 
@@ -90,13 +90,8 @@ def load_teacher(paths: str, task: Any) -> Teacher:
 
 def _load(path: str, task: Any) -> Any:
     option = f"--teacher-path {path}"
-    if not os.path.isfile(path):
-        raise ValueError(f"{option}: no such file")
-    try:
-        state = load_checkpoint_to_cpu(path)
-        cfg, weights = state["cfg"], state["model"]
-    except Exception as error:  # whatever torch's reader or fairseq stumbles over first
-        raise ValueError(f"{option}: cannot be read as a fairseq checkpoint: {error!r}") from error
+    state = read_checkpoint("--teacher-path", path)
+    cfg, weights = state["cfg"], state["model"]
     model_class = {**MODEL_REGISTRY, **ARCH_MODEL_REGISTRY}.get(cfg.model._name)
     if model_class is None or not issubclass(model_class, FairseqEncoderDecoderModel):
         raise ValueError(f"{option}: expected an encoder-decoder, given a {cfg.model._name}")

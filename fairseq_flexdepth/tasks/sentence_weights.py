@@ -16,12 +16,15 @@ class WeightedSentences(BaseWrapperDataset):
         path: the file of weights, in the order of the data.
 
     Raises:
-        ValueError: there are more or fewer weights than sentences.
+        ValueError: the file holds something else than numbers, or more or fewer of them than there are sentences.
     """
 
     def __init__(self, dataset: Any, path: str) -> None:
         super().__init__(dataset)
-        self.weights = torch.from_numpy(numpy.load(path))
+        try:
+            self.weights = torch.from_numpy(numpy.load(path, allow_pickle=False))
+        except (ValueError, TypeError, EOFError) as error:
+            raise ValueError(f"{path}: not the weights of fairseq-flexdepth distill, or damaged: {error}") from error
         if len(self.weights) != len(dataset):
             raise ValueError(f"{path}: holds {len(self.weights)} weights for {len(dataset)} sentences")
 
