@@ -87,8 +87,8 @@ def _loads_safely() -> bool:
 @lru_cache(maxsize=None)
 def _warn_of_unsafe_loading() -> None:
     logger.warning(
-        "torch %s, as it is set up, cannot tell whether a checkpoint carries code, which loading it would run: load none "
-        "of people you do not trust; torch 2.6 and newer refuses them",
+        "torch %s, as it is set up, cannot tell whether a checkpoint carries code, which loading it would run: load "
+        "none of people you do not trust; torch 2.6 and newer refuses them",
         torch.__version__,
     )
 

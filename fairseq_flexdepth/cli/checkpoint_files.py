@@ -12,7 +12,7 @@ def load_checkpoint(path: str, option: str) -> Dict[str, Any]:
     """The checkpoint that *option* names, on the CPU.
 
     Raises:
-        ValueError: there is no such file, it is no fairseq checkpoint, or holds something else than weights and options.
+        ValueError: there is no such file, it is no fairseq checkpoint, or holds more than weights and options.
     """
     import torch
 

@@ -1,6 +1,5 @@
 """A checkpoint that carries code is refused wherever one may be named, in one line, and the code never runs."""
 
-import os
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Tuple
 
@@ -13,22 +12,11 @@ from fairseq_flexdepth.cli.main import main
 from fairseq_flexdepth.decoding.depth_labels import load_labels
 from fairseq_flexdepth.tasks.sentence_weights import WeightedSentences
 from recipes.common import training
+from tests.hostile import CHECKS, Code, checked
 from tests.integration import cli, selector_cli
 from tests.labels import write_labels
 
-CHECKS = torch.__version__ >= (2, 6)
-checked = pytest.mark.skipif(not CHECKS, reason="torch before 2.6 cannot tell whether a checkpoint carries code")
 REFUSED = ": cannot be read as a fairseq checkpoint: it holds something else than weights and options (posix.mkdir)"
-
-
-class Code:
-    """Makes a folder where it is unpickled."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = str(marker)
-
-    def __reduce__(self) -> Tuple[Callable, tuple]:
-        return os.mkdir, (self.marker,)
 
 
 @pytest.fixture(scope="module")

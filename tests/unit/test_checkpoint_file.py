@@ -2,7 +2,6 @@
 
 import io
 import logging
-import os
 import pickle
 import re
 import tarfile
@@ -18,38 +17,26 @@ from fairseq_flexdepth import compat
 from fairseq_flexdepth.models import architectures  # noqa: F401  (the models)
 from fairseq_flexdepth.models.checkpoint_file import read_checkpoint
 from tests import tiny
-
-CHECKS = torch.__version__ >= (2, 6)
-checked = pytest.mark.skipif(not CHECKS, reason="torch before 2.6 cannot tell whether a checkpoint carries code")
+from tests.hostile import CHECKS, Code, checked
 
 
-class Code:
-    """Makes a folder where it is unpickled."""
-
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
-
-    def __reduce__(self) -> Any:
-        return os.mkdir, (self.folder,)
-
-
-def zipped(path: Path, folder: str) -> None:
+def zipped(path: Path, folder: Path) -> None:
     torch.save({"model": {}, "args": Namespace(arch=Code(folder))}, str(path))
 
 
-def legacy(path: Path, folder: str) -> None:
+def legacy(path: Path, folder: Path) -> None:
     torch.save({"model": Code(folder)}, str(path), _use_new_zipfile_serialization=False)
 
 
-def bare(path: Path, folder: str) -> None:
+def bare(path: Path, folder: Path) -> None:
     path.write_bytes(pickle.dumps(Code(folder), 0))
 
 
-def instance(path: Path, folder: str) -> None:
+def instance(path: Path, folder: Path) -> None:
     path.write_bytes(f"(S'{folder}'\niposix\nmkdir\n.".encode())
 
 
-def archived(path: Path, folder: str) -> None:
+def archived(path: Path, folder: Path) -> None:
     with tarfile.open(str(path), "w") as files:
         for name in ("storages", "tensors", "pickle"):
             content = pickle.dumps(Code(folder), 2)
@@ -58,11 +45,11 @@ def archived(path: Path, folder: str) -> None:
             files.addfile(member, io.BytesIO(content))
 
 
-def script(path: Path, folder: str) -> None:
+def script(path: Path, folder: Path) -> None:
     torch.jit.script(torch.nn.Linear(1, 1)).save(str(path))
 
 
-FORMS: Dict[str, Callable[[Path, str], None]] = {
+FORMS: Dict[str, Callable[[Path, Path], None]] = {
     form.__name__: form for form in (zipped, legacy, bare, instance, archived, script)
 }
 
@@ -72,7 +59,7 @@ FORMS: Dict[str, Callable[[Path, str], None]] = {
 @pytest.mark.parametrize("form", FORMS)
 def test_code_in_any_form_of_file(tmp_path: Path, form: str) -> None:
     path, folder = tmp_path / "code.pt", tmp_path / "code-ran"
-    FORMS[form](path, str(folder))
+    FORMS[form](path, folder)
     expected = f"^--teacher-path {path}: cannot be read as a fairseq checkpoint: it holds something else than weights"
     with pytest.raises(ValueError, match=expected) as error:
         read_checkpoint("--teacher-path", str(path))
