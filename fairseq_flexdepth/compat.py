@@ -6,8 +6,12 @@ torch 1.12.
 
 import argparse
 import collections
+import logging
+import os
+import pickle
+import re
 from contextlib import contextmanager
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
 
 import numpy
@@ -19,6 +23,8 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import AnyNode, DictConfig, ListConfig
 from omegaconf.base import ContainerMetadata, Metadata
 from torch import nn
+
+logger = logging.getLogger(__name__)
 
 # Parameters of 0.12.2's encoder layers, read by its inference fast path alone and never trained.
 FAST_PATH_NAMES = (
@@ -43,6 +49,48 @@ def allow_safe_checkpoints() -> None:
         options = [DictConfig, ListConfig, AnyNode, ContainerMetadata, Metadata, Any]
         builtin = [collections.defaultdict, dict, list, int]
         torch.serialization.add_safe_globals([argparse.Namespace, _TensorPlaceholder, *options, *builtin])
+
+
+class UnsafeCheckpointError(ValueError):
+    """A checkpoint that may carry code; the message begins with the file."""
+
+
+@contextmanager
+def reading_checkpoint(path: str) -> Iterator[None]:
+    """Let torch's loader read a checkpoint in this context, and say in one line what its safe loader refuses.
+
+    torch before 2.6 runs whatever code the file carries, which the log then says once.
+
+    Raises:
+        UnsafeCheckpointError: the file holds something else than weights and options.
+    """
+    if not _loads_safely():
+        _warn_of_unsafe_loading()
+    try:
+        yield
+    except (pickle.UnpicklingError, RuntimeError) as error:
+        if not (_loads_safely() and re.search("weights.only", str(error), re.IGNORECASE)):
+            raise
+        named = re.search(r"GLOBAL (\S+)", str(error))
+        what = f" ({named.group(1)}), which could run code" if named else ""
+        # Not chained: torch's own message says how to load it all the same.
+        raise UnsafeCheckpointError(
+            f"{path}: cannot be read as a fairseq checkpoint: it holds something else than weights and options{what}"
+        ) from None
+
+
+def _loads_safely() -> bool:
+    switched_off = os.environ.get("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "") in ("1", "y", "yes", "true")
+    return bool(torch.__version__ >= (2, 6)) and not switched_off
+
+
+@lru_cache(maxsize=None)
+def _warn_of_unsafe_loading() -> None:
+    logger.warning(
+        "torch %s, as it is set up, cannot tell whether a checkpoint carries code, which loading it would run: load "
+        "none of people you do not trust; torch 2.6 and newer refuses them",
+        torch.__version__,
+    )
 
 
 def keep_last_batch() -> None:

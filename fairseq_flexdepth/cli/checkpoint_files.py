@@ -14,20 +14,23 @@ def load_checkpoint(path: str, option: str) -> Dict[str, Any]:
     """The checkpoint that *option* names, on the CPU.
 
     Raises:
-        ValueError: there is no such file, or it is no fairseq checkpoint.
+        ValueError: there is no such file, it is no fairseq checkpoint, or holds more than weights and options.
     """
     import torch
 
-    from fairseq_flexdepth.compat import allow_safe_checkpoints
+    from fairseq_flexdepth.compat import UnsafeCheckpointError, allow_safe_checkpoints, reading_checkpoint
     from fairseq_flexdepth.models.checkpoint_file import brief
 
     if not os.path.isfile(path):
         raise ValueError(f"{option} {path}: no such file")
     allow_safe_checkpoints()
     try:
-        checkpoint = torch.load(path, map_location="cpu")
+        with reading_checkpoint(path):
+            checkpoint = torch.load(path, map_location="cpu")
+    except UnsafeCheckpointError as error:
+        raise ValueError(f"{option} {error}") from None
     except Exception as error:  # whatever torch's reader stumbles over first
-        raise ValueError(f"{option} {path}: cannot be read as a checkpoint: {brief(error)}") from error
+        raise ValueError(f"{option} {path}: cannot be read as a fairseq checkpoint: {brief(error)}") from error
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("model"), dict) or not checkpoint["model"]:
         raise ValueError(f"{option} {path}: expected a fairseq checkpoint")
     return checkpoint

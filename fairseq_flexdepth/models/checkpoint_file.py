@@ -1,11 +1,14 @@
-"""Checkpoints that are none, or not of the model they are for: one line that names the file, in place of torch's."""
+"""Checkpoints that are none, carry code or are not of the model they are for: one line that names the file."""
 
 import os
 from functools import wraps
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, Optional
 
 from fairseq import checkpoint_utils
 from torch import Tensor, nn
+
+from fairseq_flexdepth.compat import UnsafeCheckpointError, reading_checkpoint
+from fairseq_flexdepth.models.evaluated_options import refuse_code
 
 LONGEST_REASON = 300  # characters: torch lists every parameter and explains its loaders
 
@@ -18,25 +21,37 @@ def brief(error: BaseException) -> str:
     return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} ..."
 
 
-def name_broken_checkpoints() -> None:
-    """Let fairseq, wherever it reads a checkpoint, answer a file that is none by a ``ValueError`` that names it."""
-    stock = checkpoint_utils.load_checkpoint_to_cpu
-    if hasattr(stock, "__wrapped__"):
-        return
+def guard_checkpoints() -> None:
+    """Let fairseq, wherever it reads a checkpoint, answer one that is none or carries code by a line that names it."""
+    for name, check in (("load_checkpoint_to_cpu", _check_parts), ("load_ema_from_checkpoint", None)):
+        stock = getattr(checkpoint_utils, name)
+        if not hasattr(stock, "__wrapped__"):
+            setattr(checkpoint_utils, name, _guarded(stock, check))
 
+
+def _guarded(stock: Callable, check: Optional[Callable]) -> Callable:
     @wraps(stock)
-    def load_checkpoint_to_cpu(path: str, *args: Any, **kwargs: Any) -> Dict[str, Any]:
+    def load(path: str, *args: Any, **kwargs: Any) -> Dict[str, Any]:
         try:
-            state = stock(path, *args, **kwargs)
+            with reading_checkpoint(path):
+                state = stock(path, *args, **kwargs)
+        except UnsafeCheckpointError:
+            raise
         except Exception as error:  # whatever torch's reader or fairseq stumbles over first
             raise ValueError(f"{path}: cannot be read as a fairseq checkpoint: {brief(error)}") from error
-        if not isinstance(state.get("model"), dict) or not state["model"]:
-            raise ValueError(f"{path}: cannot be read as a fairseq checkpoint: it holds no model")
-        if state.get("cfg") is None and state.get("args") is None:
-            raise ValueError(f"{path}: cannot be read as a fairseq checkpoint: it does not hold the model's options")
+        if check is not None:
+            check(path, state)
+        refuse_code(path, state)
         return state
 
-    checkpoint_utils.load_checkpoint_to_cpu = load_checkpoint_to_cpu
+    return load
+
+
+def _check_parts(path: str, state: Dict[str, Any]) -> None:
+    if not isinstance(state.get("model"), dict) or not state["model"]:
+        raise ValueError(f"{path}: cannot be read as a fairseq checkpoint: it holds no model")
+    if state.get("cfg") is None and state.get("args") is None:
+        raise ValueError(f"{path}: cannot be read as a fairseq checkpoint: it does not hold the model's options")
 
 
 def read_checkpoint(option: str, path: str, overrides: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:

@@ -42,7 +42,10 @@ fetch() {
         run ln -sfn "$found" "$file"
         return
     fi
-    if [ -e "$file" ]; then return; fi # it got its name when it was whole and verified
+    if [ -e "$file" ]; then # whole, but maybe put there by hand or under CHECKSUMS=skip
+        verify "$file" "$checksum"
+        return
+    fi
     run curl --fail --location --show-error --silent --retry 5 --connect-timeout 30 --continue-at - \
         --output "$file.part" "$url" || die "cannot download $name from $url. ${hint:-Its link may be dead.}
   Put $name into a folder and set SOURCE=folder: it is then taken from there."

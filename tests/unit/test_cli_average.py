@@ -93,7 +93,7 @@ def test_mistakes(tmp_path, capsys):
         ([first, "none.pt"], "--inputs none.pt: no such file"),
         ([first, other], f"--inputs {other}: another model than the first of --inputs: differs in weight"),
         ([first, str(tmp_path / "list.pt")], "list.pt: expected a fairseq checkpoint"),
-        ([first, str(tmp_path / "text.pt")], "text.pt: cannot be read as a checkpoint"),
+        ([first, str(tmp_path / "text.pt")], "text.pt: cannot be read as a fairseq checkpoint"),
         ([str(tmp_path)], f"--inputs {tmp_path}: no such file"),
         ([str(tmp_path), "--num-epoch-checkpoints", "1"], f"--num-epoch-checkpoints 1: {tmp_path} has 0 such"),
         ([first, "--num-epoch-checkpoints", "1"], f"--inputs {first}: expected one directory"),

@@ -184,7 +184,7 @@ def test_mistakes(tmp_path, capsys):
     torch.save({"weights": 1}, str(tmp_path / "other.pt"))
     for path, fraction, output, message in (
         ("none.pt", 0.5, "new.pt", "--path none.pt: no such file"),
-        (text, 0.5, "new.pt", f"--path {text}: cannot be read as a checkpoint"),
+        (text, 0.5, "new.pt", f"--path {text}: cannot be read as a fairseq checkpoint"),
         (tmp_path / "other.pt", 0.5, "new.pt", "other.pt: expected a fairseq checkpoint"),
         (good, 0, "new.pt", "--fraction 0.0: expected a number between 0 and 1, both excluded"),
         (good, 1, "new.pt", "--fraction 1.0: expected a number between 0 and 1"),

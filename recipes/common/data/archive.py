@@ -58,9 +58,10 @@ def members(archive: str) -> Iterator[Member]:
 def inside(folder: str, name: str) -> str:
     """Where a member goes; raises for a name that leads out of the folder."""
     parts = name.replace("\\", "/").split("/")
-    if name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
+    below = [part for part in parts if part not in ("", ".")]
+    if name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0] or not below:
         raise ValueError(f"{name}: a name in an archive that leads out of the folder it is unpacked to; refused")
-    return os.path.join(folder, *[part for part in parts if part not in ("", ".")])
+    return os.path.join(folder, *below)
 
 
 def missing(folder: str, patterns: Sequence[str], found: Set[str]) -> List[str]:

@@ -1,0 +1,112 @@
+"""What a checkpoint may hold: weights and options, in whichever form the file is, and no code."""
+
+import io
+import logging
+import pickle
+import re
+import tarfile
+from argparse import Namespace
+from pathlib import Path
+from typing import Any, Callable, Dict
+
+import pytest
+import torch
+from fairseq import checkpoint_utils
+
+from fairseq_flexdepth import compat
+from fairseq_flexdepth.models import architectures  # noqa: F401  (the models)
+from fairseq_flexdepth.models.checkpoint_file import read_checkpoint
+from tests import tiny
+from tests.hostile import CHECKS, Code, checked
+
+
+def zipped(path: Path, folder: Path) -> None:
+    torch.save({"model": {}, "args": Namespace(arch=Code(folder))}, str(path))
+
+
+def legacy(path: Path, folder: Path) -> None:
+    torch.save({"model": Code(folder)}, str(path), _use_new_zipfile_serialization=False)
+
+
+def bare(path: Path, folder: Path) -> None:
+    path.write_bytes(pickle.dumps(Code(folder), 0))
+
+
+def instance(path: Path, folder: Path) -> None:
+    path.write_bytes(f"(S'{folder}'\niposix\nmkdir\n.".encode())
+
+
+def archived(path: Path, folder: Path) -> None:
+    with tarfile.open(str(path), "w") as files:
+        for name in ("storages", "tensors", "pickle"):
+            content = pickle.dumps(Code(folder), 2)
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            files.addfile(member, io.BytesIO(content))
+
+
+def script(path: Path, folder: Path) -> None:
+    torch.jit.script(torch.nn.Linear(1, 1)).save(str(path))
+
+
+FORMS: Dict[str, Callable[[Path, Path], None]] = {
+    form.__name__: form for form in (zipped, legacy, bare, instance, archived, script)
+}
+
+
+@checked
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("form", FORMS)
+def test_code_in_any_form_of_file(tmp_path: Path, form: str) -> None:
+    path, folder = tmp_path / "code.pt", tmp_path / "code-ran"
+    FORMS[form](path, folder)
+    expected = f"^--teacher-path {path}: cannot be read as a fairseq checkpoint: it holds something else than weights"
+    with pytest.raises(ValueError, match=expected) as error:
+        read_checkpoint("--teacher-path", str(path))
+    assert "\n" not in str(error.value) and "weights_only" not in str(error.value)
+    assert not folder.exists()
+
+
+def nested(name: str, code: str) -> Dict[str, Any]:
+    return {"args": None, "cfg": {"model": {"_name": "fconv", "encoder": {name: code}}}}
+
+
+def flat(name: str, code: str) -> Dict[str, Any]:
+    options = tiny.options(arch="cycle_shared_transformer_lm", task="language_modeling", character_embeddings=True)
+    return {"args": Namespace(**{**vars(options), name: code})}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(
+    "options, name", [(nested, "encoder_layers"), (nested, "xformers_att_config"), (flat, "character_filters")]
+)
+def test_options_that_fairseq_would_evaluate(tmp_path: Path, options: Callable, name: str) -> None:
+    path, folder = tmp_path / "options.pt", tmp_path / "code-ran"
+    history = [{"optimizer_name": "", "lr_scheduler_state": {}, "num_updates": 0}]
+    state = {"model": {}, "extra_state": {}, "optimizer_history": history}
+    code = f"__import__('os').mkdir('{folder}')"
+    torch.save({**state, **options(name, code)}, str(path))
+    with pytest.raises(ValueError, match=f"options.pt: its option {name} is no value but code: {re.escape(code)}"):
+        checkpoint_utils.load_checkpoint_to_cpu(str(path))
+    assert not folder.exists()
+    torch.save({**state, **options(name, "[(8, 3)] * 4")}, str(path))  # as fairseq means it
+    assert checkpoint_utils.load_checkpoint_to_cpu(str(path))["model"] == {}
+
+
+def test_torch_that_cannot_check_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    torch.save({"model": {}}, str(tmp_path / "weights.pt"))
+    compat._warn_of_unsafe_loading.cache_clear()
+    with caplog.at_level(logging.WARNING), compat.reading_checkpoint("weights.pt"):
+        assert ("cannot tell whether a checkpoint carries code" in caplog.text) == (not CHECKS)
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")  # torch's own switch
+    for _ in range(2):
+        with compat.reading_checkpoint("weights.pt"):
+            pass
+    assert caplog.text.count("cannot tell whether a checkpoint carries code") == 1
+
+
+def test_what_is_not_about_code_stays_as_it_is() -> None:
+    with pytest.raises(RuntimeError, match="out of memory"), compat.reading_checkpoint("weights.pt"):
+        raise RuntimeError("out of memory")
