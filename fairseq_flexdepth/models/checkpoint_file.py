@@ -89,3 +89,5 @@ def load_weights(model: nn.Module, weights: Dict[str, Tensor], cfg: Any, option:
         model.load_state_dict(weights, strict=True, model_cfg=cfg)
     except (RuntimeError, KeyError) as error:  # torch's; 0.12.2's encoder layers raise the other
         raise ValueError(f"{option}: its weights are not those of its model: {brief(error)}") from error
+    except ValueError as error:  # our models' own
+        raise ValueError(f"{option}: {error}") from error

@@ -51,13 +51,15 @@ CHECKPOINTS: Dict[str, Any] = {
     ),
     "layer missing": (lambda path, state: torch.save(without(state, "fc1"), str(path)), OTHER_WEIGHTS),
     **{
-        f"cut after {share:.3%}": (
-            lambda path, state, share=share: (torch.save(state, str(path)), cut(path, share)),
-            NO_CHECKPOINT,
-        )
+        f"cut after {share:.3%}": (lambda path, state, share=share: save_cut(path, state, share), NO_CHECKPOINT)
         for share in (0.00001, 0.01, 0.5, 0.9, 0.9999)
     },
 }  # fmt: skip
+
+
+def save_cut(path: Path, state: Dict[str, Any], share: float) -> None:
+    torch.save(state, str(path))
+    cut(path, share)
 
 
 def cut(path: Path, share: float) -> None:
@@ -80,8 +82,8 @@ def test_a_broken_checkpoint(broken: Path, request: Any, data: Path, checkpoint:
         assert message in line, line
         assert message == OTHER_WEIGHTS or str(broken) in line, line
     if message == OTHER_WEIGHTS:
-        line = training(data, output, "--criterion", "word_kd", "--teacher-path", broken)
-        assert line.startswith(f"ValueError: --teacher-path {broken}: its {message}")
+        line = training(data, tmp_path / "model", "--criterion", "word_kd", "--teacher-path", broken)
+        assert line.startswith(f"ValueError: --teacher-path {broken}: ") and message in line
     else:
         with pytest.raises(ValueError, match=f"^--teacher-path {broken}: .*{message}"):
             load_teacher(str(broken), tiny.task(16))
