@@ -1,10 +1,13 @@
 """Processes that are killed with all that they started."""
 
+import atexit
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, List, Sequence
 
 from tests.integration import forked
 
@@ -18,6 +21,23 @@ def kill_group(process: Any) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:  # it has not become a group's leader yet
         process.kill()
+
+
+_started: List[Any] = []
+
+
+def end_with_campaign(process: Any) -> None:
+    """Kill a process's group when the campaign is interrupted: it would work on beside the campaign that goes on."""
+    if not _started:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        atexit.register(_kill_all)
+    _started.append(process)
+
+
+def _kill_all() -> None:
+    for process in _started:
+        if process.poll() is None if isinstance(process, subprocess.Popen) else process.is_alive():
+            kill_group(process)
 
 
 class Job:
@@ -36,6 +56,7 @@ class Job:
         self.log = log
         self.begun = time.monotonic()
         self._process = forked.start(command, arguments, log, {**ENVIRONMENT, **environment}, alone=True)
+        end_with_campaign(self._process)
 
     @property
     def pid(self) -> int:

@@ -21,7 +21,7 @@ import torch
 
 import fairseq_flexdepth
 from recipes.common.figure import pyplot, save_figure
-from tests.campaigns.jobs import kill_group
+from tests.campaigns.jobs import end_with_campaign, kill_group
 from tests.campaigns.record import Record, parser, table
 from tests.integration.cli import BIN, REPOSITORY
 
@@ -77,19 +77,18 @@ def train(record: Record, folder: Path, updates: int) -> None:
         process = subprocess.Popen(
             command, env={**os.environ, **settings}, stdout=output, stderr=output, start_new_session=True
         )
+    end_with_campaign(process)
     seen = updates_so_far(work / "train.log")
-    try:
-        while process.poll() is None and not (work / "model" / ".done").exists():
-            at = updates_so_far(work / "train.log")
-            if at != seen:
-                for trainer in parents_of("fairseq-train", process.pid):
-                    with contextlib.suppress(OSError, IndexError):  # it has just ended
-                        _add(record, "training", at or 0, trainer)
-                seen = at
-            time.sleep(0.5)
-    finally:
-        kill_group(process)  # the rest of the quickstart is not wanted
-        process.wait()
+    while process.poll() is None and not (work / "model" / ".done").exists():
+        at = updates_so_far(work / "train.log")
+        if at != seen:
+            for trainer in parents_of("fairseq-train", process.pid):
+                with contextlib.suppress(OSError, IndexError):  # it has just ended
+                    _add(record, "training", at or 0, trainer)
+            seen = at
+        time.sleep(0.5)
+    kill_group(process)  # the rest of the quickstart is not wanted
+    process.wait()
     assert (work / "model" / ".done").exists(), f"{log}: {log.read_text(encoding='utf-8')[-500:]}"
 
 
