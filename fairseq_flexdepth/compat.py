@@ -136,6 +136,13 @@ def drop_fast_path_keys(state_dict: Dict[str, Any], prefix: str, layer: nn.Modul
             state_dict.pop(f"{prefix}.{name}", None)
 
 
+def add_positions_key(state_dict: Dict[str, Any], prefix: str, positions: nn.Module) -> None:
+    """Fill in what 0.12.2's sinusoidal *positions*, named *prefix*, save of themselves and fairseq-fixed's do not."""
+    buffer = getattr(positions, "_float_tensor", None)
+    if buffer is not None and "_float_tensor" in positions.state_dict():
+        state_dict.setdefault(f"{prefix}._float_tensor", buffer)
+
+
 @contextmanager
 def explicit_autocast() -> Iterator[Optional[torch.dtype]]:
     """Switch autocast (``--amp``) off, yielding the type it would cast to; ``None`` where it is off already."""

@@ -10,6 +10,7 @@ from fairseq.models.speech_to_text.s2t_transformer import S2TTransformerModel, s
 from fairseq.utils import safe_getattr
 
 from fairseq_flexdepth.compat import (
+    add_positions_key,
     disable_encoder_fast_path,
     drop_fast_path_keys,
     register_architecture,
@@ -70,6 +71,7 @@ class SharedSpeechToTextModel(S2TTransformerModel):
         prefix = f"{name}." if name else ""
         for index, layer in enumerate(self.encoder.transformer_layers):
             drop_fast_path_keys(state_dict, f"{prefix}encoder.transformer_layers.{index}", layer)
+        add_positions_key(state_dict, f"{prefix}encoder.embed_positions", self.encoder.embed_positions)
         super().upgrade_state_dict_named(state_dict, name)
 
 
