@@ -21,6 +21,7 @@ MAGIC = b"MMIDIDX\x00\x00"  # of --dataset-impl mmap, the default
 OTHER_MAGIC = (b"TNTIDX", b"HUFFIDX")  # of other kinds of index, which are left to fairseq
 HEADER = struct.Struct("<9sQBQ")  # magic, version, code of the tokens' type, number of sentences
 POSITION = 12  # bytes a sentence: its length and where it starts
+LOOKED_AT = 10**7  # tokens, in which another dictionary shows: of gigabytes every rank would read all before it starts
 
 
 def read_dictionary(path: str) -> Dictionary:
@@ -66,8 +67,8 @@ def check_split(folder: str, split: str, combine: bool, dictionaries: Dict[str, 
         dictionaries: by language.
 
     Raises:
-        ValueError: a file is empty, cut short, or of something else; a token is not in its dictionary; or the sides
-            have different numbers of sentences.
+        ValueError: a file is empty, cut short, or of something else; one of its first tokens is not in its dictionary; or
+            the sides have different numbers of sentences.
     """
     part = re.escape(split) + ("[0-9]*" if combine else "")
     side = re.compile(rf"(?P<part>{part}(\.\S+)?)\.(?P<language>[^.]+)\.bin")
@@ -105,7 +106,7 @@ def _check_tokens(path: str, dictionary: Dictionary) -> Optional[int]:
     sizes: Any = numpy.fromfile(index, dtype=numpy.int32, count=sentences, offset=HEADER.size)
     if os.path.getsize(path) != int(sizes.sum(dtype=numpy.int64)) * kind.itemsize:
         raise ValueError(f"{path}: has {os.path.getsize(path)} bytes, its index {index} is of other data; {MADE_BY}")
-    largest = int(numpy.memmap(path, dtype=kind, mode="r").max())
+    largest = int(numpy.memmap(path, dtype=kind, mode="r")[:LOOKED_AT].max())
     if largest >= len(dictionary):
         raise ValueError(
             f"{path}: has token {largest}, its dictionary {len(dictionary)} entries; expected the dictionary that it "

@@ -186,7 +186,7 @@ def task_that_keeps(model: Any) -> Any:
 
 
 def test_the_task_masks_accumulated_gradients_and_restores_after_the_update(monkeypatch):
-    def backward(self: Any, sample: Any, model: Any, criterion: Any, optimizer: Any, **options: Any) -> str:
+    def backward(self: Any, sample: Any, model: Any, criterion: Any, optimizer: Any, update_num: int) -> str:
         sum((parameter * 2).sum() for parameter in model.parameters()).backward()
         return "results"
 
