@@ -106,7 +106,7 @@ def test_a_checkpoint_of_the_other_stack_loads():
 def saved(model: Any, path: Path) -> str:
     """A checkpoint file of *model*, as far as loading its encoder reads it."""
     history = {"criterion_name": "", "optimizer_name": "", "lr_scheduler_state": {}, "num_updates": 1}
-    checkpoint = {"model": model.state_dict(), "cfg": None, "optimizer_history": [history], "extra_state": {}}
+    checkpoint = {"model": model.state_dict(), "cfg": {"model": {}}, "optimizer_history": [history], "extra_state": {}}
     torch.save(checkpoint, str(path))
     return str(path)
 
