@@ -104,7 +104,7 @@ def of_speech(path: Path) -> Decoded:
     model, _ = loaded(path, "speech")
     results = []
     for said in ((0, 3, 1), (5, 2, 4, 0), (4, 1)):
-        frames = numpy.zeros((5 * len(said), 8), dtype=numpy.float32)
+        frames: Any = numpy.zeros((5 * len(said), 8), dtype=numpy.float32)
         for position, word in enumerate(said):
             frames[5 * position : 5 * position + 5, word] += 2
         lengths = torch.tensor([len(frames)])

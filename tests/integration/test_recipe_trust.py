@@ -124,7 +124,7 @@ WRONG = "sha256:" + 64 * "0"
 
 @pytest.mark.parametrize("where", ["download", "SOURCE", "DOWNLOADS"])
 def test_a_wrong_checksum_is_refused_before_unpacking(where: str, remote: str, tmp_path: Path) -> None:
-    environment = {"DOWNLOADS": tmp_path / "downloads", "SOURCE": ""}
+    environment: Dict[str, Any] = {"DOWNLOADS": tmp_path / "downloads", "SOURCE": ""}
     if where == "SOURCE":
         environment["SOURCE"] = tmp_path / "remote"
     if where == "DOWNLOADS":  # put there by hand, or by CHECKSUMS=skip
