@@ -67,8 +67,8 @@ def check_split(folder: str, split: str, combine: bool, dictionaries: Dict[str, 
         dictionaries: by language.
 
     Raises:
-        ValueError: a file is empty, cut short, or of something else; one of its first tokens is not in its dictionary; or
-            the sides have different numbers of sentences.
+        ValueError: a file is empty, cut short, or of something else; one of its first tokens is not in its dictionary;
+            or the sides have different numbers of sentences.
     """
     part = re.escape(split) + ("[0-9]*" if combine else "")
     side = re.compile(rf"(?P<part>{part}(\.\S+)?)\.(?P<language>[^.]+)\.bin")
