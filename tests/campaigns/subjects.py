@@ -61,7 +61,7 @@ def differences(first: Any, second: Any, name: str = "") -> List[str]:
 
 def distilled(folder: Path) -> Dict[str, Any]:
     """Every file, to the last byte."""
-    return {path.name: path.read_bytes() for path in (folder / "kd").iterdir()} | _left_over(folder, {"kd"})
+    return {**{path.name: path.read_bytes() for path in (folder / "kd").iterdir()}, **_left_over(folder, {"kd"})}
 
 
 def judged(folder: Path) -> Dict[str, Any]:
