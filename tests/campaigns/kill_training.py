@@ -12,7 +12,7 @@ import random
 import shutil
 import time
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional
 
 import fairseq_flexdepth  # noqa: F401  (what torch's safe loader may read)
 from tests.campaigns import jobs
@@ -38,18 +38,22 @@ class Killer:
     def __init__(self, name: str, subject: Subject, folder: Path, record: Record, seed: int) -> None:
         self.name, self.subject, self.folder, self.record, self.seed = name, subject, folder, record, seed
         self.log = folder / "killed.log"
-        self.expected, self.seconds = self._alone()
+        self.expected = self._alone()
 
-    def _alone(self) -> Tuple[Dict[str, Any], float]:
-        """The results of a run left alone, and how long it took."""
+    def _alone(self) -> Dict[str, Any]:
+        """The results of a run left alone."""
         folder = self.folder / "alone"
         if not self.record.of(self.name, "alone"):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             job = jobs.run(self.subject.words(folder), self.folder / "alone.log")
             self.record.add(subject=self.name, kind="alone", seconds=job.seconds)
-        (alone,) = self.record.of(self.name, "alone")
-        return self.subject.results(folder), alone["seconds"]
+        return self.subject.results(folder)
+
+    def _seconds(self) -> float:
+        """What a whole run took most lately: the machine may be busier at one time than at another."""
+        whole = [run for run in self.record.of(self.name, "end") if run.get("whole")]
+        return (self.record.of(self.name, "alone") + whole)[-1]["seconds"]
 
     def kill(self, times: int) -> None:
         """Kill it until that has been done so many times, then let it end."""
@@ -61,6 +65,7 @@ class Killer:
     def _once(self, number: Optional[int]) -> None:
         """Start it and perhaps kill it; if it ends by itself, compare."""
         work = self.folder / "work"
+        whole = not work.exists()
         work.mkdir(parents=True, exist_ok=True)
         job = jobs.Job(self.subject.words(work), self.log)
         if number is not None:
@@ -70,13 +75,13 @@ class Killer:
                 job.kill()
                 self.record.add(subject=self.name, kind="kill", moment=moment, seconds=at, after=jobs.last_line(job))
                 return
-        status = job.status()
+        status, seconds = job.status(), job.seconds
         finished = status == 2 and "already; --overwrite" in job.printed()  # killed between its last two lines
         if status == 0 or finished:
             lost = differences(self.expected, self.subject.results(work))[:20]
         else:
             lost = [f"exit status {status}: {jobs.last_line(job)}"]
-        self.record.add(subject=self.name, kind="end", lost=lost)
+        self.record.add(subject=self.name, kind="end", whole=whole, seconds=seconds, lost=lost)
         if lost:
             kept = self.folder / f"lost-{len(self.record.of(self.name, 'end'))}"
             shutil.rmtree(kept, ignore_errors=True)
@@ -91,7 +96,7 @@ class Killer:
         moments = ("", *self.subject.moments)
         line = moments[number % len(moments)]
         if not line:
-            job.wait(draw.uniform(0, self.seconds))
+            job.wait(draw.uniform(0, self._seconds()))
             return "random"
         if job.wait_for_line(line, draw.randint(1, LATEST)):
             time.sleep(draw.uniform(0, AFTER_LINE))

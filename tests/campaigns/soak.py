@@ -129,7 +129,8 @@ def growth(samples: List[Dict[str, Any]]) -> Dict[str, Any]:
     slope = float(numpy.polyfit(at, memory, 1)[0]) if len(set(at)) > 1 else 0.0
     share = 100 * slope * float(at[-1] - at[0]) / float(memory.mean())
     half = len(kept) // 2
-    files = [max(sample["files"] for sample in part) for part in (kept[:half] or kept, kept[half:])]
+    # the median: while one epoch ends and the next begins, there are two epochs' data loaders
+    files = [int(numpy.median([sample["files"] for sample in part])) for part in (kept[:half] or kept, kept[half:])]
     lost = [f"memory grows by {share:.1f} %"] if share > MOST_GROWTH else []
     lost += [f"open files grow from {files[0]} to {files[1]}"] if files[1] > files[0] else []
     return {
@@ -170,7 +171,7 @@ def report(record: Record, folder: Path) -> str:
         for name, found in record.found["growth"].items()
     ]  # fmt: skip
     draw(record, names, folder / "soak.png")
-    heads = ("", "updates or sentences", "MiB", "kB per 1,000", "growth", "most open files, by halves", "lost")
+    heads = ("", "updates or sentences", "MiB", "kB per 1,000", "growth", "open files, by halves", "lost")
     return f"{table(heads, rows)}\n\n{record.where_and_when()}"
 
 
