@@ -4,8 +4,9 @@ Whole copies of checkpoints, a place in an epoch for any number of ranks, an end
 """
 
 import signal
+import weakref
 from functools import wraps
-from typing import Any, Dict
+from typing import Any, Callable, Dict
 
 from fairseq.data.iterators import EpochBatchIterator
 from fairseq.distributed.distributed_timeout_wrapper import DistributedTimeoutWrapper
@@ -48,7 +49,16 @@ class PortableBatchIterator(EpochBatchIterator):
 
     fairseq counts the batches of one rank. Resumed on fewer ranks, it would train on most of the epoch again; on more,
     skip as much, or stop with a "dataloader mismatch".
+
+    It goes with its epoch, and so do the epoch's worker processes: in fairseq's, sampler and iterator refer to each
+    other, and the workers of one epoch after another stay until Python's collector comes by.
     """
+
+    @property
+    def ordered_batches(self) -> Callable[..., Any]:
+        """As fairseq's, for the sampler, which keeps it."""
+        this = weakref.ref(self)
+        return lambda *args: EpochBatchIterator.ordered_batches(this(), *args)
 
     def state_dict(self) -> Dict[str, Any]:
         """As fairseq's, and of how many ranks it is."""

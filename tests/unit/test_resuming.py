@@ -1,7 +1,9 @@
 """What a killed training goes on from: whole copies of checkpoints, and a place in an epoch for other ranks."""
 
+import gc
 import shutil
 import signal
+import weakref
 from pathlib import Path
 from typing import Any, List
 
@@ -69,6 +71,19 @@ def test_checkpoints_from_before_and_fairseqs_own_resume_on_as_many_ranks() -> N
     resumed = rank(1, 2, 25)
     resumed.load_state_dict(stock)
     assert len(list(resumed.next_epoch_itr())) == 13 - 2
+
+
+def test_an_epoch_takes_its_workers_with_it() -> None:
+    """They must not wait for the collector: an epoch's would be joined by the next one's, and so on."""
+    gc.disable()
+    try:
+        iterator = rank(0, 1, 3)
+        assert len(list(iterator.next_epoch_itr())) == 3
+        gone = weakref.ref(iterator)
+        del iterator
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_a_copy_takes_its_place_when_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
