@@ -3,64 +3,24 @@
 import logging
 import os
 import time
-from dataclasses import dataclass, field
 from typing import Any, Optional, Sequence, Set
 
 from fairseq import utils
-from fairseq.dataclass import ChoiceEnum
-from fairseq.tasks.translation import TranslationConfig, TranslationTask
+from fairseq.tasks.translation import TranslationTask
 
 from fairseq_flexdepth.compat import register_task, replace_task
 from fairseq_flexdepth.decoding.depth import choose_depth, describe_depth
 from fairseq_flexdepth.decoding.depth_choosers import build_chooser
 from fairseq_flexdepth.decoding.selective import SelectiveDecoding
 from fairseq_flexdepth.depth.space import written_pair
-from fairseq_flexdepth.depth.subnetworks import STRATEGIES
 from fairseq_flexdepth.modules.mixed_precision import loss_scale, refresh_fp32_copies
 from fairseq_flexdepth.modules.pruned_weights import PrunedWeights
-from fairseq_flexdepth.tasks.binarised_files import (
-    check_split,
-    named_batching_mistakes,
-    read_dictionary,
-    splits_in,
-)
+from fairseq_flexdepth.tasks import binarised_files
 from fairseq_flexdepth.tasks.resuming import portable
 from fairseq_flexdepth.tasks.sentence_weights import WeightedSentences, weights_file
+from fairseq_flexdepth.tasks.translation_config import FlexDepthTranslationConfig
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass
-class FlexDepthTranslationConfig(TranslationConfig):
-    """fairseq's translation options and the depth to decode at."""
-
-    enc_layers: Optional[int] = field(
-        default=None, metadata={"help": "decode with this many encoder layers (default: the deepest trained)"}
-    )
-    dec_layers: Optional[int] = field(
-        default=None, metadata={"help": "decode with this many decoder layers (default: the deepest trained)"}
-    )
-    subnetworks: Optional[ChoiceEnum(STRATEGIES)] = field(  # type: ignore[valid-type]
-        default=None, metadata={"help": "which layers a depth runs (default: as trained); left: as LayerDrop prunes"}
-    )
-    depth_selector: Optional[str] = field(
-        default=None,
-        metadata={
-            "help": "decode each sentence at its own depth, chosen by a trained selector (selector.pt), the labels of "
-            "fairseq-flexdepth oracle (oracle:labels/) or its length (length:12=1-1,20=2-2,3-3)"
-        },
-    )
-    selector_threshold: Optional[float] = field(
-        default=None,
-        metadata={
-            "help": "decode at the deepest pair where no output of the selector reaches this (default: 0.5, or 0 for "
-            "a selector trained by cost_aware_depth_selection)"
-        },
-    )
-    keep_pruned: bool = field(
-        default=False,
-        metadata={"help": "train the other weights of a pruned checkpoint: what is zero when it is loaded stays zero"},
-    )
 
 
 @register_task("translation_flexdepth", dataclass=FlexDepthTranslationConfig)
@@ -100,7 +60,7 @@ class FlexDepthTranslationTask(TranslationTask):
         Raises:
             ValueError: there is no such file, or it is no dictionary.
         """
-        return read_dictionary(filename)
+        return binarised_files.read_dictionary(filename)
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs: Any) -> None:
         """As fairseq's; a split made by ``distill --select all`` has weights.
@@ -113,13 +73,13 @@ class FlexDepthTranslationTask(TranslationTask):
         if split not in self.checked_splits:
             dictionaries = {self.cfg.source_lang: self.source_dictionary, self.cfg.target_lang: self.target_dictionary}
             for folder in folders:
-                check_split(folder, split, combine, dictionaries)
+                binarised_files.check_split(folder, split, combine, dictionaries)
             self.checked_splits = {*self.checked_splits, split}
         try:
             super().load_dataset(split, epoch, combine, **kwargs)
         except FileNotFoundError as error:
             languages = f"{self.cfg.source_lang}-{self.cfg.target_lang}"
-            there = ", ".join(splits_in(folders)) or "no split at all"
+            there = ", ".join(binarised_files.splits_in(folders)) or "no split at all"
             raise ValueError(f"DATA {self.cfg.data}: no split {split} of {languages}; it has {there}") from error
         weights = weights_file(folders[(epoch - 1) % len(folders)], split, self.cfg.source_lang, self.cfg.target_lang)
         if os.path.exists(weights):
@@ -222,7 +182,7 @@ class FlexDepthTranslationTask(TranslationTask):
             ValueError: a sentence is too long, or the selector or the labels do not fit the models or the data.
         """
         split = next((name for name, known in self.datasets.items() if known is dataset), None)
-        with named_batching_mistakes(split or "input", kwargs.get("max_tokens")):
+        with binarised_files.named_batching_mistakes(split or "input", kwargs.get("max_tokens")):
             if self.selective is None:
                 return portable(super().get_batch_iterator(dataset, *args, **kwargs))
             grouped = self.selective.group(dataset, split, self.decoding_models)

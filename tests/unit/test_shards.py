@@ -95,3 +95,24 @@ def test_a_line_is_a_checksum_and_json(path):
     header, line = path.read_text().splitlines()
     assert json.loads(header[9:]) == FINGERPRINT
     assert json.loads(line[9:])[:1] == [1]
+
+
+def test_an_error_before_the_first_result_leaves_nothing(tmp_path):
+    """Else the header would refuse the same command with other options."""
+    path = tmp_path / "new" / "work" / "shard.jsonl"
+    with pytest.raises(ZeroDivisionError, match="^bad option$"), ShardFile(str(path), BATCHES, FINGERPRINT):
+        raise ZeroDivisionError("bad option")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_error_after_a_result_or_beside_other_files_keeps_them(tmp_path):
+    path, other = tmp_path / "new" / "shard.jsonl", tmp_path / "new" / "other"
+    with pytest.raises(ZeroDivisionError, match="^bad option$"), ShardFile(str(path), BATCHES, FINGERPRINT):
+        other.touch()
+        raise ZeroDivisionError("bad option")
+    assert list(path.parent.iterdir()) == [other]
+    with pytest.raises(ZeroDivisionError, match="^killed$"), ShardFile(str(path), BATCHES, FINGERPRINT) as shard:
+        shard.append([1])
+        raise ZeroDivisionError("killed")
+    with ShardFile(str(path), BATCHES, FINGERPRINT) as shard:
+        assert shard.done == 1
