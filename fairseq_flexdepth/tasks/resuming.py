@@ -36,7 +36,11 @@ def copy_whole() -> None:
         if not (overwrite and PathManager.supports_rename(dst_path)):
             return stock(src_path, dst_path, overwrite=overwrite)
         partial = f"{dst_path}.tmp"  # as fairseq names what it saves
-        copied = stock(src_path, partial, overwrite=True)
+        try:
+            copied = stock(src_path, partial, overwrite=True)
+        except OSError:  # the disk is full: what is left of it is for those who go on
+            PathManager.rm(partial)
+            raise
         if copied:
             PathManager.rename(partial, dst_path)
         return copied

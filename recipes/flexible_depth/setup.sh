@@ -34,9 +34,12 @@ training=("${sizes[@]}" --encoder-normalize-before --decoder-normalize-before --
     --optimizer adam --adam-betas '(0.9, 0.98)' --lr "$lr" --lr-scheduler "$schedule" --warmup-updates "$warmup"
     --max-update "$updates" --save-interval-updates "$save_interval" --keep-interval-updates "$average" --no-epoch-checkpoints)
 [ "$schedule" = inverse_sqrt ] || training+=(--total-num-update "$updates")
-pretraining=()
-# The others have so few that a teacher of as few would teach them little.
-[ "$SCALE" != small ] || pretraining=(--max-update $((2 * updates)) --total-num-update $((2 * updates)))
+pretraining=() finetuning=()
+if [ "$SCALE" = small ]; then
+    # The others have so few that a teacher of as few would teach them little; what goes on from the teacher needs fewer.
+    pretraining=(--max-update $((2 * updates)) --total-num-update $((2 * updates)))
+    finetuning=(--max-update $((updates / 2)) --total-num-update $((updates / 2)))
+fi
 read -ra as_text <<<"$(decode_options "$subwords" "$source_language" "$target_language")"
 decoding=(--beam 4 --lenpen 1 --max-tokens 4000 "${as_text[@]}")
 
@@ -60,7 +63,8 @@ layerdrop() { # layerdrop SYSTEM SHARE OPTIONS...: each layer is dropped with pr
 
 multi_task() { # multi_task SYSTEM OPTIONS...: fine-tuned from the pre-trained model of this seed
     train "$1" --arch "tied_multi_transformer$size" --criterion multi_task_depth_cross_entropy "${layers[@]}" --subnetworks optimal \
-        "${divisors[@]}" --finetune-from-model "$(model "$pretrained")" --lr "$finetune_lr" "${@:2}"
+        "${divisors[@]}" --finetune-from-model "$(model "$pretrained")" --lr "$finetune_lr" \
+        ${finetuning[@]+"${finetuning[@]}"} "${@:2}"
 }
 
 system() { # system NAME: a system with Seq-KD; original-NAME: the same without

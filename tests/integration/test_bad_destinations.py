@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any, Iterator, List, Tuple
 import pytest
 
 from fairseq_flexdepth.cli.main import main
+from tests.integration import cli
 from tests.integration.refusals import DECODING, contents, ours
 
 resource = pytest.importorskip("resource")
@@ -126,3 +128,22 @@ def test_a_full_disk(number: int, data: Path, checkpoint: Path, tmp_path: Path) 
         left = {name for name in contents(tmp_path) if not name.endswith(".jsonl")}
         assert left == {"earlier"}
         assert (tmp_path / "earlier").read_text() == "precious"
+
+
+@pytest.mark.parametrize("checkpoints", [1.5, 3.5, 4.5])
+def test_a_disk_that_a_training_fills(checkpoints: float, data: Path, tmp_path: Path) -> None:
+    """It stops with the reason, all that it leaves is whole, and it goes on once there is room."""
+    options = ("--max-update", 24, "--save-interval-updates", 4, "--save-interval", 100, "--validate-interval", 100)
+    cli.train(data, tmp_path / "alone", *options)
+    size = (tmp_path / "alone" / "checkpoint_last.pt").stat().st_size
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with mounted(disk, f"size={int(checkpoints * size)}"):
+        output = cli.train(data, disk, *options, fails=True)
+        assert re.search(r"^OSError: .*No space left on device", output, re.MULTILINE), output
+        for left in disk.glob("*.pt"):
+            assert left.stat().st_size == pytest.approx(size, rel=0.01)
+        subprocess.run(["mount", "-o", f"remount,size={20 * size}", str(disk)], check=True)
+        cli.train(data, disk, *options)
+        assert cli.largest_difference(tmp_path / "alone", disk) == 0
+        assert not list(disk.glob("*.tmp"))
