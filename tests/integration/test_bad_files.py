@@ -1,10 +1,11 @@
 """Files that are empty, cut short, of something else, or do not fit: one line that names the file."""
 
 import pickle
+import re
 import shutil
 import zipfile
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 import numpy
 import pytest
@@ -238,3 +239,20 @@ def test_labels_and_weights_that_are_damaged(tmp_path: Path) -> None:
         weights.write_bytes(damaged)
         with pytest.raises(ValueError, match=r"^.*weights.npy: not the weights of fairseq-flexdepth distill, or dam"):
             WeightedSentences([0, 1, 2], str(weights))
+
+
+def test_two_ranks_end_when_the_first_cannot_read_its_checkpoint(data: Path, tmp_path: Path) -> None:
+    """The first rank alone reads it, and the second waits for what it holds."""
+    last = tmp_path / "checkpoint_last.pt"
+    last.write_bytes(b"no checkpoint")
+    printed: List[str] = []
+
+    def rank(*options: Any) -> str:
+        printed.append(cli.train(data, tmp_path, *options, fails=True))
+        return printed[-1]
+
+    cli.on_two_ranks(rank)
+    first, second = sorted(printed, key=lambda text: NO_CHECKPOINT not in text)
+    assert f"Error: {last}: {NO_CHECKPOINT}" in first, first
+    assert re.search("RuntimeError: .*(Connection closed by|Connection reset by)", second), second
+    assert [path.name for path in tmp_path.iterdir()] == [last.name]
