@@ -140,7 +140,9 @@ def test_a_disk_that_a_training_fills(checkpoints: float, data: Path, tmp_path: 
     disk.mkdir()
     with mounted(disk, f"size={int(checkpoints * size)}"):
         output = cli.train(data, disk, *options, fails=True)
-        assert re.search(r"^OSError: .*No space left on device", output, re.MULTILINE), output
+        # torch 1.12 aborts in words of its own while it writes
+        reason = "^OSError: .*No space left on device|enforce fail.* unexpected pos"
+        assert re.search(reason, output, re.MULTILINE), output
         for left in disk.glob("*.pt"):
             assert left.stat().st_size == pytest.approx(size, rel=0.01)
         subprocess.run(["mount", "-o", f"remount,size={20 * size}", str(disk)], check=True)
