@@ -114,15 +114,20 @@ def keep_last_batch() -> None:
     data_utils.batch_by_size = batch_by_size
 
 
+def avoid_encoder_fast_path(layers: Iterable[nn.Module]) -> None:
+    """Keep 0.12.2's encoder layers from their inference fast path: it ignores overridden methods and swaps axes."""
+    for layer in layers:
+        layer.can_use_fastpath = False
+
+
 def disable_encoder_fast_path(layers: Iterable[nn.Module]) -> None:
     """Keep 0.12.2's encoder layers from their inference fast path, and its weights from being trained.
 
-    The fast path ignores overridden methods and swaps axes between layers. Its copies of the weights become
-    buffers: the ``state_dict`` keeps fairseq's names, but they no longer count as parameters, which no loss
-    reaches and which torch's DDP therefore waits for in vain.
+    Its copies of the weights become buffers: the ``state_dict`` keeps fairseq's names, but they no longer count as
+    parameters, which no loss reaches and which torch's DDP therefore waits for in vain.
     """
     for layer in layers:
-        layer.can_use_fastpath = False
+        avoid_encoder_fast_path([layer])
         for name in FAST_PATH_NAMES:
             copy = layer._parameters.pop(name, None)
             if copy is not None:

@@ -37,6 +37,7 @@ def task(source_size: int = 17, target_size: int = 21, joined: bool = False) -> 
         source_dictionary=source,
         target_dictionary=source if joined else dictionary(target_size),
         profiles_residuals=True,
+        gives_loss_scale=True,
     )
 
 

@@ -4,7 +4,7 @@ import argparse
 import importlib.util
 import json
 import os
-import shutil
+import tempfile
 from typing import TYPE_CHECKING, Any, Dict
 
 from fairseq_flexdepth.cli.checkpoint_files import check_output, save_checkpoint, tie_equal
@@ -109,18 +109,14 @@ def _write_folder(args: argparse.Namespace, loaded: "LoadedModel", stock: "Stock
     from fairseq_flexdepth.decoding import ctranslate2_model
 
     output = os.path.abspath(args.output)
-    temporary, former = f"{output}.tmp", f"{output}.old"
-    os.makedirs(os.path.dirname(output), exist_ok=True)
-    for leftover in (temporary, former):
-        shutil.rmtree(leftover, ignore_errors=True)
-    try:
-        ctranslate2_model.convert(loaded, stock, temporary, args.quantization)
+    parent, name = os.path.split(output)
+    os.makedirs(parent, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=parent) as work:
+        converted = os.path.join(work, "converted")
+        ctranslate2_model.convert(loaded, stock, converted, args.quantization)
         if os.path.isdir(output):
-            os.replace(output, former)
-        os.replace(temporary, output)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    shutil.rmtree(former, ignore_errors=True)
+            os.replace(output, os.path.join(work, "former"))
+        os.replace(converted, output)
 
 
 def _sentence(summary: Dict[str, Any]) -> str:

@@ -1,4 +1,7 @@
-"""A depth selector's objective that pays for time: the expected score less what the time is worth."""
+"""A depth selector's objective that pays for time: the expected score less what the time is worth.
+
+It is of none of the papers.
+"""
 
 import math
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What pkd and ckd have in common: student layers that learn from teacher layers, beside all the rest (ckd §3)."""
+"""What pkd and ckd have in common: student layers that learn from teacher layers, beside all the rest (ckd §3, §4)."""
 
 import logging
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ import torch
 from omegaconf import II
 from torch import Tensor, nn
 
+from fairseq_flexdepth.compat import avoid_encoder_fast_path
 from fairseq_flexdepth.criterions.distillation import DistillationConfig, DistillationCriterion
 from fairseq_flexdepth.depth.layer_mapping import LayerMapping
 from fairseq_flexdepth.modules.distilled_cross_entropy import Mixture
@@ -41,7 +42,7 @@ class LayerDistillationConfig(DistillationConfig):
 
 
 class LayerDistillationCriterion(DistillationCriterion):
-    """β · L + η · L_KD + λ · L_layer, where β = 1 − η − λ.
+    """β · L + η · L_KD + λ · L_layer, where β = 1 − η − λ (ckd §4).
 
     L and L_KD are means over the student's depth pairs; L_layer counts once, for the layers that the deepest pair runs
     (of those drawn, where depths are sampled). What compares the layers is trained with the model, and saved with the
@@ -69,11 +70,13 @@ class LayerDistillationCriterion(DistillationCriterion):
 
     @property
     def mixture(self) -> Mixture:
+        """β of L and η of L_KD; L_layer is added to them."""
         hard = max(0.0, 1 - self.cfg.kd_eta - self.cfg.kd_lambda)
         return Mixture(hard, self.cfg.kd_eta, self.cfg.label_smoothing, self.cfg.kd_temperature)
 
     @property
     def needs_teacher(self) -> bool:
+        """Unless both its weights are 0."""
         return self.cfg.kd_eta + self.cfg.kd_lambda > 0
 
     def map_layers(self, teacher: int, student: int) -> LayerMapping:
@@ -98,8 +101,7 @@ class LayerDistillationCriterion(DistillationCriterion):
             own_width, teacher_width = _width(model, side), _width(teacher, side)
             for position, others in self.mappings[side].items():
                 self.fusions[f"{side}_{position}"] = self.build_fusion(own_width, teacher_width, len(others))
-        for layer in model.encoder.layers.children():
-            layer.can_use_fastpath = False  # 0.12.2's would swap axes in validation
+        avoid_encoder_fast_path(model.encoder.layers.children())  # it would swap axes in validation
 
     def forward(
         self, model: Any, sample: Dict[str, Any], reduce: bool = True
@@ -107,7 +109,15 @@ class LayerDistillationCriterion(DistillationCriterion):
         """The loss, the sample size it is to be divided by, and what to log.
 
         ``fairseq-validate`` has no fusions to load: there L_layer is left out.
+
+        Raises:
+            ValueError: a task of fairseq's, which never showed the model to :meth:`check_model`.
         """
+        if self.teacher is not None and not self.mappings:
+            raise ValueError(
+                f"--criterion {self.name}: expected --task translation, given a {type(self.task).__name__}, which does "
+                "not map the layers before training"
+            )
         self.fitted = self.fitted or model.training
         compares = self.fitted or not list(self.fusions.parameters())
         lesson = self.lesson(model, sample, tuple(self.mappings) if compares else ())
@@ -188,8 +198,8 @@ class LayerDistillationCriterion(DistillationCriterion):
 
 def _positions(model: Any, side: str, whose: str) -> List[int]:
     """The layers of the stack that its deepest sub-network runs."""
-    stack = getattr(model, side)
-    layers = list(getattr(stack, "layers", ()))
+    modules = getattr(getattr(model, side), "layers", None)
+    layers = [] if modules is None else list(modules.children())  # LayerDrop's list, iterated, skips some
     if not layers or not hasattr(layers[0], "self_attn"):
         raise ValueError(f"--criterion: expected a Transformer as {whose}, given {type(model).__name__}")
     if hasattr(model, "depth_space"):
@@ -199,4 +209,4 @@ def _positions(model: Any, side: str, whose: str) -> List[int]:
 
 
 def _width(model: Any, side: str) -> int:
-    return getattr(model, side).layers[0].embed_dim
+    return next(getattr(model, side).layers.children()).embed_dim

@@ -26,8 +26,8 @@ class DepthSelectionCriterion(FairseqCriterion):
     """Base of the depth selectors' objectives: the loss is a sum over sentences, whose number it is divided by.
 
     Logged are precision, recall and Fβ over all decisions, a sentence and a pair each, and of the pairs chosen:
-    ``quality``, their mean score, beside that of always the deepest pair and that of the oracle (Eq. 1: the fastest
-    of the best); ``cost``, their mean time in proportion to the deepest's, beside the oracle's.
+    ``quality``, their mean score, beside that of always the deepest pair and that of the oracle (tied_multi, Eq. 1:
+    the fastest of the best); ``cost``, their mean time in proportion to the deepest's, beside the oracle's.
 
     Args:
         task: the selection task, with the training labels.

@@ -62,6 +62,11 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
         super().__init__(task)
         if not 0 <= cfg.label_smoothing <= 1:
             raise ValueError(f"--label-smoothing {cfg.label_smoothing}: expected a number from 0 to 1")
+        if cfg.accumulate_depths and not getattr(task, "gives_loss_scale", False):
+            raise ValueError(
+                f"--accumulate-depths: expected --task translation, given a {type(task).__name__}, which does not tell "
+                "the model the loss scale"
+            )
         self.cfg = cfg
 
     @classmethod

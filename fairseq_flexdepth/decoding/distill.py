@@ -43,9 +43,7 @@ class Distiller:
         if not isinstance(self.generator, SequenceGenerator):
             raise ValueError(f"the task uses {type(self.generator).__name__}; expected beam search or sampling")
         if selection == "sentence-bleu":
-            # Text whose tokenisation is undone is tokenised as usual; anything else is compared as it is.
-            undone = split.cfg.common_eval.post_process or split.bpe or split.tokenizer
-            self.bleu = sentence_bleu("13a" if undone else "none")
+            self.bleu = sentence_bleu(split.bleu_tokenizer)
 
     def distill(self, number: int, batch: Sequence[int]) -> List[Outcome]:
         """Translate batch *number*."""

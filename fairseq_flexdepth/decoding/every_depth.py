@@ -143,7 +143,10 @@ def _check_distinct(pairs: Sequence[Sequence[DepthPair]], paths: Sequence[str]) 
     for path, found in zip(paths, pairs):
         for pair in found:
             if pair in owners:
-                raise ValueError(f"--path {path}: decodes at {pair}, which {owners[pair]} does already")
+                raise ValueError(
+                    f"--path {path}: decodes at {written_pair(pair)}, which {owners[pair]} does already; expected "
+                    "models of different depths"
+                )
             owners[pair] = path
 
 

@@ -51,8 +51,8 @@ def settings(split: Split, own: Dict[str, Any]) -> Dict[str, Any]:
         "fp16": cfg.common.fp16,
         "model_overrides": cfg.common_eval.model_overrides,
         "post_process": cfg.common_eval.post_process,
-        "bpe": getattr(cfg.bpe, "_name", None),
-        "tokenizer": getattr(cfg.tokenizer, "_name", None),
+        "bpe": _section(cfg.bpe),
+        "tokenizer": _section(cfg.tokenizer),
         "beam": cfg.generation.beam,
         **{
             name: value
@@ -67,6 +67,17 @@ def settings(split: Split, own: Dict[str, Any]) -> Dict[str, Any]:
     if cfg.generation.lm_path is not None:
         shaped["language_model"] = _identity(cfg.generation.lm_path)
     return json.loads(json.dumps(shaped, default=str))
+
+
+def _section(options: Any) -> Any:
+    """The options of ``--bpe`` or ``--tokenizer``; of a file, what is in it."""
+    if options is None:
+        return None
+    named = OmegaConf.to_container(options) if OmegaConf.is_config(options) else vars(options)
+    return {
+        name: _identity(value) if isinstance(value, str) and os.path.isfile(value) else value
+        for name, value in named.items()
+    }
 
 
 def _selector(text: str, name: str) -> Any:

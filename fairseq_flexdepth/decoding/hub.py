@@ -60,7 +60,8 @@ def load(path: str, data: Optional[str] = None, **overrides: Any) -> FlexDepthHu
     models, cfg, task = checkpoint_utils.load_model_ensemble_and_task(paths, arg_overrides=overrides, task=task)
     for model in models:
         if not hasattr(model, "depth_space"):
-            raise ValueError(f"{path}: holds a {type(model).__name__}, which has no depths to choose from")
+            raise ValueError(f"{path}: holds a {type(model).__name__}, which has no depths to choose from; expected "
+                "a model of --arch tied_multi_transformer")
     return FlexDepthHubInterface(cfg, task, models)
 
 

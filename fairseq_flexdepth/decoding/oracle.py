@@ -1,4 +1,4 @@
-"""How good every depth pair is for every sentence: the labels and the report of ``fairseq-flexdepth oracle``."""
+"""How good every depth pair is for every sentence (tied_multi §4.1): what ``fairseq-flexdepth oracle`` saves."""
 
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
@@ -39,9 +39,7 @@ class Oracle:
         self.every_depth = EveryDepth(split)
         self.pairs = self.every_depth.pairs
         self.from_fastest = from_fastest(self.pairs)
-        # Text whose tokenisation is undone is tokenised as usual; anything else is compared as it is.
-        undone = split.cfg.common_eval.post_process or split.bpe or split.tokenizer
-        self.score = sentence_chrf() if metric == "chrf" else sentence_bleu("13a" if undone else "none")
+        self.score = sentence_chrf() if metric == "chrf" else sentence_bleu(split.bleu_tokenizer)
 
     def judge(self, number: int, batch: Sequence[int]) -> List[Any]:
         """What batch *number* took at each pair, in seconds, and each of its sentences :class:`Judged`."""
@@ -155,7 +153,7 @@ def _typical_seconds(batches: List[List[float]], deepest: int, sentences: int) -
 
 
 def oracle_shares(report: Dict[str, Any]) -> Dict[DepthPair, float]:
-    """How often the oracle chooses each pair, in percent of the sentences that have labels (Figure 2)."""
+    """How often the oracle chooses each pair, in percent of the sentences that have labels (tied_multi, Figure 2)."""
     return {
         (row["enc_layers"], row["dec_layers"]): 100.0 * row["oracle"] / report["labelled"] for row in report["pairs"]
     }

@@ -141,7 +141,7 @@ class SelectiveDecoding:
             f"depths of {sentences:,} sentences by {self.name}: {used}; "
             f"choosing took {self._choosing:.2f} s, decoding {self._decoding:.2f} s"
         )
-        if self.chooser.relative_seconds is None:
+        if self.chooser.relative_seconds is None or not sentences:
             return line
         relative = dict(zip(self.chooser.pairs, self.chooser.relative_seconds))
         cost = sum(relative[pair] * count for pair, count in self._used.items())

@@ -161,6 +161,11 @@ class Split:
         except AssertionError as error:  # of lengths that no sentence can have, or of a model that says nan
             raise ValueError(f"fairseq cannot search with these options and models: {brief(error)}") from error
 
+    @property
+    def bleu_tokenizer(self) -> str:
+        """sacrebleu's for these texts: the usual one where their tokenisation is undone, else none."""
+        return "13a" if self._post_process or self.bpe or self.tokenizer else "none"
+
     def source_text(self, index: int) -> str:
         """Source sentence number *index* as text."""
         return self._text(self.task.source_dictionary, self.dataset.src[index].tolist())

@@ -25,6 +25,7 @@ from fairseq_flexdepth.models.checkpoint_file import brief, read_checkpoint
 from fairseq_flexdepth.models.config import FlatTransformerConfig
 from fairseq_flexdepth.models.transformer import FlexDepthTransformer
 from fairseq_flexdepth.modules.admin import SCALE_SUFFIX
+from fairseq_flexdepth.tasks.translation_config import TASK_NAMES
 
 EXPORTABLE = (FlexDepthTransformer, TransformerModel, TransformerModelBase, TransformerAlignModel)
 # Of the task's options those that say how a sentence becomes a batch.
@@ -84,7 +85,7 @@ def _check_kind(path: str, cfg: Any) -> None:
             "fairseq's transformer: language, speech and other models are not exported"
         )
     task = getattr(cfg.task, "_name", None)
-    if task != "translation":
+    if task not in TASK_NAMES:
         raise ValueError(f"--path {path}: was trained with --task {task}; expected --task translation")
 
 
@@ -225,6 +226,7 @@ def stock_checkpoint(loaded: LoadedModel, stock: StockModel) -> Dict[str, Any]:
         "args": None,
         "cfg": cfg,
         "model": stock.state,
+        "criterion": None,  # a training whose criterion has parameters looks for it
         "optimizer_history": [history],
         "last_optimizer_state": None,
         "extra_state": {},

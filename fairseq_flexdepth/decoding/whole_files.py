@@ -17,6 +17,8 @@ def replaced(path: str) -> Iterator[str]:
         yield partial
         os.replace(partial, path)
     except OSError as error:
+        if error.errno is None:  # NumPy's and Pillow's
+            raise OSError(f"{path}: {error}") from error
         raise OSError(error.errno, error.strerror, path) from error  # a full disk's error names no file
     finally:
         with contextlib.suppress(OSError):

@@ -1,7 +1,8 @@
 """Which teacher layers each student layer learns from (ckd §3: the mapper M; pkd).
 
-The paper gives its four combinations for 6 teacher and 2 student layers only. Here they follow from the student's
-*chunks*: the teacher's layers cut into as many runs of neighbours as the student has layers.
+The paper's four combinations (§4) are for 6 teacher and 2 student layers; its Figure 2, for 5 and 2, has another CC,
+1:1+3+5,2:2+4. Here they follow from the student's *chunks*: the teacher's layers cut into as many runs of neighbours as
+the student has layers.
 """
 
 from typing import Dict, List, Tuple

@@ -87,6 +87,7 @@ class DepthSpace(NamedTuple):
 
     @property
     def deepest(self) -> DepthPair:
+        """The deepest encoder with the deepest decoder."""
         return self.encoder[-1], self.decoder[-1]
 
     def choose(self, encoder_depth: Optional[int], decoder_depth: Optional[int]) -> DepthPair:
@@ -101,7 +102,7 @@ class DepthSpace(NamedTuple):
         )
 
     def sample(self, encoder_count: int, decoder_count: int, seed: int, update: int) -> "DepthSpace":
-        """The sub-space drawn for one update (flexible_depth, Algorithm 1); a count of 0 keeps all depths.
+        """The sub-space drawn for one update (flexible_depth §4.2, Table 5); a count of 0 keeps all depths.
 
         It depends on *seed* and *update* alone: every rank draws the same, and a resumed run repeats its draws.
 

@@ -12,7 +12,10 @@ def head(layers: int, depths: Sequence[int]) -> Subnetworks:
 
 
 def seq(layers: int, depths: Sequence[int]) -> Subnetworks:
-    """From the smallest depth on, each takes the layers after those of the one before, round and round (``Seq``)."""
+    """From the smallest depth on, each takes the layers after those of the one before, round and round.
+
+    flexible_depth §4.2, ``Seq``.
+    """
     subnetworks, used = {}, 0
     for depth in sorted(depths):
         subnetworks[depth] = tuple(sorted((used + step) % layers + 1 for step in range(depth)))
@@ -21,12 +24,12 @@ def seq(layers: int, depths: Sequence[int]) -> Subnetworks:
 
 
 def left(layers: int, depths: Sequence[int]) -> Subnetworks:
-    """The first layer of each of *d* chunks, as LayerDrop prunes (``Left``; Eq. 3 as its text means it)."""
+    """The first layer of each of *d* chunks, as LayerDrop prunes (flexible_depth, Eq. 3 as its text means it)."""
     return {depth: tuple(chunk[0] for chunk in _chunks(layers, depth)) for depth in sorted(depths)}
 
 
 def middle_left(layers: int, depths: Sequence[int]) -> Subnetworks:
-    """The middle layer of each of *d* chunks, the left one of two (``MiddleLeft``)."""
+    """The middle layer of each of *d* chunks, the left one of two (flexible_depth §3, ``MiddleLeft``)."""
     return {depth: tuple(map(_middle, _chunks(layers, depth))) for depth in sorted(depths)}
 
 
@@ -34,7 +37,8 @@ def optimal(layers: int, depths: Sequence[int]) -> Subnetworks:
     """As ``middle_left``, but from the largest depth on, and no layer serves again while enough others are left.
 
     Each chunk gives its unused layer nearest to the middle, of two the right one. A depth with a chunk all of whose
-    layers are used waits; when none can be served, all layers count as unused again (``Optimal``).
+    layers are used waits; when none can be served, all layers count as unused again (flexible_depth §3,
+    ``Optimal``).
     """
     subnetworks: Subnetworks = {}
     waiting = sorted(depths, reverse=True)

@@ -43,7 +43,8 @@ def _check_width(expected: Dict[str, Any], state_dict: Dict[str, Any], key: str,
 
 def _check_norm(cfg: Any, expected: Dict[str, Any], state_dict: Dict[str, Any], side: str) -> None:
     key = f"{side}.layer_norm.weight"
-    if (key in state_dict) != (key in expected) and not cfg.no_decoder_final_norm:
+    left_out = side == "decoder" and cfg.no_decoder_final_norm
+    if (key in state_dict) != (key in expected) and not left_out:
         trained = "with" if key in state_dict else "without"
         raise ValueError(f"--{side}-normalize-before: the checkpoint was trained {trained} it")
 

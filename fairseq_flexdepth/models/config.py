@@ -107,3 +107,28 @@ def nested_config(cfg: Union[DictConfig, Namespace, FlexDepthTransformerConfig])
     if OmegaConf.is_config(cfg):
         cfg = Namespace(**OmegaConf.to_container(cfg, resolve=True, enum_to_str=True))
     return TransformerConfig.from_namespace(Namespace(**{**_OUR_DEFAULTS, **vars(cfg)}))
+
+
+def check_residual_init(cfg: TransformerConfig, task: Any) -> None:
+    """Refuse Admin where its scales cannot be set or are not needed.
+
+    Raises:
+        ValueError: another task than translation, a Pre-LN model, or fully sharded training.
+    """
+    if cfg.residual_init == "none":
+        return
+    if not getattr(task, "profiles_residuals", False):
+        raise ValueError(
+            f"--residual-init {cfg.residual_init}: expected --task translation, which sets the scales in its first "
+            f"update, given {type(task).__name__}"
+        )
+    for side in ("encoder", "decoder"):
+        if getattr(cfg, side).normalize_before:
+            raise ValueError(
+                f"--residual-init {cfg.residual_init}: expected a Post-LN model; leave out --{side}-normalize-before"
+            )
+    if getattr(cfg, "ddp_backend", None) == "fully_sharded":
+        raise ValueError(
+            f"--ddp-backend fully_sharded: cannot shard before --residual-init {cfg.residual_init} has set its "
+            "scales; use --ddp-backend legacy_ddp"
+        )

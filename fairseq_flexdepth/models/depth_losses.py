@@ -53,7 +53,7 @@ def stacked_losses(model: Any, batch: DepthBatch) -> Dict[str, Any]:
         size = len(batch.target)  # the decoder's runs are of all encoder depths, the deepest last
         deepest = [run._replace(inputs=run.inputs[:, -size:], output=run.output[:, -size:]) for run in above]
         losses.update(encoder_trace=below, decoder_trace=deepest)
-    left_out = model.encoder.layers.outside(encoder_plan) + model.decoder.layers.outside(decoder_plan)
+    left_out = model.encoder.layers.left_out() + model.decoder.layers.left_out()
     losses["loss"] = with_zero_gradients(losses["loss"], left_out)
     return losses
 

@@ -168,7 +168,7 @@ def pairs_of(state_dict: Dict[str, Any]) -> List[DepthPair]:
 
 def _encoder_config(cfg: Any) -> TransformerConfig:
     width = cfg.encoder_embed_dim
-    for option in ("encoder_embed_dim", "encoder_layers", "encoder_attention_heads"):
+    for option in ("encoder_embed_dim", "encoder_ffn_embed_dim", "encoder_layers", "encoder_attention_heads"):
         if getattr(cfg, option) < 1:
             raise ValueError(f"--{option.replace('_', '-')} {getattr(cfg, option)}: expected a number of at least 1")
     if width % cfg.encoder_attention_heads:

@@ -73,6 +73,11 @@ class SharedLanguageModel(TransformerLanguageModel):
 
     @classmethod
     def build_model(cls, args: Any, task: Any) -> "SharedLanguageModel":
+        """As fairseq's, with shared layers.
+
+        Raises:
+            ValueError: the sharing options contradict each other, or what they cannot be combined with.
+        """
         check_sharing(args)
         model = super().build_model(args, task)
         share_side(model.decoder.layers, args, "decoder", args.decoder_layerdrop)

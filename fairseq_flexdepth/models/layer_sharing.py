@@ -73,6 +73,14 @@ def share_by_default(args: Namespace, strategy: str, **unique_layers: int) -> No
     check_sharing(args)
 
 
+def reentrant_under_ddp(cfg: Any) -> bool:
+    """Whether torch's DDP watches backward passes within backward passes, where each parameter may be used but once."""
+    # --offload-activations implies the other, which fairseq sets later where options come from YAML
+    checkpointing = getattr(cfg, "checkpoint_activations", False) or getattr(cfg, "offload_activations", False)
+    watched = getattr(cfg, "ddp_backend", None) in ("pytorch_ddp", "c10d")
+    return bool(checkpointing) and watched and get_data_parallel_world_size() > 1
+
+
 def check_sharing(cfg: Any) -> None:
     """Refuse what tied parameters cannot be combined with.
 
@@ -86,8 +94,7 @@ def check_sharing(cfg: Any) -> None:
             f"--ddp-backend fully_sharded: cannot shard the tied layers of --layer-sharing {cfg.layer_sharing}; "
             "use --ddp-backend legacy_ddp"
         )
-    many = get_data_parallel_world_size() > 1
-    if many and getattr(cfg, "checkpoint_activations", False) and cfg.ddp_backend in ("pytorch_ddp", "c10d"):
+    if reentrant_under_ddp(cfg):
         raise ValueError(
             f"--checkpoint-activations: with --layer-sharing {cfg.layer_sharing}, --ddp-backend {cfg.ddp_backend} "
             "would see a parameter's gradient once a position; use --ddp-backend legacy_ddp"

@@ -1,11 +1,8 @@
 """fairseq's speech-to-text Transformer with shared layers (layer_sharing §4)."""
 
-import os
 from argparse import Namespace
-from copy import copy
 from typing import Any, Dict
 
-from fairseq.checkpoint_utils import load_pretrained_component_from_model
 from fairseq.models.speech_to_text.s2t_transformer import S2TTransformerModel, s2t_transformer_m
 from fairseq.utils import safe_getattr
 
@@ -16,6 +13,7 @@ from fairseq_flexdepth.compat import (
     register_architecture,
     register_model,
 )
+from fairseq_flexdepth.models.checkpoint_file import brief, read_checkpoint
 from fairseq_flexdepth.models.layer_sharing import HELP, LAYER_SHARING, check_sharing, share_by_default, share_side
 from fairseq_flexdepth.models.refused_options import DEPTH_OPTIONS, add_refused, refuse
 
@@ -42,6 +40,11 @@ class SharedSpeechToTextModel(S2TTransformerModel):
 
     @classmethod
     def build_model(cls, args: Any, task: Any) -> "SharedSpeechToTextModel":
+        """As fairseq's, with shared layers.
+
+        Raises:
+            ValueError: the sharing options contradict each other, or what they cannot be combined with.
+        """
         check_sharing(args)
         model = super().build_model(args, task)
         share_side(model.decoder.layers, args, "decoder", args.decoder_layerdrop)
@@ -51,28 +54,41 @@ class SharedSpeechToTextModel(S2TTransformerModel):
     def build_encoder(cls, args: Any) -> Any:
         """As fairseq's, which would load ``--load-pretrained-encoder-from`` before the layers are shared.
 
+        A checkpoint does without that file: the option is taken from *args*, which it keeps.
+
         Raises:
-            ValueError: that file does not exist.
+            ValueError: that file does not exist, or does not hold such an encoder.
         """
-        pretrained = getattr(args, "load_pretrained_encoder_from", None)
-        untrained = copy(args)
-        untrained.load_pretrained_encoder_from = None
-        encoder = super().build_encoder(untrained)
+        pretrained, args.load_pretrained_encoder_from = getattr(args, "load_pretrained_encoder_from", None), None
+        encoder = super().build_encoder(args)
         disable_encoder_fast_path(encoder.transformer_layers)
         share_side(encoder.transformer_layers, args, "encoder")
-        if pretrained is None:
-            return encoder
-        if not os.path.isfile(pretrained):
-            raise ValueError(f"--load-pretrained-encoder-from {pretrained}: no such file")
-        return load_pretrained_component_from_model(encoder, pretrained)
+        if pretrained is not None:
+            _load_encoder(encoder, pretrained)
+        return encoder
 
     def upgrade_state_dict_named(self, state_dict: Dict[str, Any], name: str) -> None:
         """Also accept a checkpoint of the other stack."""
-        prefix = f"{name}." if name else ""
-        for index, layer in enumerate(self.encoder.transformer_layers):
-            drop_fast_path_keys(state_dict, f"{prefix}encoder.transformer_layers.{index}", layer)
-        add_positions_key(state_dict, f"{prefix}encoder.embed_positions", self.encoder.embed_positions)
+        _accept_other_stack(state_dict, f"{name}.encoder" if name else "encoder", self.encoder)
         super().upgrade_state_dict_named(state_dict, name)
+
+
+def _accept_other_stack(state_dict: Dict[str, Any], prefix: str, encoder: Any) -> None:
+    for index, layer in enumerate(encoder.transformer_layers):
+        drop_fast_path_keys(state_dict, f"{prefix}.transformer_layers.{index}", layer)
+    add_positions_key(state_dict, f"{prefix}.embed_positions", encoder.embed_positions)
+
+
+def _load_encoder(encoder: Any, path: str) -> None:
+    """Give *encoder* the weights of the encoder in the checkpoint *path*."""
+    option = "--load-pretrained-encoder-from"
+    state = read_checkpoint(option, path)["model"]
+    weights = {key: value for key, value in state.items() if key.startswith("encoder.")}
+    _accept_other_stack(weights, "encoder", encoder)
+    try:
+        encoder.load_state_dict({key[len("encoder.") :]: value for key, value in weights.items()}, strict=True)
+    except (RuntimeError, KeyError) as error:
+        raise ValueError(f"{option} {path}: does not hold the encoder of this model: {brief(error)}") from error
 
 
 def cycle_shared_s2t_transformer(args: Namespace) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from fairseq_flexdepth.compat import disable_encoder_fast_path
 from fairseq_flexdepth.models.checkpoint_file import load_weights, read_checkpoint
 from fairseq_flexdepth.modules.layer_trace import LayerTrace, traced
-from fairseq_flexdepth.modules.soft_targets import SoftTargets, soft_targets, summed_distributions
+from fairseq_flexdepth.modules.soft_targets import SoftTargets, mean_logits, soft_targets
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Teacher:
             said = first(**words)[0]
         if not logits:
             return Lesson([], traces)
-        return Lesson([summed_distributions(chain([said], (model(**words)[0] for model in others)))], traces)
+        return Lesson([mean_logits(chain([said], (model(**words)[0] for model in others)))], traces)
 
 
 def load_teacher(paths: str, task: Any) -> Teacher:

@@ -15,9 +15,14 @@ from fairseq_flexdepth.depth.subnetworks import assign_subnetworks
 from fairseq_flexdepth.models.accumulated_losses import accumulated_losses
 from fairseq_flexdepth.models.checkpoint_file import brief
 from fairseq_flexdepth.models.checkpoint_fit import check_fits
-from fairseq_flexdepth.models.config import FlexDepthTransformerConfig, check_sizes, nested_config
+from fairseq_flexdepth.models.config import (
+    FlexDepthTransformerConfig,
+    check_residual_init,
+    check_sizes,
+    nested_config,
+)
 from fairseq_flexdepth.models.depth_losses import DepthBatch, WordDistillation, stacked_losses
-from fairseq_flexdepth.models.layer_sharing import check_sharing
+from fairseq_flexdepth.models.layer_sharing import check_sharing, reentrant_under_ddp
 from fairseq_flexdepth.models.transformer_decoder import FlexDepthDecoder
 from fairseq_flexdepth.models.transformer_encoder import FlexDepthEncoder
 from fairseq_flexdepth.modules.admin import broadcast_from_first, profiled
@@ -51,23 +56,37 @@ class FlexDepthTransformer(TransformerModelBase):
 
     @classmethod
     def build_model(cls, cfg: Any, task: Any) -> "FlexDepthTransformer":
+        """As fairseq's, once the options are looked at.
+
+        Raises:
+            ValueError: an option that a model of many depths cannot have, sizes that do not fit each other, or layer
+                sharing, Admin or ``--checkpoint-activations`` where they cannot be.
+        """
         config = nested_config(cfg)
         if config.adaptive_softmax_cutoff is not None:
             raise ValueError(
                 f"--adaptive-softmax-cutoff {config.adaptive_softmax_cutoff}: "
                 "a model of many depths needs the full softmax; leave the option out"
             )
+        if config.base_layers > 0:
+            raise ValueError(
+                f"--base-layers {config.base_layers}: would count as depths of the decoder; leave the option out"
+            )
         check_sizes(config)
         check_sharing(config)
-        _check_residual_init(config, task)
-        return super().build_model(config, task)
+        check_residual_init(config, task)
+        model = super().build_model(config, task)
+        _check_checkpointing(model, config)
+        return model
 
     @classmethod
     def build_encoder(cls, cfg: TransformerConfig, src_dict: Any, embed_tokens: nn.Embedding) -> FlexDepthEncoder:
+        """Ours, in place of fairseq's."""
         return FlexDepthEncoder(cfg, src_dict, embed_tokens)
 
     @classmethod
     def build_decoder(cls, cfg: TransformerConfig, tgt_dict: Any, embed_tokens: nn.Embedding) -> FlexDepthDecoder:
+        """Ours, in place of fairseq's."""
         return FlexDepthDecoder(cfg, tgt_dict, embed_tokens, no_encoder_attn=cfg.no_cross_attention)
 
     def use_subnetworks(self, strategy: str) -> None:
@@ -202,23 +221,13 @@ class FlexDepthTransformer(TransformerModelBase):
             raise ValueError(f"the checkpoint's weights are not those of this model: {brief(error)}") from error
 
 
-def _check_residual_init(cfg: TransformerConfig, task: Any) -> None:
-    if cfg.residual_init == "none":
-        return
-    if not getattr(task, "profiles_residuals", False):
+def _check_checkpointing(model: FlexDepthTransformer, cfg: Any) -> None:
+    """Sub-networks other than the first layers run some layers several times an update."""
+    repeats = any(len(plan.runs) > len(plan.positions) for plan in model.plans(model.depth_space))
+    if repeats and reentrant_under_ddp(cfg):
         raise ValueError(
-            f"--residual-init {cfg.residual_init}: expected --task translation, which sets the scales in its first "
-            f"update, given {type(task).__name__}"
-        )
-    for side in ("encoder", "decoder"):
-        if getattr(cfg, side).normalize_before:
-            raise ValueError(
-                f"--residual-init {cfg.residual_init}: expected a Post-LN model; leave out --{side}-normalize-before"
-            )
-    if getattr(cfg, "ddp_backend", None) == "fully_sharded":
-        raise ValueError(
-            f"--ddp-backend fully_sharded: cannot shard before --residual-init {cfg.residual_init} has set its "
-            "scales; use --ddp-backend legacy_ddp"
+            f"--checkpoint-activations: with --subnetworks {cfg.subnetworks}, --ddp-backend {cfg.ddp_backend} would "
+            "see a parameter's gradient once a run; use --ddp-backend legacy_ddp"
         )
 
 

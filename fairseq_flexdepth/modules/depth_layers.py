@@ -6,7 +6,7 @@ decoding, or a single stand-in that runs a whole depth plan for training.
 """
 
 from contextlib import contextmanager
-from typing import Callable, Iterator, List, Optional, Sequence, Tuple
+from typing import Callable, Iterator, List, Optional, Sequence, Set, Tuple
 
 import torch
 from fairseq.modules import LayerDropModuleList
@@ -31,6 +31,7 @@ class DepthLayers(LayerDropModuleList):
         super().__init__(p=layerdrop, modules=layers)
         self.active: Tuple[int, ...] = tuple(range(1, len(self) + 1))  # positions that an iteration yields
         self._stand_in: Optional[StandIn] = None
+        self._ran: Set[int] = set()  # positions, in the latest plan
 
     def __iter__(self) -> Iterator:
         if self._stand_in is not None:
@@ -70,12 +71,13 @@ class DepthLayers(LayerDropModuleList):
             The exits' outputs one after another on the batch axis: length × (exits · batch) × channels.
         """
         surviving = {id(layer) for layer in self._surviving()}
+        self._ran = {position for position in plan.positions if id(self[position - 1]) in surviving}
         outputs: List[Tensor] = []
         last = plan.path(plan.exits[-1]) if trace is not None else ()
         for run, (position, parent) in enumerate(plan.runs):
             layer = self[position - 1]
             inputs = x if parent == INPUT else outputs[parent]
-            runs = id(layer) in surviving
+            runs = position in self._ran
             outputs.append(run_layer(layer, inputs) if runs else inputs)
             if trace is not None and runs and run in last:
                 trace.append(LayerTrace(position, layer, inputs, outputs[run]))
@@ -90,7 +92,7 @@ class DepthLayers(LayerDropModuleList):
         finally:
             self.active = active
 
-    def outside(self, plan: DepthPlan) -> List[nn.Parameter]:
-        """The parameters that only layers use which *plan* leaves out."""
-        used = {id(parameter) for position in plan.positions for parameter in self[position - 1].parameters()}
+    def left_out(self) -> List[nn.Parameter]:
+        """The parameters that no layer uses which the latest plan ran: it, or LayerDrop, left theirs out."""
+        used = {id(parameter) for position in self._ran for parameter in self[position - 1].parameters()}
         return [parameter for parameter in self.parameters() if id(parameter) not in used]

@@ -21,7 +21,7 @@ class PrunedWeights:
         ValueError: nothing is zero.
     """
 
-    def __init__(self, model: nn.Module):
+    def __init__(self, model: nn.Module) -> None:
         padding_rows = {
             module.weight: module.padding_idx
             for module in model.modules()

@@ -61,7 +61,7 @@ class SoftTargets:
 
 
 @torch.no_grad()
-def summed_distributions(logits: Iterable[Tensor]) -> Tensor:
+def mean_logits(logits: Iterable[Tensor]) -> Tensor:
     """Logits whose softmax is the mean of the distributions of several teachers; those of one are left as they are.
 
     The memory of the first logits is used up, and never more than those of one other teacher are held beside it.

@@ -19,7 +19,7 @@ from fairseq_flexdepth.criterions.selection_metrics import DepthSelectionCriteri
 from fairseq_flexdepth.decoding.depth_labels import DepthLabels, check_labels, labels_file, load_labels
 from fairseq_flexdepth.models.depth_selector import DEFAULT_WIDTH
 from fairseq_flexdepth.models.initial_embeddings import translation_embeddings
-from fairseq_flexdepth.tasks.binarised_files import check_split, read_dictionary
+from fairseq_flexdepth.tasks.binarised_files import check_split, named_batching_mistakes, read_dictionary
 from fairseq_flexdepth.tasks.labelled_sentences import LabelledSentences
 from fairseq_flexdepth.tasks.resuming import portable
 
@@ -100,9 +100,14 @@ class DepthSelectionTask(FairseqTask):
                 f"{path}: labels of the depth pairs {labels.pairs}; those of --train-subset {self.cfg.train_subset} "
                 f"are of {self.labels.pairs}"
             )
-        for name, kind in (("metric", "by another metric"), ("models", "of other models")):
-            if labels.record.get(name) != self.labels.record.get(name):
-                raise ValueError(f"{path}: made {kind} than the labels of --train-subset {self.cfg.train_subset}")
+        these, trained = labels.record, self.labels.record
+        if these.get("metric") != trained.get("metric"):
+            raise ValueError(
+                f"{path}: scores by {these.get('metric')}; those of --train-subset {self.cfg.train_subset} are by "
+                f"{trained.get('metric')}"
+            )
+        if these.get("models") != trained.get("models"):
+            raise ValueError(f"{path}: made of other models than the labels of --train-subset {self.cfg.train_subset}")
         dataset = LabelledSentences(source, labels, self.dictionary.pad(), shuffle=training)
         if len(dataset) < len(labels):
             logger.info("%s: %d of %d sentences have no labels", path, len(labels) - len(dataset), len(labels))
@@ -150,9 +155,15 @@ class DepthSelectionTask(FairseqTask):
             )
         return criterion
 
-    def get_batch_iterator(self, *args: Any, **kwargs: Any) -> Any:
-        """As fairseq's."""
-        return portable(super().get_batch_iterator(*args, **kwargs))
+    def get_batch_iterator(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        """As fairseq's.
+
+        Raises:
+            ValueError: a sentence is too long.
+        """
+        split = next((name for name, known in self.datasets.items() if known is dataset), "input")
+        with named_batching_mistakes(split, kwargs.get("max_tokens")):
+            return portable(super().get_batch_iterator(dataset, *args, **kwargs))
 
     def max_positions(self) -> int:
         return self.cfg.max_source_positions

@@ -79,4 +79,4 @@ class LabelledSentences(FairseqDataset):
         return bool(getattr(self.source, "supports_prefetch", False))
 
     def prefetch(self, indices: Any) -> None:
-        self.source.prefetch(self.rows[numpy.asarray(indices)])
+        self.source.prefetch(self.rows[numpy.asarray(indices, dtype=numpy.int64)])

@@ -3,6 +3,7 @@
 Whole copies of checkpoints, a place in an epoch for any number of ranks, an end for jobs of which a rank stands still.
 """
 
+import contextlib
 import signal
 import weakref
 from functools import wraps
@@ -39,7 +40,8 @@ def copy_whole() -> None:
         try:
             copied = stock(src_path, partial, overwrite=True)
         except OSError:  # the disk is full: what is left of it is for those who go on
-            PathManager.rm(partial)
+            with contextlib.suppress(OSError):
+                PathManager.rm(partial)
             raise
         if copied:
             PathManager.rename(partial, dst_path)

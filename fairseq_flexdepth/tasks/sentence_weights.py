@@ -24,7 +24,8 @@ class WeightedSentences(BaseWrapperDataset):
     def __init__(self, dataset: Any, path: str) -> None:
         super().__init__(dataset)
         try:
-            self.weights = torch.from_numpy(numpy.load(path, allow_pickle=False))
+            # double: fairseq's trainer halves what is in single precision, where the smallest would be 0
+            self.weights = torch.from_numpy(numpy.load(path, allow_pickle=False)).double()
         except (EOFError, OSError, TypeError, ValueError) as error:
             reason = f"not the weights of fairseq-flexdepth distill, or damaged: {brief(error)}"
             raise ValueError(f"{path}: {reason}") from error

@@ -18,12 +18,12 @@ from fairseq_flexdepth.modules.pruned_weights import PrunedWeights
 from fairseq_flexdepth.tasks import binarised_files
 from fairseq_flexdepth.tasks.resuming import portable
 from fairseq_flexdepth.tasks.sentence_weights import WeightedSentences, weights_file
-from fairseq_flexdepth.tasks.translation_config import FlexDepthTranslationConfig
+from fairseq_flexdepth.tasks.translation_config import TASK_NAMES, FlexDepthTranslationConfig
 
 logger = logging.getLogger(__name__)
 
 
-@register_task("translation_flexdepth", dataclass=FlexDepthTranslationConfig)
+@register_task(TASK_NAMES[1], dataclass=FlexDepthTranslationConfig)
 class FlexDepthTranslationTask(TranslationTask):
     """Translation at the depth asked for; also registered as ``translation``, which it extends."""
 
@@ -31,6 +31,7 @@ class FlexDepthTranslationTask(TranslationTask):
     latest_model: Any = None
     pruned_weights: Optional[PrunedWeights] = None
     profiles_residuals = True
+    gives_loss_scale = True
     weighs_sentences = True  # where there is no criterion
     selective: Optional[SelectiveDecoding] = None
     decoding_models: Sequence[Any] = ()
@@ -102,6 +103,7 @@ class FlexDepthTranslationTask(TranslationTask):
                 "--keep-pruned: does not find the zeros of --ddp-backend fully_sharded's shards; "
                 "use --ddp-backend legacy_ddp"
             )
+        self.latest_model = None  # --eval-bleu builds a generator now, of a depth that is yet to be chosen
         model = super().build_model(cfg, from_checkpoint)
         choose_depth(model, self.cfg.enc_layers, self.cfg.dec_layers, self.cfg.subnetworks)
         self.latest_model = model
@@ -171,7 +173,7 @@ class FlexDepthTranslationTask(TranslationTask):
         depth = describe_depth(models)
         if self.selective is not None:
             logger.info("decoding each sentence at the depth that %s chooses", self.cfg.depth_selector)
-        elif depth is not None:
+        elif depth is not None and self.latest_model is not None:
             logger.info("decoding with %s", depth)
         return super().build_generator(models, *args, **kwargs)
 
@@ -222,4 +224,4 @@ class FlexDepthTranslationTask(TranslationTask):
             logger.info("%s weights stay zero (--keep-pruned)", f"{self.pruned_weights.number():,}")
 
 
-replace_task("translation", FlexDepthTranslationTask, FlexDepthTranslationConfig)
+replace_task(TASK_NAMES[0], FlexDepthTranslationTask, FlexDepthTranslationConfig)

@@ -229,7 +229,8 @@ def test_mistakes_are_one_line_and_nothing_is_lost(
     fails("--path: required", data, *new)
     fails(f"DATA {data}:{data}: expected one directory; decode each", f"{data}:{data}", "--path", teacher, *new)
     fails(f"--path {tmp_path / 'none.pt'}: no such file", *given, "--path", tmp_path / "none.pt", *new)
-    fails(f"--path {teacher}: decodes at (1, 1), which {teacher} does already", *given, "--path", teacher, *new)
+    twice = f"--path {teacher}: decodes at 1-1, which {teacher} does already; expected models of different depths"
+    fails(twice, *given, "--path", teacher, *new)
     fails("--enc-layers: oracle decodes at every depth", *given, *new, "--enc-layers", 1)
     fails("--depth-selector: oracle decodes at every depth", *given, *new, "--depth-selector", "oracle:x")
     fails("--shard-id 2: expected 0 to 1", *given, *new, "--num-shards", 2, "--shard-id", 2)

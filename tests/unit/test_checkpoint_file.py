@@ -9,13 +9,16 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any, Callable, Dict
 
+import fairseq
 import pytest
 import torch
 from fairseq import checkpoint_utils
 
 from fairseq_flexdepth import compat
+from fairseq_flexdepth.compat import UnsafeCheckpointError
 from fairseq_flexdepth.models import architectures  # noqa: F401  (the models)
 from fairseq_flexdepth.models.checkpoint_file import read_checkpoint
+from fairseq_flexdepth.models.evaluated_options import EVALUATED, refuse_code
 from tests import tiny
 from tests.hostile import CHECKS, Code, checked
 
@@ -91,6 +94,44 @@ def test_options_that_fairseq_would_evaluate(tmp_path: Path, options: Callable, 
     assert not folder.exists()
     torch.save({**state, **options(name, "[(8, 3)] * 4")}, str(path))  # as fairseq means it
     assert "weight" in checkpoint_utils.load_checkpoint_to_cpu(str(path))["model"]
+
+
+COMPREHENSION = "[0 for (__builtins__['map'], __builtins__['list']) in [(print, print)]][0]"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"adaptive_softmax_cutoff": "print(1)"},
+        {"pipeline_encoder_balance": "print(1)"},
+        {"encoder_layers": b"print(1)"},
+        {"left_pad_source": COMPREHENSION},
+        {"encoder_layers": "${model.note}", "note": "print(1)"},
+        {"decoder_attention": "(lambda: 1)"},
+        {"decoder_attention": "model.attribute"},
+        {"conv_feature_layers": "[(512, 3)] ** 20"},
+    ],
+)
+def test_ways_around_the_refusal_of_code(options: Dict[str, Any]) -> None:
+    name = next(iter(options))
+    with pytest.raises(UnsafeCheckpointError, match=f"^a.pt: its option {name} is no value but code: "):
+        refuse_code("a.pt", {"args": Namespace(**options)})
+
+
+@pytest.mark.parametrize(
+    "value", ["[(512, 3)] * 20", "(20000,60000)", "True", "{'name': 'a', 'size': -1}", "[1] + [2]", "dot", "a b", ""]
+)
+def test_values_as_fairseq_means_them(value: str) -> None:
+    refuse_code("a.pt", {"cfg": {"model": {"encoder_layers": value, "decoder_attention": value.encode()}}})
+
+
+def test_every_option_that_fairseq_evaluates_is_looked_at() -> None:
+    """By its sources, of either stack: ``eval(args.encoder_layers)``, ``utils.eval_bool(cfg.left_pad_source)``."""
+    evaluated = re.compile(r"(?<!_)eval(?:_str_list|_str_dict|_bool)?\(\s*(?:self\.)?(?:args|cfg|modality_cfg)\.(\w+)")
+    folder = Path(fairseq.__file__).parent
+    found = {name for path in folder.rglob("*.py") for name in evaluated.findall(path.read_text(encoding="utf-8"))}
+    assert {"encoder_layers", "adaptive_softmax_cutoff", "pipeline_balance", "left_pad_source"} <= found
+    assert found <= EVALUATED
 
 
 def test_torch_that_cannot_check_is_said_once(

@@ -102,6 +102,8 @@ def test_cached_sentences_are_fetched_by_their_number_in_the_split(folder: Path)
     dataset.source = type("Cached", (), {"supports_prefetch": True, "prefetch": staticmethod(fetched.extend)})
     dataset.prefetch([0, 3])
     assert (dataset.supports_prefetch, fetched) == (True, [2, 5])
+    dataset.prefetch([])  # of a rank without batches
+    assert fetched == [2, 5]
 
 
 def test_the_source_language_is_inferred_or_named(folder: Path) -> None:
@@ -183,4 +185,19 @@ def test_labels_of_other_sentences_or_pairs_are_refused(folder: Path) -> None:
         task_of(folder).load_dataset("valid")
     labels_of(sentences(7, seed=9)).save(labels_file(str(folder), "valid"))
     with pytest.raises(ValueError, match=r"valid.labels.npz: made for other source sentences than those of the data"):
+        task_of(folder).load_dataset("valid")
+
+
+def test_a_sentence_longer_than_a_batch_is_named(folder: Path) -> None:
+    task = task_of(folder)
+    task.load_dataset("valid")
+    with pytest.raises(ValueError, match="--max-tokens 3: "):
+        task.get_batch_iterator(task.dataset("valid"), max_tokens=3)
+
+
+def test_labels_by_another_metric_are_refused(folder: Path) -> None:
+    for split, metric in (("train", "chrf"), ("valid", "bleu")):
+        record = load_labels(str(folder), split, "DATA").record
+        relabel(folder, split, record={**record, "metric": metric})
+    with pytest.raises(ValueError, match="valid.labels.npz: scores by bleu; those of --train-subset train are by chrf"):
         task_of(folder).load_dataset("valid")

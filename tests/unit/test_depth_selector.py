@@ -136,6 +136,7 @@ def test_initial_embeddings_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     [
         ({"encoder_attention_heads": 5}, "--encoder-attention-heads 5: expected a divisor of the width, 12"),
         ({"encoder_attention_heads": 0}, "--encoder-attention-heads 0: expected a number of at least 1"),
+        ({"encoder_ffn_embed_dim": 0}, "--encoder-ffn-embed-dim 0: expected a number of at least 1"),
         ({"encoder_layers": 0}, "--encoder-layers 0: expected a number of at least 1"),
     ],
 )

@@ -314,3 +314,20 @@ def test_reduced_precision_comes_close(fusion: str, monkeypatch: pytest.MonkeyPa
     loss.backward()
     trained = {**tiny.gradients(model), **tiny.gradients(tested)}
     assert {gradient.dtype for gradient in trained.values()} == {torch.bfloat16}
+
+
+@pytest.mark.parametrize("name", ["pkd", "ckd"])
+def test_layerdrop_in_a_student_leaves_the_mapping_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In training the list of a stock model's layers, iterated, skips some at random."""
+    model = tiny.plain_model(1, encoder_layers=2, encoder_layerdrop=0.9).train()
+    mapping = {"ckd_mapping": "1:3,2:6"} if name == "pkd" else {}
+    tested = criterion(name, monkeypatch, model, teacher(), **mapping)
+    assert list(tested.mappings["encoder"]) == [1, 2]
+
+
+def test_a_task_that_does_not_map_the_layers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = student()
+    tested = criterion("ckd", monkeypatch, model, teacher())
+    tested.mappings = {}  # as in a task that never calls check_model
+    with pytest.raises(ValueError, match="--criterion ckd: expected --task translation, given a SimpleNamespace"):
+        tested(model, SAMPLE)

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from fairseq_flexdepth.compat import FAST_PATH_NAMES
-from fairseq_flexdepth.depth.plan import build_plan
 from fairseq_flexdepth.depth.sharing import STRATEGIES, assign_layers
 from tests import tiny
 
@@ -170,7 +169,7 @@ def test_parameters_of_left_out_positions_get_zero_gradients_unless_another_posi
     model.train()(**BATCH["net_input"], target=BATCH["target"], depths=space)["loss"].backward()
     assert model.encoder.layers[1].fc1.weight.grad.abs().sum() > 0
     assert model.encoder.layers[5].fc1.weight.grad.abs().sum() == 0
-    assert len(model.encoder.layers.outside(build_plan([(1, 2)]))) == 2 * 16
+    assert len(model.encoder.layers.left_out()) == 2 * 16
 
 
 @pytest.mark.parametrize(
@@ -208,6 +207,18 @@ def test_torchs_ddp_with_activation_checkpointing(monkeypatch, processes, backen
         return
     with pytest.raises(ValueError, match=f"--checkpoint-activations: with .*--ddp-backend {backend} would see"):
         shared("cycle", checkpoint_activations=True, ddp_backend=backend)
+
+
+@pytest.mark.parametrize("option", ["checkpoint_activations", "offload_activations"])
+@pytest.mark.parametrize(("subnetworks", "refused"), [("head", False), ("left", True), ("optimal", True)])
+def test_torchs_ddp_with_layers_that_run_several_times(monkeypatch, option, subnetworks, refused):
+    monkeypatch.setattr("fairseq_flexdepth.models.layer_sharing.get_data_parallel_world_size", lambda: 2)
+    options = {"encoder_layers": 4, "subnetworks": subnetworks, option: True, "ddp_backend": "pytorch_ddp"}
+    if not refused:
+        tiny.flexible_model(**options)
+        return
+    with pytest.raises(ValueError, match=f"^--checkpoint-activations: with --subnetworks {subnetworks}, --ddp-"):
+        tiny.flexible_model(**options)
 
 
 def test_layerdrop_says_what_happens_to_a_dropped_position(caplog):

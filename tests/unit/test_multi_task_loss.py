@@ -50,9 +50,7 @@ def algorithm_1(
 
 def criterion(**options: Any) -> MultiTaskDepthCrossEntropyCriterion:
     config: Dict[str, Any] = {"label_smoothing": EPSILON, "sentence_avg": False, "seed": 1, **options}
-    return MultiTaskDepthCrossEntropyCriterion(
-        type("Task", (), {"target_dictionary": tiny.dictionary(21)}), TiedMultiCrossEntropyConfig(**config)
-    )
+    return MultiTaskDepthCrossEntropyCriterion(tiny.task(), TiedMultiCrossEntropyConfig(**config))
 
 
 def assert_equal(model: Any, loss: torch.Tensor, expected: float, gradients: Dict[int, torch.Tensor]) -> None:
@@ -182,6 +180,13 @@ def test_a_decoder_that_does_not_look_at_the_encoder(accumulate: bool, changes: 
     model = tiny.flexible_model(**DEEP, **changes)
     losses_of(model, accumulate)["loss"].backward()
     assert model.decoder.embed_tokens.weight.grad.any()
+
+
+@accumulated
+def test_layers_that_layerdrop_drops_get_zero_gradients(accumulate: bool) -> None:
+    model = tiny.flexible_model(**DEEP, encoder_layerdrop=1.0).train()
+    losses_of(model, accumulate)["loss"].backward()
+    assert not any(parameter.grad.any() for parameter in model.encoder.layers.parameters())
 
 
 def test_a_second_backward_pass_is_refused() -> None:

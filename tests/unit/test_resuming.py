@@ -107,3 +107,9 @@ def test_a_copy_takes_its_place_when_it_is_whole(tmp_path: Path, monkeypatch: py
 
 def test_a_heartbeat_that_stops_ends_a_process_whatever_it_waits_for() -> None:
     assert DistributedTimeoutWrapper(torch.nn.Identity(), timeout=-1).signal == signal.SIGTERM
+
+
+def test_what_went_wrong_with_a_copy_is_told(tmp_path: Path) -> None:
+    """Not that there is no piece of it to remove."""
+    with pytest.raises(FileNotFoundError, match="checkpoint_1_8.pt'$"):
+        PathManager.copy(str(tmp_path / "checkpoint_1_8.pt"), str(tmp_path / "checkpoint_last.pt"), overwrite=True)

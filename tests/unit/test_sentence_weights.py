@@ -33,7 +33,7 @@ def test_batches_get_the_weights_of_their_sentences(tmp_path: Path) -> None:
     assert path == str(tmp_path / "train.de-en.weights.npy")
     numpy.save(path, numpy.array([0.1, 0.2, 0.7], dtype=numpy.float32))
     dataset = WeightedSentences(Numbers(), path)
-    assert torch.allclose(dataset.collater(["two", "sentences"])["sentence_weights"], torch.tensor([0.7, 0.1]))
+    assert torch.allclose(dataset.collater(["two", "sentences"])["sentence_weights"].float(), torch.tensor([0.7, 0.1]))
     assert dataset.collater([]) == {}
 
 
@@ -80,3 +80,10 @@ def test_a_weight_counts_a_sentence_so_many_times(
     loss.backward()
     expected.backward()
     tiny.assert_gradients(one, tiny.gradients(other))
+
+
+def test_half_precision_does_not_reach_the_weights(tmp_path: Path) -> None:
+    """fairseq's trainer turns all of a batch that is in single precision into half."""
+    numpy.save(str(tmp_path / "weights.npy"), numpy.array([1e-8, 1, 2], dtype=numpy.float32))
+    batch = WeightedSentences(Numbers(), str(tmp_path / "weights.npy")).collater([0, 1, 2])
+    assert batch["sentence_weights"].dtype == torch.float64

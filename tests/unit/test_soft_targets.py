@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fairseq_flexdepth.modules import soft_targets as module
-from fairseq_flexdepth.modules.soft_targets import soft_targets, summed_distributions
+from fairseq_flexdepth.modules.soft_targets import mean_logits, soft_targets
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def test_one_teacher_gives_its_softmax() -> None:
 
 def test_an_ensemble_gives_the_mean_of_the_distributions() -> None:
     expected = sum(torch.softmax(logits(seed), dim=-1) for seed in (1, 2, 3)).view(6, 9) / 3
-    mean = summed_distributions(logits(seed) for seed in (1, 2, 3))
+    mean = mean_logits(logits(seed) for seed in (1, 2, 3))
     assert torch.allclose(dense(soft_targets(mean)), expected, atol=1e-6)
 
 
@@ -41,7 +41,7 @@ def test_an_ensemble_gives_the_mean_of_the_distributions() -> None:
 def test_temperature_takes_the_root_of_the_probabilities(teachers: int) -> None:
     mean = sum(torch.softmax(logits(seed), dim=-1) for seed in range(teachers)).view(6, 9) / teachers
     expected = mean.sqrt() / mean.sqrt().sum(dim=1, keepdim=True)
-    found = dense(soft_targets(summed_distributions(logits(seed) for seed in range(teachers)), temperature=2.0))
+    found = dense(soft_targets(mean_logits(logits(seed) for seed in range(teachers)), temperature=2.0))
     assert torch.allclose(found, expected, atol=1e-6)
 
 
@@ -83,5 +83,5 @@ def test_no_more_than_two_teachers_logits_are_held() -> None:
             yield said
             del said
 
-    summed_distributions(teachers())
+    mean_logits(teachers())
     assert len(alive) == 4

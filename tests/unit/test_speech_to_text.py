@@ -120,7 +120,33 @@ def test_a_pretrained_encoder(tmp_path):
     assert model.encoder.transformer_layers[0].fc1.weight is model.encoder.transformer_layers[2].fc1.weight
 
 
+def test_a_checkpoint_does_without_the_file_of_its_pretrained_encoder(tmp_path):
+    torch.manual_seed(1)
+    pretrained = saved(shared("none", seed=2), tmp_path / "asr.pt")
+    args = Namespace(arch="cycle_shared_s2t_transformer", layer_sharing="none", **TINY)
+    args.load_pretrained_encoder_from = pretrained
+    ARCH_CONFIG_REGISTRY[args.arch](args)
+    state = models.build_model(args, TASK).state_dict()  # the trainer saves args
+    Path(pretrained).unlink()
+    models.build_model(args, TASK).load_state_dict(state, strict=True)
+
+
+def test_a_pretrained_encoder_of_the_other_stack(tmp_path):
+    trained = shared("none", seed=2)
+    path = saved(trained, tmp_path / "asr.pt")
+    state = torch.load(path)
+    state["model"] = tiny.as_of_the_other_stack(state["model"], "encoder.transformer_layers", 4)
+    state["model"].pop("encoder.embed_positions._float_tensor", None)  # 0.12.2's, which we may be
+    torch.save(state, path)
+    model = shared("none", load_pretrained_encoder_from=path)
+    for name, parameter in trained.encoder.named_parameters():
+        assert torch.equal(parameter, tiny.parameter_called(model.encoder, name)), name
+
+
 def test_a_pretrained_encoder_that_does_not_fit(tmp_path):
+    wider = saved(shared("none", encoder_ffn_embed_dim=20), tmp_path / "wider.pt")
+    with pytest.raises(ValueError, match="^--load-pretrained-encoder-from .*wider.pt: does not hold the encoder of"):
+        shared("none", load_pretrained_encoder_from=wider)
     unshared = saved(shared("none"), tmp_path / "asr.pt")
     with pytest.raises(ValueError, match="--layer-sharing: layers 1 and 3 share their parameters in this model, but"):
         shared("cycle", load_pretrained_encoder_from=unshared)

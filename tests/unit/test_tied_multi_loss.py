@@ -182,3 +182,11 @@ def test_options_that_do_not_fit_the_depths_are_refused(options: Dict, message: 
 def test_label_smoothing_outside_0_to_1_is_refused() -> None:
     with pytest.raises(ValueError, match="--label-smoothing 1.5: expected a number from 0 to 1"):
         criterion(label_smoothing=1.5)
+
+
+def test_accumulation_needs_a_task_that_tells_the_loss_scale() -> None:
+    task = tiny.task()
+    task.gives_loss_scale = False
+    config = TiedMultiCrossEntropyConfig(accumulate_depths=True, sentence_avg=False, label_smoothing=0.1)
+    with pytest.raises(ValueError, match="--accumulate-depths: expected --task translation, given a SimpleNamespace"):
+        TiedMultiCrossEntropyCriterion(task, config)

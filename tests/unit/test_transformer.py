@@ -138,6 +138,7 @@ def test_the_options_name_the_depth_space():
     [
         ({"encoder_depths": "1,4"}, "^--encoder-depths 1,4: depths must lie between 1 and 3, the number of layers$"),
         ({"decoder_depths": "half"}, "^--decoder-depths half: expected all, divisors or depths"),
+        ({"base_layers": 1}, "^--base-layers 1: would count as depths of the decoder; leave the option out$"),
         ({"adaptive_softmax_cutoff": "5,10"}, r"^--adaptive-softmax-cutoff .*5, ?10.*: .* needs the full softmax"),
     ],
 )

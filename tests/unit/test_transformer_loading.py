@@ -79,6 +79,10 @@ def test_a_dictionary_that_does_not_fit_is_named(sizes, message):
         ({"decoder_layers": 3}, "^--decoder-layers 3: the checkpoint has 2 decoder layers$"),
         ({"encoder_normalize_before": True}, "^--encoder-normalize-before: the checkpoint was trained without it$"),
         ({"decoder_normalize_before": True}, "^--decoder-normalize-before: the checkpoint was trained without it$"),
+        (
+            {"encoder_normalize_before": True, "no_decoder_final_norm": True},
+            "^--encoder-normalize-before: the checkpoint was trained without it$",
+        ),
         ({"encoder_embed_dim": 8}, "^--encoder-embed-dim 8: the checkpoint was trained with 12$"),
         ({"encoder_ffn_embed_dim": 20}, "^--encoder-ffn-embed-dim 20: the checkpoint was trained with 14$"),
         ({"decoder_ffn_embed_dim": 20}, "^--decoder-ffn-embed-dim 20: the checkpoint was trained with 14$"),

@@ -65,6 +65,15 @@ def test_the_log_says_which_depth_decodes(caplog):
     assert caplog.messages == ["decoding with 2 of 3 encoder layers, 1 of 2 decoder layers"]
 
 
+def test_the_log_says_nothing_before_the_depth_is_chosen(caplog):
+    """--eval-bleu builds a generator while the model is built."""
+    task = translation(enc_layers=2)
+    model = tiny.flexible_model()
+    with caplog.at_level(logging.INFO, "fairseq_flexdepth"):
+        task.build_generator([model], Namespace())
+    assert caplog.messages == []
+
+
 def test_the_log_says_nothing_of_fairseqs_own_model(caplog):
     task = translation()
     model = build(task, "transformer")
