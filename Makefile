@@ -20,7 +20,8 @@ PIP_INSTALL = "$(VENV)/bin/python" -m pip install --quiet --quiet --disable-pip-
 # the venv's commands first on the PATH: tests and examples call fairseq-train and the like
 IN_VENV = PATH="$$(cd "$(VENV)/bin" && pwd):$$PATH"
 
-SOURCES := $(shell find fairseq_flexdepth -name '*.py')
+# the folders, too: they change where a file is removed or renamed
+SOURCES := $(shell find fairseq_flexdepth -name '*.py' -o -type d -not -name __pycache__)
 
 .PHONY: help venv check-python test lint types unit demo clean
 

@@ -14,6 +14,7 @@ from fairseq_flexdepth.cli.checkpoint_files import (
     tie_equal,
     without_training_state,
 )
+from fairseq_flexdepth.cli.fairseq_options import quiet
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,7 +51,8 @@ def _chosen(args: argparse.Namespace) -> List[str]:
             return _latest(args.inputs, f"--{name.replace('_', '-')}", number, pattern)
     for path in args.inputs:
         if not os.path.isfile(path):
-            raise ValueError(f"--inputs {path}: no such file")
+            what = "is a directory; expected checkpoints, or how many of it" if os.path.isdir(path) else "no such file"
+            raise ValueError(f"--inputs {path}: {what}")
     return args.inputs
 
 
@@ -61,7 +63,7 @@ def _latest(inputs: List[str], option: str, number: int, pattern: str) -> List[s
         raise ValueError(f"--inputs {' '.join(inputs)}: expected one directory with {option} {number}")
     found = checkpoint_paths(inputs[0], pattern)
     if not 1 <= number <= len(found):
-        raise ValueError(f"{option} {number}: {inputs[0]} has {len(found)} such checkpoints")
+        raise ValueError(f"{option} {number}: {inputs[0]} has {len(found)} such checkpoints; expected 1 or more of them")
     if option == "--num-best-checkpoints" and not _more_is_better(found):
         found.reverse()
     return found[:number]
@@ -108,7 +110,8 @@ def average_checkpoints(paths: List[str]) -> Dict[str, Any]:
 
 def run(args: argparse.Namespace) -> int:
     check_output(args.output)
-    paths = _chosen(args)
-    save_checkpoint(average_checkpoints(paths), args.output)
+    with quiet():
+        paths = _chosen(args)
+        save_checkpoint(average_checkpoints(paths), args.output)
     print(f"{args.output}: the mean of {' '.join(paths)}")
     return 0

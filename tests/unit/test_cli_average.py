@@ -94,7 +94,7 @@ def test_mistakes(tmp_path, capsys):
         ([first, other], f"--inputs {other}: another model than the first of --inputs: differs in weight"),
         ([first, str(tmp_path / "list.pt")], "list.pt: expected a fairseq checkpoint"),
         ([first, str(tmp_path / "text.pt")], "text.pt: cannot be read as a fairseq checkpoint"),
-        ([str(tmp_path)], f"--inputs {tmp_path}: no such file"),
+        ([str(tmp_path)], f"--inputs {tmp_path}: is a directory; expected checkpoints, or how many of it"),
         ([str(tmp_path), "--num-epoch-checkpoints", "1"], f"--num-epoch-checkpoints 1: {tmp_path} has 0 such"),
         ([first, "--num-epoch-checkpoints", "1"], f"--inputs {first}: expected one directory"),
         ([str(tmp_path), "--num-best-checkpoints", "1"], "--num-best-checkpoints: expected scores of one metric"),
