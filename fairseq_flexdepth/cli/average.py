@@ -63,7 +63,7 @@ def _latest(inputs: List[str], option: str, number: int, pattern: str) -> List[s
         raise ValueError(f"--inputs {' '.join(inputs)}: expected one directory with {option} {number}")
     found = checkpoint_paths(inputs[0], pattern)
     if not 1 <= number <= len(found):
-        raise ValueError(f"{option} {number}: {inputs[0]} has {len(found)} such checkpoints; expected 1 or more of them")
+        raise ValueError(f"{option} {number}: {inputs[0]} has {len(found)} such checkpoints; expected 1 or more")
     if option == "--num-best-checkpoints" and not _more_is_better(found):
         found.reverse()
     return found[:number]
