@@ -64,15 +64,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace, config: "DictConfig") -> None:
-    from fairseq_flexdepth.tasks.translation_config import TASK_NAMES
+    from fairseq_flexdepth.decoding.split import TASKS
 
     if args.max_length is not None and args.max_length < 1:
         raise ValueError(f"--max-length {args.max_length}: expected 1 or more")
     if args.max_ratio is not None and not args.max_ratio >= 1:
         raise ValueError(f"--max-ratio {args.max_ratio:g}: expected 1 or more")
     check_shard_options(config)
-    if config.task._name not in TASK_NAMES:
-        raise ValueError(f"--task {config.task._name}: expected {' or '.join(TASK_NAMES)}")
+    if config.task._name not in TASKS:
+        raise ValueError(f"--task {config.task._name}: expected {' or '.join(TASKS)}")
     check_one_directory(config, "distill")
     generation = config.generation
     if generation.nbest not in (1, generation.beam):

@@ -11,12 +11,14 @@ from fairseq.data import data_utils
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from fairseq_flexdepth.decoding.binarised_files import named_batching_mistakes
 from fairseq_flexdepth.models.checkpoint_file import brief
-from fairseq_flexdepth.tasks.binarised_files import named_batching_mistakes
 
 # A batch of fairseq's collater, and what beam search returns for each of its sentences, best hypothesis first.
 Sample = Dict[str, Any]
 Hypotheses = List[Dict[str, Any]]
+# The names of our task; others add tokens of their own to what is in the data.
+TASKS = ("translation", "translation_flexdepth")
 
 
 class Split:

@@ -21,11 +21,11 @@ from torch import Tensor, nn
 from fairseq_flexdepth.compat import FAST_PATH_NAMES, allow_safe_checkpoints
 from fairseq_flexdepth.decoding.admin_folding import cannot_fold, fold_residual_scales
 from fairseq_flexdepth.decoding.depth import choose_depth, current_depth, depth_space
+from fairseq_flexdepth.decoding.split import TASKS
 from fairseq_flexdepth.models.checkpoint_file import brief, read_checkpoint
 from fairseq_flexdepth.models.config import FlatTransformerConfig
 from fairseq_flexdepth.models.transformer import FlexDepthTransformer
 from fairseq_flexdepth.modules.admin import SCALE_SUFFIX
-from fairseq_flexdepth.tasks.translation_config import TASK_NAMES
 
 EXPORTABLE = (FlexDepthTransformer, TransformerModel, TransformerModelBase, TransformerAlignModel)
 # Of the task's options those that say how a sentence becomes a batch.
@@ -85,7 +85,7 @@ def _check_kind(path: str, cfg: Any) -> None:
             "fairseq's transformer: language, speech and other models are not exported"
         )
     task = getattr(cfg.task, "_name", None)
-    if task not in TASK_NAMES:
+    if task not in TASKS:
         raise ValueError(f"--path {path}: was trained with --task {task}; expected --task translation")
 
 

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from fairseq_flexdepth.compat import register_task
 from fairseq_flexdepth.criterions.selection_metrics import DepthSelectionCriterion
+from fairseq_flexdepth.decoding.binarised_files import check_split, named_batching_mistakes, read_dictionary
 from fairseq_flexdepth.decoding.depth_labels import DepthLabels, check_labels, labels_file, load_labels
 from fairseq_flexdepth.models.depth_selector import DEFAULT_WIDTH
 from fairseq_flexdepth.models.initial_embeddings import translation_embeddings
-from fairseq_flexdepth.tasks.binarised_files import check_split, named_batching_mistakes, read_dictionary
 from fairseq_flexdepth.tasks.labelled_sentences import LabelledSentences
 from fairseq_flexdepth.tasks.resuming import portable
 

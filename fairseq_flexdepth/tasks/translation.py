@@ -9,21 +9,21 @@ from fairseq import utils
 from fairseq.tasks.translation import TranslationTask
 
 from fairseq_flexdepth.compat import register_task, replace_task
+from fairseq_flexdepth.decoding import binarised_files
 from fairseq_flexdepth.decoding.depth import choose_depth, describe_depth
 from fairseq_flexdepth.decoding.depth_choosers import build_chooser
 from fairseq_flexdepth.decoding.selective import SelectiveDecoding
 from fairseq_flexdepth.depth.space import written_pair
 from fairseq_flexdepth.modules.mixed_precision import loss_scale, refresh_fp32_copies
 from fairseq_flexdepth.modules.pruned_weights import PrunedWeights
-from fairseq_flexdepth.tasks import binarised_files
 from fairseq_flexdepth.tasks.resuming import portable
 from fairseq_flexdepth.tasks.sentence_weights import WeightedSentences, weights_file
-from fairseq_flexdepth.tasks.translation_config import TASK_NAMES, FlexDepthTranslationConfig
+from fairseq_flexdepth.tasks.translation_config import FlexDepthTranslationConfig
 
 logger = logging.getLogger(__name__)
 
 
-@register_task(TASK_NAMES[1], dataclass=FlexDepthTranslationConfig)
+@register_task("translation_flexdepth", dataclass=FlexDepthTranslationConfig)
 class FlexDepthTranslationTask(TranslationTask):
     """Translation at the depth asked for; also registered as ``translation``, which it extends."""
 
@@ -224,4 +224,4 @@ class FlexDepthTranslationTask(TranslationTask):
             logger.info("%s weights stay zero (--keep-pruned)", f"{self.pruned_weights.number():,}")
 
 
-replace_task(TASK_NAMES[0], FlexDepthTranslationTask, FlexDepthTranslationConfig)
+replace_task("translation", FlexDepthTranslationTask, FlexDepthTranslationConfig)

@@ -8,8 +8,6 @@ from fairseq.tasks.translation import TranslationConfig
 
 from fairseq_flexdepth.depth.subnetworks import STRATEGIES
 
-# The task's names; other tasks add tokens of their own to what is in the data.
-TASK_NAMES = ("translation", "translation_flexdepth")
 
 @dataclass
 class FlexDepthTranslationConfig(TranslationConfig):
