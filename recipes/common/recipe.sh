@@ -12,8 +12,8 @@
 #   decoding     options of fairseq-generate; prepare.sh's decode_options among them
 #
 # In the environment, beside run.sh's: SCALE; WORK, where all is written; DATA, another data set; SOURCE, a folder with the
-# data's original files; GPUS, how many are used (default: all there are; 0: the CPU); FP16=1; LAUNCH, words before every
-# fairseq-train (recipes/common/slurm.sh).
+# data's original files; GPUS, how many are used (default: all there are; 0: the CPU), of those that CUDA_VISIBLE_DEVICES names
+# if it is set; FP16=1; LAUNCH, words before every fairseq-train (recipes/common/slurm.sh).
 common=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=recipes/common/run.sh
 source "$common/run.sh"
@@ -24,7 +24,26 @@ case ${SCALE:=smoke} in smoke | small | paper) ;; *) die "SCALE=$SCALE: expected
 recipe=$(cd "$(dirname "${BASH_SOURCE[1]}")" && pwd)
 work=${WORK:-$recipe/work/$SCALE${DATA:+-$DATA}}
 [ -n "${DRY_RUN:-}" ] || mkdir -p "$work"
-if [ -z "${GPUS:-}" ]; then GPUS=$( (nvidia-smi -L 2>/dev/null || true) | wc -l); fi
+
+find_gpus() { # $gpus: the GPUS to use, as CUDA_VISIBLE_DEVICES has them, which may be names, or else by number
+    local found=()
+    case ${GPUS:-0} in *[!0-9]*) die "GPUS=$GPUS: expected a number" ;; esac
+    if [ "${CUDA_VISIBLE_DEVICES+set}" = set ]; then
+        [ "$CUDA_VISIBLE_DEVICES" = -1 ] || IFS=, read -ra found <<<"$CUDA_VISIBLE_DEVICES"
+    else
+        mapfile -t found < <(seq 0 $(($( (nvidia-smi -L 2>/dev/null || true) | wc -l) - 1)))
+    fi
+    [ -n "${GPUS:-}" ] || [ -z "${LAUNCH:-}" ] || [ ${#found[@]} -gt 0 ] ||
+        die "LAUNCH=$LAUNCH: no GPU was found here; expected GPUS, how many there are where trainings run"
+    GPUS=${GPUS:-${#found[@]}}
+    if [ "$GPUS" -gt ${#found[@]} ]; then
+        [ -z "${CUDA_VISIBLE_DEVICES+set}" ] || [ -n "${LAUNCH:-}" ] ||
+            die "GPUS=$GPUS: expected at most ${#found[@]}, those of CUDA_VISIBLE_DEVICES=$CUDA_VISIBLE_DEVICES"
+        mapfile -t found < <(seq 0 $((GPUS - 1)))
+    fi
+    gpus=(${found[@]+"${found[@]:0:GPUS}"}) mine=(${found[@]+"${found[@]:0:GPUS}"})
+}
+find_gpus
 device=()
 [ "$GPUS" -gt 0 ] || device=(--cpu)
 [ -z "${FP16:-}" ] || device+=(--fp16)
@@ -89,16 +108,15 @@ train() { # train SYSTEM OPTIONS...: a model, averaged where the paper does, its
     step "$into/measure" run_to "$into/train.json" python -m recipes.common.training "$(model "$system")" "$into/train.log"
 }
 
-fairseq_train() { # fairseq_train BIN FOLDER BATCH MAX_TOKENS OPTIONS...: as many batches an update as these GPUs need for BATCH tokens
-    local bin=$1 into=$2 batch=$3 max_tokens=$4 gpus=$GPUS
+fairseq_train() { # fairseq_train BIN FOLDER BATCH MAX_TOKENS OPTIONS...: as many batches an update as my GPUs need for BATCH tokens
+    local bin=$1 into=$2 batch=$3 max_tokens=$4 ranks=${#mine[@]}
     shift 4
-    [ -z "${CUDA_VISIBLE_DEVICES:-}" ] || gpus=$(tr , '\n' <<<"$CUDA_VISIBLE_DEVICES" | wc -l)
-    [ "$gpus" -gt 0 ] || gpus=1
-    [ $((max_tokens * gpus)) -le "$batch" ] || max_tokens=$((batch / gpus))
+    [ "$ranks" -gt 0 ] || ranks=1
+    [ $((max_tokens * ranks)) -le "$batch" ] || max_tokens=$((batch / ranks))
     if [ -e "$into/checkpoint_last.pt" ]; then run python -m recipes.common.resume "$into"; fi
     # shellcheck disable=SC2086  # LAUNCH is several words
     run ${LAUNCH:-} fairseq-train "$bin" --user-dir "$plugin" --save-dir "$into" ${device[@]+"${device[@]}"} \
-        --max-tokens "$max_tokens" --update-freq $(((batch + max_tokens * gpus - 1) / (max_tokens * gpus))) \
+        --max-tokens "$max_tokens" --update-freq $(((batch + max_tokens * ranks - 1) / (max_tokens * ranks))) \
         --log-format json --log-interval "${log_interval:-100}" "$@"
 }
 

@@ -55,6 +55,8 @@ def _value(line: str, option: str) -> int:
         ({"GPUS": "1"}, "all", 2000, 4),
         ({"GPUS": "0"}, "all", 2000, 4),
         ({"CUDA_VISIBLE_DEVICES": "1,3"}, "1,3", 2000, 2),
+        ({"CUDA_VISIBLE_DEVICES": "GPU-8932f937,GPU-46ab5f9e"}, "GPU-8932f937,GPU-46ab5f9e", 2000, 2),
+        ({"CUDA_VISIBLE_DEVICES": "0,1", "GPUS": "0"}, "0,1", 2000, 4),
         ({"GPUS": "16"}, "all", 500, 1),  # less than one batch of max_tokens for each
     ],
 )
@@ -85,6 +87,36 @@ def test_a_share_is_free_again_when_its_job_has_ended(printed):
 def test_more_jobs_than_gpus(printed):
     lines = printed(f"(take_slot; {TRAIN}; (take_slot; {TRAIN}))", JOBS="2", GPUS="1")
     assert [line.split()[1] for line in lines] == ["0", "0"]
+
+
+def test_jobs_share_the_gpus_that_are_visible(printed):
+    shares = f"(take_slot; {TRAIN}; (take_slot; {TRAIN}))"
+    lines = printed(shares, JOBS="2", CUDA_VISIBLE_DEVICES="4,GPU-8932f937,7,6", GPUS="2")
+    assert [line.split()[1] for line in lines] == ["4", "GPU-8932f937"]
+    assert [_value(line, "--update-freq") for line in lines] == [4, 4]
+    assert printed(shares, CUDA_VISIBLE_DEVICES="4,5", GPUS="3") == [
+        "error: GPUS=3: expected at most 2, those of CUDA_VISIBLE_DEVICES=4,5"
+    ]
+
+
+@pytest.mark.parametrize("mask", ["", "-1"])
+def test_no_gpu_is_visible(printed, mask):
+    (line,) = printed(f"take_slot; {TRAIN}", CUDA_VISIBLE_DEVICES=mask)
+    assert "--cpu" in line
+    assert printed(TRAIN, GPUS="some") == ["error: GPUS=some: expected a number"]
+
+
+def test_a_dry_run_is_of_one_job(printed):
+    lines = printed(f"system() {{ {TRAIN}; }}\neach system a b", JOBS="4", DRY_RUN="1")
+    assert [_value(line, "--update-freq") for line in lines] == [4, 4]
+
+
+def test_launching_where_there_are_no_gpus(printed):
+    launch = {"LAUNCH": str(RECIPES / "common" / "slurm.sh"), "CUDA_VISIBLE_DEVICES": "", "SLURM_OPTIONS": "--gpus=2"}
+    (line,) = printed(TRAIN, **launch)
+    assert line.startswith(f"error: LAUNCH={launch['LAUNCH']}: no GPU was found here; expected GPUS")
+    _, line = printed(f"take_slot; {TRAIN}", GPUS="2", **launch)
+    assert line.startswith("train 0,1 ") and "--cpu" not in line
 
 
 def test_slurm_prefixes_the_training(printed):
