@@ -108,16 +108,27 @@ train() { # train SYSTEM OPTIONS...: a model, averaged where the paper does, its
     step "$into/measure" run_to "$into/train.json" python -m recipes.common.training "$(model "$system")" "$into/train.log"
 }
 
-fairseq_train() { # fairseq_train BIN FOLDER BATCH MAX_TOKENS OPTIONS...: as many batches an update as my GPUs need for BATCH tokens
-    local bin=$1 into=$2 batch=$3 max_tokens=$4 ranks=${#mine[@]}
+# fairseq_train BIN FOLDER BATCH MAX_TOKENS OPTIONS...: as many batches an update as my GPUs need for BATCH tokens; BATCH may also
+# be "1024 sentences"
+fairseq_train() {
+    local bin=$1 into=$2 batch=$3 max_tokens=$4 ranks=${#mine[@]} batches
     shift 4
     [ "$ranks" -gt 0 ] || ranks=1
-    [ $((max_tokens * ranks)) -le "$batch" ] || max_tokens=$((batch / ranks))
+    case $batch in
+        *" sentences") batches=(--batch-size $(((${batch% *} + ranks - 1) / ranks))) ;;
+        *)
+            [ $((max_tokens * ranks)) -le "$batch" ] || max_tokens=$((batch / ranks))
+            # fairseq leaves out sentences that are longer
+            [ "$SCALE" != paper ] || [ "$ranks" = 1 ] || [ "$max_tokens" -ge 1024 ] ||
+                die "$batch tokens an update are $max_tokens for each of $ranks GPUs; expected at least 1024: set JOBS, and each
+  training has GPUS / JOBS of them, or fewer GPUS"
+            batches=(--max-tokens "$max_tokens"
+                --update-freq $(((batch + max_tokens * ranks - 1) / (max_tokens * ranks)))) ;;
+    esac
     if [ -e "$into/checkpoint_last.pt" ]; then run python -m recipes.common.resume "$into"; fi
     # shellcheck disable=SC2086  # LAUNCH is several words
     run ${LAUNCH:-} fairseq-train "$bin" --user-dir "$plugin" --save-dir "$into" ${device[@]+"${device[@]}"} \
-        --max-tokens "$max_tokens" --update-freq $(((batch + max_tokens * ranks - 1) / (max_tokens * ranks))) \
-        --log-format json --log-interval "${log_interval:-100}" "$@"
+        "${batches[@]}" --log-format json --log-interval "${log_interval:-100}" "$@"
 }
 
 evaluate() { # evaluate SYSTEM SPLIT NAME OPTIONS...: quality and speed on a split at every depth, in NAME/sweep.json

@@ -24,12 +24,11 @@ model_of_tied() { average=$tied_average model tied-multi; }
 
 selector() { # selector selector-LAYERS-HEADS[-tuned]: the paper's classifier, then fine-tuned on the development set
     local name=$1 base layers heads
-    local average=1 batch=1000000 max_tokens=1000000
+    local average=1 batch="$selector_batch sentences"
     IFS=- read -r _ layers heads _ <<<"$name"
     local training=(--task depth_selection --arch depth_selector --criterion depth_selection
         --init-embeddings-from "$(model_of_tied)" --encoder-layers "$layers" --encoder-attention-heads "$heads" --dropout 0.1
-        --batch-size "$selector_batch" --optimizer nag --momentum 0.9 --clip-norm 1 --lr-scheduler polynomial_decay
-        --no-epoch-checkpoints)
+        --optimizer nag --momentum 0.9 --clip-norm 1 --lr-scheduler polynomial_decay --no-epoch-checkpoints)
     # shellcheck disable=SC2206  # several words
     training+=(${SELECTOR_OPTIONS:-})
     case $name in

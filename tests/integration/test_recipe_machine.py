@@ -67,6 +67,21 @@ def test_an_update_sees_as_many_tokens_on_any_number_of_gpus(printed, settings, 
     assert ("--cpu" in line) == (settings.get("GPUS") == "0")
 
 
+@pytest.mark.parametrize(("gpus", "batch_size"), [("0", 1024), ("1", 1024), ("4", 256), ("3", 342)])
+def test_an_update_sees_as_many_sentences_on_any_number_of_gpus(printed, gpus, batch_size):
+    (line,) = printed("fairseq_train data into '1024 sentences' 2000", GPUS=gpus)
+    assert _value(line, "--batch-size") == batch_size
+    assert "--max-tokens" not in line and "--update-freq" not in line
+
+
+def test_no_gpu_has_too_few_tokens_for_long_sentences(printed):
+    error = printed(TRAIN, GPUS="8", SCALE="paper")[0]
+    assert error.startswith("error: 8000 tokens an update are 1000 for each of 8 GPUs; expected at least 1024: set JOBS")
+    (line,) = printed(f"take_slot; {TRAIN}", GPUS="8", SCALE="paper", JOBS="2")
+    assert _value(line, "--max-tokens") == 2000
+    assert _value(printed("fairseq_train data into 512 2000", GPUS="1", SCALE="paper")[0], "--max-tokens") == 512
+
+
 def test_half_precision(printed):
     (line,) = printed(TRAIN, FP16="1")
     assert " --fp16 " in line
