@@ -57,6 +57,20 @@ use_corpus() { # use_corpus NAME: $data, which is DATA if that is given, and its
     esac
 }
 
+# save_often UPDATES...: $save_interval lower where trainings of so few updates would not save the $average checkpoints that are
+# averaged; then $log_interval, too: the speed is the median of what is logged, and each checkpoint brings a validation
+save_often() {
+    local updates
+    for updates; do
+        [ "$updates" -ge "$average" ] || die "UPDATES=$updates: expected at least $average, as many checkpoints are averaged"
+        [ $((save_interval * average)) -gt "$updates" ] || continue
+        # fairseq saves none where an epoch ends at that update: one to spare
+        save_interval=$((updates / (average + 1)))
+        [ "$save_interval" -gt 0 ] || save_interval=1
+        log_interval=$((save_interval > 3 ? save_interval / 3 : 1))
+    done
+}
+
 corpus=$work # its folder; a paper with several corpora sets it before prepare_corpus
 prepare_corpus() { # $bin: the binarised corpus; $text: its splits as text
     text=$corpus/text bin=$corpus/bin

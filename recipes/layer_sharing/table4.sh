@@ -25,6 +25,7 @@ case $SCALE in
         log_interval=100 average=10 ;;
 esac
 data=librispeech updates=${UPDATES:-$updates}
+save_often "$updates"
 export SPLITS="${training_splits[*]} ${splits[*]}" VOCABULARY=$vocabulary # librispeech.sh's
 training=(--task speech_to_text --config-yaml config.yaml --train-subset "$(IFS=,; echo "${training_splits[*]}")"
     --valid-subset dev-clean --max-tokens-valid "$max_tokens" --arch cycle_shared_s2t_transformer

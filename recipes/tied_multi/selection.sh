@@ -7,6 +7,9 @@ case $SCALE in
     small) selector_updates=300 selector_interval=100 selector_batch=128 tune_updates=40 ;;
     paper) selector_updates=100000 selector_interval=5000 selector_batch=1024 tune_updates=300 ;; # the paper names none
 esac
+selector_updates=${UPDATES:-$selector_updates}
+[ "$tune_updates" -le "$selector_updates" ] || tune_updates=$selector_updates
+[ "$selector_interval" -le "$selector_updates" ] || selector_interval=$selector_updates
 tied_average=$average
 
 # labels OWNER NAME SPLIT SYSTEM...: every depth's quality for each sentence, in OWNER's folder NAME; by one tied-multi model

@@ -76,7 +76,7 @@ def test_an_update_sees_as_many_sentences_on_any_number_of_gpus(printed, gpus, b
 
 def test_no_gpu_has_too_few_tokens_for_long_sentences(printed):
     error = printed(TRAIN, GPUS="8", SCALE="paper")[0]
-    assert error.startswith("error: 8000 tokens an update are 1000 for each of 8 GPUs; expected at least 1024: set JOBS")
+    assert error.startswith("error: 8000 tokens an update are 1000 for each of 8 GPUs; expected at least 1024: set")
     (line,) = printed(f"take_slot; {TRAIN}", GPUS="8", SCALE="paper", JOBS="2")
     assert _value(line, "--max-tokens") == 2000
     assert _value(printed("fairseq_train data into 512 2000", GPUS="1", SCALE="paper")[0], "--max-tokens") == 512
@@ -138,3 +138,11 @@ def test_slurm_prefixes_the_training(printed):
     launch = str(RECIPES / "common" / "slurm.sh")
     assert printed(TRAIN, LAUNCH=launch, SLURM_OPTIONS="--gpus=4")[:1] == ["srun --gpus=4"]
     assert printed(TRAIN, LAUNCH=launch, SLURM_OPTIONS="--gpus=4")[1].startswith("train all data ")
+
+
+def test_too_few_updates_for_an_average(printed):
+    assert printed("average=10 save_interval=1000\nsave_often 300000 9") == [
+        "error: UPDATES=9: expected at least 10, as many checkpoints are averaged"
+    ]
+    assert printed("average=10 save_interval=1000\nsave_often 10000 10\necho $save_interval $log_interval") == ["1 1"]
+    assert printed("average=10 save_interval=1000\nsave_often 10000\necho $save_interval ${log_interval:-}") == ["1000"]
