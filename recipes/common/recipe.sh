@@ -139,7 +139,6 @@ fairseq_train() {
             batches=(--max-tokens "$max_tokens"
                 --update-freq $(((batch + max_tokens * ranks - 1) / (max_tokens * ranks)))) ;;
     esac
-    if [ -e "$into/checkpoint_last.pt" ]; then run python -m recipes.common.resume "$into"; fi
     # shellcheck disable=SC2086  # LAUNCH is several words
     run ${LAUNCH:-} fairseq-train "$bin" --user-dir "$plugin" --save-dir "$into" ${device[@]+"${device[@]}"} \
         "${batches[@]}" --log-format json --log-interval "${log_interval:-100}" "$@"
