@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Dict, List, Tuple
 
@@ -46,6 +47,12 @@ def printed_commands(script: Path, scale: str, work: Path, **others: str) -> Lis
         raise RuntimeError(f"DRY_RUN=1 SCALE={scale} {script}: {run.stderr}")
     lines = [shlex.split(line) for line in run.stdout.splitlines() if line.strip()]
     return [words[: words.index(">")] if ">" in words else words for words in lines]
+
+
+def trainings(commands: List[List[str]]) -> Dict[str, int]:
+    """How many seeds of every system are trained, by the name of its folder."""
+    folders = {command[command.index("--save-dir") + 1] for command in commands if command[0] == "fairseq-train"}
+    return Counter(Path(folder).parent.name for folder in folders)
 
 
 def trained_systems(commands: List[List[str]]) -> Dict[str, List[str]]:
