@@ -12,7 +12,7 @@ case $SCALE in # large: the sizes of the models for all pairs; layers: Kiyono et
 esac
 embeddings=(--share-decoder-input-output-embed) prepare_options=(--separate)
 
-# The pairs in $given: at SCALE=paper SOURCE, at others a corpus of which one half stands for the genuine pairs and the other
+# The pairs in $given: at SCALE=paper PAIRS, at others a corpus of which one half stands for the genuine pairs and the other
 # for the synthetic ones
 given_pairs() {
     translation_corpus wmt16_en_de
@@ -20,8 +20,8 @@ given_pairs() {
     direction "$source_language" "$target_language"
     genuine=(--share 0.5) both=()
     if [ "$SCALE" = paper ]; then
-        [ -n "${SOURCE:-}${DRY_RUN:-}" ] || die "SOURCE: expected a folder with Table 2's data, which $recipe/README.md describes"
-        given=${SOURCE:-SOURCE} genuine=() both=(--with synthetic)
+        [ -n "${PAIRS:-}${DRY_RUN:-}" ] || die "PAIRS: expected a folder with Table 2's data, which $recipe/README.md describes"
+        given=${PAIRS:-PAIRS} genuine=() both=(--with synthetic)
         tests+=,newstest2018,newstest2019 test_sets+=(newstest2018 newstest2019)
     else
         given=$work/text # Table 1's
