@@ -89,11 +89,13 @@ subset_of() { # subset_of SPLIT: what fairseq calls it
 
 original_text() { # original_text TEXT: the splits of $data as text. At SCALE=smoke a miniature in the corpus's own format
     local -x SOURCE=${SOURCE:-} CHECKSUMS=${CHECKSUMS:-}
+    local name given=() # what others than the defaults make other text of: the step's command tells
+    for name in SOURCE SEGMENTER LONGEST; do [ -z "${!name:-}" ] || given+=("$name=${!name}"); done
     if [ "$SCALE" = smoke ] && [ -z "$SOURCE" ]; then
         SOURCE=$(dirname "$1")/source CHECKSUMS=skip
         step "$SOURCE/made" run python -m recipes.common.data.miniature "$data" "$SOURCE"
     fi
-    step "$1/made" run bash "$common/data/$data.sh" "$1" ${data_options[@]+"${data_options[@]}"}
+    step "$1/made" run ${given[@]+env "${given[@]}"} bash "$common/data/$data.sh" "$1" ${data_options[@]+"${data_options[@]}"}
 }
 
 folder() { # folder SYSTEM: where its model of this seed is
@@ -163,20 +165,24 @@ generate() { # generate SYSTEM SPLIT NAME OPTIONS...: fairseq-generate's output 
         --references "$text/$split.$target_language"
 }
 
-distill() { # distill NAME TEACHER OPTIONS...: the training set translated by a checkpoint, in $work/NAME; a share a GPU
-    local name=$1 shards=$((GPUS > 1 ? GPUS : 1))
-    local command=(fairseq-flexdepth distill "$corpus/bin" --path "$2" --dest "$work/$1" ${device[@]+"${device[@]}"}
-        "${decoding[@]}" "${@:3}")
-    if [ "$shards" = 1 ]; then
-        step "$work/logs/$name" unless "$work/$name/distill.json" "${command[@]}"
-    else
-        JOBS=$shards SEEDS=1 each distill_share $(seq 0 $((shards - 1)))
-        step "$work/logs/$name" unless "$work/$name/distill.json" "${command[@]}" --num-shards "$shards" --merge
-    fi
+distill() { # distill NAME TEACHER OPTIONS...: the training set translated by a checkpoint, in $work/NAME
+    shared "$work/logs/$1" "$work/$1/distill.json" fairseq-flexdepth distill "$corpus/bin" --path "$2" --dest "$work/$1" \
+        ${device[@]+"${device[@]}"} "${decoding[@]}" "${@:3}"
 }
 
-distill_share() { # distill_share SHARE: one of $shards
-    step "$work/logs/$name-$1" run "${command[@]}" --num-shards "$shards" --shard-id "$1"
+# shared NAME FILE COMMAND...: a step, of a command that takes --num-shards and writes FILE last; a share on each GPU. Not for
+# what `each` runs, which has GPUs already
+shared() {
+    local name=$1 file=$2 command=("${@:3}") shares=$((GPUS > 1 ? GPUS : 1)) seed=$seed
+    if [ "$shares" -gt 1 ]; then
+        JOBS=$shares SEEDS=1 each share $(seq 0 $((shares - 1)))
+        command+=(--num-shards "$shares" --merge)
+    fi
+    step "$name" unless "$file" "${command[@]}"
+}
+
+share() { # share NUMBER: one of $shares
+    step "$name-$1" run "${command[@]}" --num-shards "$shares" --shard-id "$1"
 }
 
 best() { # best FILE:KEY OUTPUT SYSTEM...: OUTPUT becomes a link to the model that did best

@@ -19,7 +19,7 @@ labels() {
     into=$(folder "$owner")/$name split=$(subset_of "$3")
     shift 3
     for system; do paths+=(--path "$(model "$system")"); done
-    step "$into/$split" unless "$into/$split.labels.npz" fairseq-flexdepth oracle "$work/bin" "${paths[@]}" \
+    shared "$into/$split" "$into/$split.labels.npz" fairseq-flexdepth oracle "$work/bin" "${paths[@]}" \
         --gen-subset "$split" --output "$into" ${device[@]+"${device[@]}"} "${decoding[@]}" ${label_options[@]+"${label_options[@]}"}
 }
 

@@ -5,11 +5,12 @@
 
 import os
 import subprocess
+from pathlib import Path
 from typing import List
 
 import pytest
 
-from recipes.common.dry_run import RECIPES
+from recipes.common.dry_run import RECIPES, SETTINGS, printed_commands
 
 PROGRAMS = {
     "nvidia-smi": "for gpu in 0 1 2 3; do echo GPU $gpu; done",
@@ -26,7 +27,7 @@ def printed(tmp_path, monkeypatch):
         program = tmp_path / name
         program.write_text(f"#!/usr/bin/env bash\n{script}\n", encoding="utf-8")
         program.chmod(0o755)
-    for name in ("GPUS", "JOBS", "FP16", "LAUNCH", "CUDA_VISIBLE_DEVICES", "SCALE", "SLURM_OPTIONS"):
+    for name in ("GPUS", "SCALE", "SLURM_OPTIONS", *SETTINGS):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("WORK", str(tmp_path / "work"))
@@ -146,3 +147,62 @@ def test_too_few_updates_for_an_average(printed):
     ]
     assert printed("average=10 save_interval=1000\nsave_often 10000 10\necho $save_interval $log_interval") == ["1 1"]
     assert printed("average=10 save_interval=1000\nsave_often 10000\necho $save_interval ${log_interval:-}") == ["1000"]
+
+
+def test_a_share_of_a_split_on_each_gpu(printed):
+    step = "decoding=(--beam 4) seed=2 corpus=data\ndistill distilled teacher.pt\necho $seed"
+    lines = printed(step, GPUS="2", DRY_RUN="1")
+    assert [line.split("--beam 4")[1].strip() for line in lines[:-1]] == [
+        "--num-shards 2 --shard-id 0", "--num-shards 2 --shard-id 1", "--num-shards 2 --merge"
+    ]  # fmt: skip
+    assert lines[-1] == "2"
+    whole, _ = printed(step, GPUS="1", DRY_RUN="1")
+    assert whole.endswith("--beam 4 ")
+
+
+def test_the_selectors_of_every_seed_have_its_labels(tmp_path):
+    script = RECIPES / "tied_multi" / "table2.sh"
+    commands = printed_commands(script, "smoke", tmp_path, SEEDS="2", GPUS="2")
+    labels = {command[command.index("--output") + 1] for command in commands if command[1] == "oracle"}
+    assert labels == {str(tmp_path / f"tied-multi/seed{seed}/labels") for seed in (1, 2)}
+    selectors = [command for command in commands if "depth_selection" in command]
+    used = [(command[1], Path(command[command.index("--save-dir") + 1]).name) for command in selectors]
+    assert used == [(str(tmp_path / f"tied-multi/{seed}/labels"), seed) for seed in ("seed1", "seed2")] * 2
+    scored = [Path(command[3]).parts[-3] for command in commands if "recipes.common.generate_log" in command]
+    assert scored == ["seed1", "seed2"] * 4
+
+
+def test_another_source_in_the_same_folder(printed, tmp_path):
+    text = f"data=iwslt14_de_en\noriginal_text {tmp_path}/text"
+    command = tmp_path / "text" / "made.command"
+    assert printed(text, SCALE="small", SOURCE="none")[-1].startswith(f"error: {tmp_path}/text/made failed")
+    script = f"bash {RECIPES}/common/data/iwslt14_de_en.sh {tmp_path}/text"
+    assert command.read_text() == f"run env SOURCE=none {script}\n"
+    for others in ({"SOURCE": "other"}, {"LONGEST": "9"}, {"SEGMENTER": "cut -c 1"}):
+        assert "made was begun by another command" in printed(text, **{"SCALE": "small", "SOURCE": "none", **others})[0]
+    assert printed(text, SCALE="small", DRY_RUN="1", SEGMENTER="cut -c 1")[0].startswith(
+        f"env SEGMENTER=cut\\ -c\\ 1 {script} "
+    )
+    assert printed(text, SCALE="small", DRY_RUN="1")[0] == f"{script} "
+
+
+def test_the_number_of_workers_is_no_part_of_a_step(printed, tmp_path):
+    half = f"""
+        source {RECIPES}/sequence_kd/setup.sh
+        pair first
+        corpus=$corpus/half
+        mkdir -p "$corpus/../tokens"
+        echo a | tee "$corpus/../tokens/train".{{en,de}} >/dev/null
+        fairseq-preprocess() {{ echo "$*"; }}
+        half_corpus"""
+    printed(half, WORKERS="3")
+    assert "--workers 3 " in (tmp_path / "work/first/half/preprocess.log").read_text()
+    assert "--workers" not in (tmp_path / "work/first/half/binarised.command").read_text()
+
+
+def test_pairs_are_not_source(tmp_path):
+    script = RECIPES / "layer_sharing" / "text.sh"
+    commands = printed_commands(script, "paper", tmp_path, SOURCE="archives", PAIRS="pairs")
+    assert commands[0][:2] == ["env", "SOURCE=archives"]
+    (mixed,) = [command for command in commands if "recipes.layer_sharing.training_text" in command]
+    assert mixed[3] == "pairs"

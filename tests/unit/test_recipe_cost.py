@@ -17,13 +17,13 @@ def test_exported_settings_do_not_change_a_dry_run(tmp_path, monkeypatch):
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
     script = RECIPES / "ckd" / "ablations.sh"
-    commands = printed_commands(script, "small", tmp_path)
+    commands = printed_commands(script, "smoke", tmp_path)
     for name in SETTINGS:
         monkeypatch.setenv(name, "7")
     for name in ("GPUS", "SCALE", "WORK"):
         monkeypatch.setenv(name, "5")
-    assert printed_commands(script, "small", tmp_path) == commands
-    assert printed_commands(script, "small", tmp_path, UPDATES="7") != commands
+    assert printed_commands(script, "smoke", tmp_path) == commands
+    assert printed_commands(script, "smoke", tmp_path, UPDATES="7") != commands
 
 
 def test_every_seed_counts_and_hours_are_of_updates(tmp_path):
