@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Table 4 of Takase & Kiyono: parameters, training speed relative to Universal, and word error rates of speech recognition on
 # LibriSpeech. recipes/README.md says what SCALE, WORK, SOURCE, JOBS, GPUS, SEEDS and DRY_RUN do. It needs
-# pip install 'fairseq_flexdepth[recipes]'.
+# pip install '.[recipes]' in the repository.
 # shellcheck source=recipes/common/recipe.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../common/recipe.sh"
 
