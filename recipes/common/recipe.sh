@@ -173,16 +173,16 @@ distill() { # distill NAME TEACHER OPTIONS...: the training set translated by a 
 # shared NAME FILE COMMAND...: a step, of a command that takes --num-shards and writes FILE last; a share on each GPU. Not for
 # what `each` runs, which has GPUs already
 shared() {
-    local name=$1 file=$2 command=("${@:3}") shares=$((GPUS > 1 ? GPUS : 1)) seed=$seed
+    local made=$1 file=$2 command=("${@:3}") shares=$((GPUS > 1 ? GPUS : 1)) seed=$seed
     if [ "$shares" -gt 1 ]; then
         JOBS=$shares SEEDS=1 each share $(seq 0 $((shares - 1)))
         command+=(--num-shards "$shares" --merge)
     fi
-    step "$name" unless "$file" "${command[@]}"
+    step "$made" unless "$file" "${command[@]}"
 }
 
-share() { # share NUMBER: one of $shares
-    step "$name-$1" run "${command[@]}" --num-shards "$shares" --shard-id "$1"
+share() { # share NUMBER: one of $shares. `each` has a $name of its own
+    step "$made-$1" run "${command[@]}" --num-shards "$shares" --shard-id "$1"
 }
 
 best() { # best FILE:KEY OUTPUT SYSTEM...: OUTPUT becomes a link to the model that did best

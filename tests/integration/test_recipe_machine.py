@@ -160,6 +160,14 @@ def test_a_share_of_a_split_on_each_gpu(printed):
     assert whole.endswith("--beam 4 ")
 
 
+def test_shares_are_steps_of_their_own(printed, tmp_path):
+    two = "for name in a b; do shared $WORK/$name $WORK/$name.json echo $name; done"
+    steps = printed(two, GPUS="2")
+    assert sorted(steps) == sorted(f"{tmp_path}/work/{step}" for step in ("a-0", "a-1", "a", "b-0", "b-1", "b"))
+    assert (tmp_path / "work/b-1.log").read_text() == "b --num-shards 2 --shard-id 1\n"
+    assert (tmp_path / "work/b.log").read_text() == "b --num-shards 2 --merge\n"
+
+
 def test_the_selectors_of_every_seed_have_its_labels(tmp_path):
     script = RECIPES / "tied_multi" / "table2.sh"
     commands = printed_commands(script, "smoke", tmp_path, SEEDS="2", GPUS="2")
