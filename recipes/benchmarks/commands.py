@@ -1,5 +1,6 @@
 """Whole command lines, timed, on made-up text and models of random weights."""
 
+import os
 import random
 import subprocess
 import sys
@@ -12,10 +13,19 @@ PLUGIN = common.ROOT / "fairseq_flexdepth"
 
 
 def run(command: str, *arguments: Any) -> Tuple[float, str]:
-    """Run a command of this environment; its seconds, start-up included, and what it printed."""
+    """Run a command of this environment; its seconds, start-up included, and what it printed.
+
+    A console script would import the installed copy of the package, which may be older than the repository's.
+    """
     timer = common.Timer()
+    inherited = os.environ.get("PYTHONPATH")
+    path = os.pathsep.join([str(common.ROOT), *([inherited] if inherited else [])])
     whole = [str(Path(sys.executable).parent / command), *map(str, arguments)]
-    done = timer(lambda: subprocess.run(whole, cwd=common.ROOT, capture_output=True, text=True))
+    done = timer(
+        lambda: subprocess.run(
+            whole, cwd=common.ROOT, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True
+        )
+    )
     if done.returncode != 0:
         raise SystemExit(f"{command}: failed\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     return timer.seconds[-1], done.stdout + done.stderr

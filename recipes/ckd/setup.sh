@@ -23,6 +23,7 @@ case $SCALE in
 esac
 export DOWNLOADS=${DOWNLOADS:-$work/downloads} # the settings have files in common
 updates=${UPDATES:-$updates} teacher_updates=${TEACHER_UPDATES:-${UPDATES:-$teacher_updates}}
+save_often "$updates" "$teacher_updates"
 max_tokens=$((batch > 3125 ? 3125 : batch)) subwords=sentencepiece
 training=("${sizes[@]}" --share-all-embeddings --dropout 0.1 --label-smoothing 0.1
     --optimizer adam --adam-betas '(0.9, 0.98)' --adam-eps 1e-9 --lr "$lr" --lr-scheduler "$schedule" --warmup-updates "$warmup"

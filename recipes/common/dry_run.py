@@ -5,10 +5,16 @@ import os
 import shlex
 import subprocess
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Dict, List, Tuple
 
 RECIPES = Path(__file__).parents[1]
+# what changes the commands of a recipe; whoever asks for them may have it set for recipes of their own
+SETTINGS = (
+    "CUDA_VISIBLE_DEVICES", "DATA", "DOWNLOADS", "FP16", "JOBS", "LAUNCH", "LONGEST", "PAIRS", "SEEDS", "SEGMENTER",
+    "SELECTOR_OPTIONS", "SOURCE", "TEACHER_UPDATES", "UPDATES", "WORKERS",
+)  # fmt: skip
 
 
 def recipe_scripts() -> Dict[str, Path]:
@@ -20,24 +26,33 @@ def recipe_scripts() -> Dict[str, Path]:
     }
 
 
-def printed_commands(script: Path, scale: str, work: Path) -> List[List[str]]:
+def printed_commands(script: Path, scale: str, work: Path, **others: str) -> List[List[str]]:
     """The words of every command that ``DRY_RUN=1 SCALE=...`` prints, without where its output goes.
+
+    Exported settings are not heeded.
 
     Args:
         script: the recipe.
         scale: smoke, small or paper.
         work: its folder, which need not exist.
+        others: settings, such as ``UPDATES="200"``.
 
     Raises:
         RuntimeError: the recipe fails.
     """
-    settings = {"DRY_RUN": "1", "SCALE": scale, "WORK": str(work), "GPUS": "0"}
-    environment = {name: value for name, value in os.environ.items() if name not in ("SOURCE", "DATA", "SEEDS", "JOBS")}
+    settings = {"DRY_RUN": "1", "SCALE": scale, "WORK": str(work), "GPUS": "0", **others}
+    environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
     run = subprocess.run(["bash", str(script)], env={**environment, **settings}, capture_output=True, text=True)
     if run.returncode != 0:
         raise RuntimeError(f"DRY_RUN=1 SCALE={scale} {script}: {run.stderr}")
     lines = [shlex.split(line) for line in run.stdout.splitlines() if line.strip()]
     return [words[: words.index(">")] if ">" in words else words for words in lines]
+
+
+def trainings(commands: List[List[str]]) -> Dict[str, int]:
+    """How many seeds of every system are trained, by the name of its folder."""
+    folders = {command[command.index("--save-dir") + 1] for command in commands if command[0] == "fairseq-train"}
+    return Counter(Path(folder).parent.name for folder in folders)
 
 
 def trained_systems(commands: List[List[str]]) -> Dict[str, List[str]]:

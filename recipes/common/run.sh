@@ -79,7 +79,7 @@ each() { # each FUNCTION NAME...: FUNCTION NAME for every name and every seed, J
     shift
     for name; do
         for seed in $(seq "${SEEDS:-1}"); do
-            if [ -n "${DRY_RUN:-}" ]; then "$function" "$name"; continue; fi
+            if [ -n "${DRY_RUN:-}" ]; then (take_slot; "$function" "$name"); continue; fi
             while [ "$(jobs -rp | wc -l)" -ge "${JOBS:-1}" ]; do wait -n || true; done
             (take_slot; "$function" "$name") &
             pids+=($!)
@@ -91,19 +91,28 @@ each() { # each FUNCTION NAME...: FUNCTION NAME for every name and every seed, J
     [ $failed = 0 ] || die "not all of these could be made: $*"
 }
 
-take_slot() { # the GPUs of one of JOBS shares of GPUS; held while this process lives
-    local slots=${JOBS:-1} share slot
-    [ "${GPUS:-0}" -gt 0 ] || return 0
-    share=$((GPUS / slots > 0 ? GPUS / slots : 1))
+gpus=() # those to use, as CUDA_VISIBLE_DEVICES has them; the recipe sets it
+mine=() # those of this process
+take_share() { # take_share SLOT: this one of JOBS shares of $gpus is mine
+    local share=$((${#gpus[@]} / ${JOBS:-1}))
+    [ "$share" -gt 0 ] || share=1
+    mine=("${gpus[@]:$1 * share % ${#gpus[@]}:share}")
+    CUDA_VISIBLE_DEVICES=$(IFS=,; echo "${mine[*]}")
+    export CUDA_VISIBLE_DEVICES
+}
+
+take_slot() { # one of JOBS shares of $gpus; held while this process lives
+    local slots=${JOBS:-1} slot
+    [ ${#gpus[@]} -gt 0 ] || return 0
+    if [ -n "${DRY_RUN:-}" ]; then take_share 0; return; fi
     # shellcheck disable=SC2154  # the recipe sets work
     for slot in $(seq 0 $((slots - 1))); do
         exec {slot_lock}>"$work/.gpus-$slot.lock"
         if flock --nonblock "$slot_lock"; then
-            CUDA_VISIBLE_DEVICES=$(seq -s, $((slot * share % GPUS)) $(((slot * share % GPUS) + share - 1)))
-            export CUDA_VISIBLE_DEVICES
+            take_share "$slot"
             return
         fi
         exec {slot_lock}>&-
     done
-    die "no free share of the $GPUS GPUs"
+    die "no free share of the ${#gpus[@]} GPUs"
 }

@@ -2,21 +2,22 @@
 
     python -m recipes.common.training CHECKPOINT TRAIN_LOG
 
-``nonzero`` are the parameters that pruning has left; ``words_per_second`` are target tokens, the median over the log's
-intervals; ``minutes`` adds up what all runs of an interrupted training took.
+``nonzero`` are the parameters that pruning has left; ``words_per_second`` are target tokens; it and
+``seconds_per_update`` are medians over the log's intervals; ``minutes`` adds up what all runs of an interrupted
+training took, validations included.
 """
 
 import argparse
 import json
 import statistics
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict
 
 import fairseq_flexdepth  # noqa: F401  (registers the models, and what torch's safe loader may read)
 from fairseq_flexdepth.cli.fairseq_options import quiet
 from fairseq_flexdepth.cli.params import count_parameters
 from fairseq_flexdepth.modules.magnitude_pruning import trained_tensors
-from recipes.common.training_log import entries
+from recipes.common.training_log import runs
 
 
 def speed(log: Path) -> Dict[str, float]:
@@ -25,15 +26,19 @@ def speed(log: Path) -> Dict[str, float]:
     Raises:
         ValueError: the log holds no interval of training.
     """
-    intervals = [numbers for kind, numbers in entries(log) if kind == "train_inner"]
+    by_run = [[numbers for kind, numbers in run if kind == "train_inner"] for run in runs(log)]
+    intervals = [numbers for run in by_run for numbers in run]
     if not intervals:
         raise ValueError(f"{log}: no interval of training; was it written by fairseq-train --log-format json?")
-    walls = [numbers["wall"] for numbers in intervals]
-    runs: List[float] = [wall for wall, later in zip(walls, walls[1:]) if later < wall] + walls[-1:]
+    steady = intervals[1:] or intervals
+    seconds, updates = sum(run[-1]["wall"] for run in by_run if run), intervals[-1]["num_updates"]
+    # Not by "ups", which has two decimals. A run's first interval, if it is of one update, has speed 0.
+    paces = [numbers["wpb"] / numbers["wps"] for numbers in steady if numbers["wps"] > 0]
     return {
-        "words_per_second": statistics.median(numbers["wps"] for numbers in intervals[1:] or intervals),
-        "minutes": round(sum(runs) / 60, 2),
-        "updates": intervals[-1]["num_updates"],
+        "words_per_second": statistics.median(numbers["wps"] for numbers in steady),
+        "seconds_per_update": statistics.median(paces or [seconds / updates]),
+        "minutes": round(seconds / 60, 2),
+        "updates": updates,
     }
 
 

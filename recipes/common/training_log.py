@@ -3,17 +3,30 @@
 import json
 import re
 from pathlib import Path
-from typing import Dict, Iterator, Tuple
+from typing import Dict, Iterator, List, Tuple
 
+Entry = Tuple[str, Dict[str, float]]
 _ENTRY = re.compile(r"\| (train_inner|train|valid|test) \| (\{.*\})$")
+_START = re.compile(r"\| training on \d+ devices")  # every rank says so, and none trains before all have
 
 
-def entries(path: Path) -> Iterator[Tuple[str, Dict[str, float]]]:
-    """The kind (``train_inner``, ``train``, ``valid``, ``test``) and the numbers of every entry, in the log's order."""
+def runs(path: Path) -> List[List[Entry]]:
+    """The entries of every run that an interrupted training took; of some runs there are none."""
+    found: List[List[Entry]] = [[]]
     for line in path.read_text(encoding="utf-8").splitlines():
-        found = _ENTRY.search(line)
-        if found is not None:
-            yield found.group(1), {key: _number(value) for key, value in json.loads(found.group(2)).items()}
+        entry = _ENTRY.search(line)
+        if entry is not None:
+            numbers = {key: _number(value) for key, value in json.loads(entry.group(2)).items()}
+            found[-1].append((entry.group(1), numbers))
+        elif _START.search(line):
+            found.append([])
+    return found
+
+
+def entries(path: Path) -> Iterator[Entry]:
+    """The kind (``train_inner``, ``train``, ``valid``, ``test``) and the numbers of every entry, in the log's order."""
+    for run in runs(path):
+        yield from run
 
 
 def _number(value: object) -> float:

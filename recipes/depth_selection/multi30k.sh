@@ -64,7 +64,7 @@ decode() { # decode NAME BATCH OPTIONS...: the test set, BATCH sentences at a ti
     mv "$log.part" "$log"
 }
 
-PYTHONPATH=$here/../.. python -m recipes.depth_selection.length_rules "$work/labels" "${costs[@]}" >"$work/lengths.txt"
+python -m recipes.depth_selection.length_rules "$work/labels" "${costs[@]}" >"$work/lengths.txt"
 for batch in $batches; do
     echo "decoding the test set, batch: $batch"
     for n in 1 2 3; do for m in 1 2 3; do
@@ -79,4 +79,4 @@ for batch in $batches; do
     done
     while read -r cost rule; do decode "length-$cost" "$batch" --depth-selector "$rule"; done <"$work/lengths.txt"
 done
-PYTHONPATH=$here/../.. python -m recipes.depth_selection.multi30k "$work"
+python -m recipes.depth_selection.multi30k "$work"

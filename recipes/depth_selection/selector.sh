@@ -2,6 +2,9 @@
 # shellcheck disable=SC2154  # multi30k.sh and search.sh set these
 # What every training of a selector on Multi30k has in common; sourced by multi30k.sh and search.sh, which set work,
 # device, plugin and tied.
+# The installed copy of the package may be older than the repository's.
+selector_repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+export PYTHONPATH=$selector_repository${PYTHONPATH:+:$PYTHONPATH}
 
 selector() { # selector NAME UPDATES OPTIONS...
     local name=$1 updates=$2

@@ -30,6 +30,7 @@ case $SCALE in
 esac
 max_tokens=$((batch < 4096 ? batch : 4096))
 updates=${UPDATES:-$updates}
+save_often "$updates"
 training=("${sizes[@]}" --encoder-normalize-before --decoder-normalize-before --label-smoothing 0.1
     --optimizer adam --adam-betas '(0.9, 0.98)' --lr "$lr" --lr-scheduler "$schedule" --warmup-updates "$warmup"
     --max-update "$updates" --save-interval-updates "$save_interval" --keep-interval-updates "$average" --no-epoch-checkpoints)

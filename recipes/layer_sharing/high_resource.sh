@@ -5,11 +5,14 @@
 case $SCALE in # large: the sizes of the models for all pairs; layers: Kiyono et al.'s
     smoke) layers=3 large=(16 64 2) ;;
     small) layers=3 wide=(152 352 4) large=(128 512 4) ;;
-    paper) layers=9 base=(1024 4096 16) wide=(2048 8192 16) large=(1024 8192 16) save_interval=3000 ;;
+    paper)
+        layers=9 base=(1024 4096 16) wide=(2048 8192 16) large=(1024 8192 16) save_interval=3000
+        save_often "$updates"
+        training+=(--save-interval-updates "$save_interval") ;; # of several the last counts
 esac
 embeddings=(--share-decoder-input-output-embed) prepare_options=(--separate)
 
-# The pairs in $given: at SCALE=paper SOURCE, at others a corpus of which one half stands for the genuine pairs and the other
+# The pairs in $given: at SCALE=paper PAIRS, at others a corpus of which one half stands for the genuine pairs and the other
 # for the synthetic ones
 given_pairs() {
     translation_corpus wmt16_en_de
@@ -17,8 +20,8 @@ given_pairs() {
     direction "$source_language" "$target_language"
     genuine=(--share 0.5) both=()
     if [ "$SCALE" = paper ]; then
-        [ -n "${SOURCE:-}${DRY_RUN:-}" ] || die "SOURCE: expected a folder with Table 2's data, which $recipe/README.md describes"
-        given=${SOURCE:-SOURCE} genuine=() both=(--with synthetic)
+        [ -n "${PAIRS:-}${DRY_RUN:-}" ] || die "PAIRS: expected a folder with Table 2's data, which $recipe/README.md describes"
+        given=${PAIRS:-PAIRS} genuine=() both=(--with synthetic)
         tests+=,newstest2018,newstest2019 test_sets+=(newstest2018 newstest2019)
     else
         given=$work/text # Table 1's

@@ -22,6 +22,7 @@ case $SCALE in
         save_interval=300 log_interval=100 average=10 SEEDS=${SEEDS:-3} ;;
 esac
 updates=${UPDATES:-$updates}
+save_often "$updates"
 training=(--residual-init admin --criterion label_smoothed_cross_entropy --label-smoothing 0.1 --dropout "$dropout"
     --optimizer adam --adam-betas '(0.9, 0.98)' --clip-norm 0.0 --lr "$lr" --lr-scheduler "$schedule"
     --warmup-updates "$warmup" --max-update "$updates"

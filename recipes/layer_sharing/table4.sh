@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Table 4 of Takase & Kiyono: parameters, training speed relative to Universal, and word error rates of speech recognition on
 # LibriSpeech. recipes/README.md says what SCALE, WORK, SOURCE, JOBS, GPUS, SEEDS and DRY_RUN do. It needs
-# pip install 'fairseq_flexdepth[recipes]'.
+# pip install '.[recipes]' in the repository.
 # shellcheck source=recipes/common/recipe.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../common/recipe.sh"
 
@@ -25,6 +25,7 @@ case $SCALE in
         log_interval=100 average=10 ;;
 esac
 data=librispeech updates=${UPDATES:-$updates}
+save_often "$updates"
 export SPLITS="${training_splits[*]} ${splits[*]}" VOCABULARY=$vocabulary # librispeech.sh's
 training=(--task speech_to_text --config-yaml config.yaml --train-subset "$(IFS=,; echo "${training_splits[*]}")"
     --valid-subset dev-clean --max-tokens-valid "$max_tokens" --arch cycle_shared_s2t_transformer

@@ -113,9 +113,9 @@ half_corpus() { # $corpus/bin: every second training pair of the corpus in the f
     for language in "$source_language" "$target_language"; do
         step "$corpus/$language" run_to "$corpus/train.$language" awk 'NR % 2' "$whole/tokens/train.$language"
     done
-    step "$corpus/binarised" run fairseq-preprocess --source-lang "$source_language" --target-lang "$target_language" \
+    step "$corpus/binarised" binarise "$corpus" --source-lang "$source_language" --target-lang "$target_language" \
         --srcdict "$whole/bin/dict.$source_language.txt" --tgtdict "$whole/bin/dict.$target_language.txt" \
-        --trainpref "$corpus/train" --validpref "$whole/tokens/valid" --destdir "$corpus/bin" --workers "${WORKERS:-2}"
+        --trainpref "$corpus/train" --validpref "$whole/tokens/valid"
 }
 
 score() { # score NAME: BLEU of greedy and of beam search, the probability of a greedy translation, and perplexity on the test set

@@ -7,6 +7,9 @@ case $SCALE in
     small) selector_updates=300 selector_interval=100 selector_batch=128 tune_updates=40 ;;
     paper) selector_updates=100000 selector_interval=5000 selector_batch=1024 tune_updates=300 ;; # the paper names none
 esac
+selector_updates=${UPDATES:-$selector_updates}
+[ "$tune_updates" -le "$selector_updates" ] || tune_updates=$selector_updates
+[ "$selector_interval" -le "$selector_updates" ] || selector_interval=$selector_updates
 tied_average=$average
 
 # labels OWNER NAME SPLIT SYSTEM...: every depth's quality for each sentence, in OWNER's folder NAME; by one tied-multi model
@@ -16,7 +19,7 @@ labels() {
     into=$(folder "$owner")/$name split=$(subset_of "$3")
     shift 3
     for system; do paths+=(--path "$(model "$system")"); done
-    step "$into/$split" unless "$into/$split.labels.npz" fairseq-flexdepth oracle "$work/bin" "${paths[@]}" \
+    shared "$into/$split" "$into/$split.labels.npz" fairseq-flexdepth oracle "$work/bin" "${paths[@]}" \
         --gen-subset "$split" --output "$into" ${device[@]+"${device[@]}"} "${decoding[@]}" ${label_options[@]+"${label_options[@]}"}
 }
 
@@ -24,12 +27,11 @@ model_of_tied() { average=$tied_average model tied-multi; }
 
 selector() { # selector selector-LAYERS-HEADS[-tuned]: the paper's classifier, then fine-tuned on the development set
     local name=$1 base layers heads
-    local average=1 batch=1000000 max_tokens=1000000
+    local average=1 batch="$selector_batch sentences"
     IFS=- read -r _ layers heads _ <<<"$name"
     local training=(--task depth_selection --arch depth_selector --criterion depth_selection
         --init-embeddings-from "$(model_of_tied)" --encoder-layers "$layers" --encoder-attention-heads "$heads" --dropout 0.1
-        --batch-size "$selector_batch" --optimizer nag --momentum 0.9 --clip-norm 1 --lr-scheduler polynomial_decay
-        --no-epoch-checkpoints)
+        --optimizer nag --momentum 0.9 --clip-norm 1 --lr-scheduler polynomial_decay --no-epoch-checkpoints)
     # shellcheck disable=SC2206  # several words
     training+=(${SELECTOR_OPTIONS:-})
     case $name in

@@ -25,6 +25,7 @@ esac
 tests=test subwords=sentencepiece max_tokens=$batch
 [ "$data" != wmt18_en_de ] || tests=newstest2018
 updates=${UPDATES:-$updates}
+save_often "$updates"
 training=("${sizes[@]}" --share-all-embeddings --dropout 0.1 --label-smoothing 0.1
     --optimizer adam --adam-betas '(0.9, 0.98)' --lr "$lr" --lr-scheduler "$schedule" --warmup-updates "$warmup" --max-update "$updates"
     --save-interval-updates "$save_interval" --keep-interval-updates "$average" --no-epoch-checkpoints)

@@ -9,13 +9,15 @@ source "$(dirname "${BASH_SOURCE[0]}")/selection.sh"
 
 prepare_corpus
 each system tied-multi
-for split in train valid "$tests"; do labels tied-multi labels "$split" tied-multi; done
+for seed in $(seq "${SEEDS:-1}"); do # not with `each`: labels take all GPUs
+    for split in train valid "$tests"; do labels tied-multi labels "$split" tied-multi; done
+done
 
 classifiers=(selector-8-8 selector-2-4 selector-4-2) tuned=(selector-8-8-tuned selector-2-4-tuned)
 [ "$SCALE" != smoke ] || classifiers=(selector-2-4) tuned=(selector-2-4-tuned)
 each selector "${classifiers[@]}"
 each selector "${tuned[@]}"
-for choice in deepest oracle "${classifiers[@]}" "${tuned[@]}"; do decode_by "$choice"; done
+JOBS=1 each decode_by deepest oracle "${classifiers[@]}" "${tuned[@]}" # nothing else runs while time is taken
 table table2 \
     decode_seconds='tied-multi/chosen/{_choice}:seconds' \
     bleu='tied-multi/chosen/{_choice}:bleu'

@@ -21,6 +21,7 @@ done
 table greedy bleu='{system}/{search}/sweep:bleu@{_depth}' decode_seconds='{system}/{search}/sweep:seconds@{_depth}'
 
 label_options=(--batch-size 1)
-labels tied-multi one-by-one "$tests" tied-multi
-labels vanilla one-by-one "$tests" "${vanilla[@]}"
+# on one GPU: nothing else runs while time is taken
+GPUS=1 labels tied-multi one-by-one "$tests" tied-multi
+GPUS=1 labels vanilla one-by-one "$tests" "${vanilla[@]}"
 table batch1 decode_seconds='{_cell}'

@@ -5,11 +5,12 @@
 
 import os
 import subprocess
+from pathlib import Path
 from typing import List
 
 import pytest
 
-from recipes.common.dry_run import RECIPES
+from recipes.common.dry_run import RECIPES, SETTINGS, printed_commands
 
 PROGRAMS = {
     "nvidia-smi": "for gpu in 0 1 2 3; do echo GPU $gpu; done",
@@ -26,7 +27,7 @@ def printed(tmp_path, monkeypatch):
         program = tmp_path / name
         program.write_text(f"#!/usr/bin/env bash\n{script}\n", encoding="utf-8")
         program.chmod(0o755)
-    for name in ("GPUS", "JOBS", "FP16", "LAUNCH", "CUDA_VISIBLE_DEVICES", "SCALE", "SLURM_OPTIONS"):
+    for name in ("GPUS", "SCALE", "SLURM_OPTIONS", *SETTINGS):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("WORK", str(tmp_path / "work"))
@@ -55,6 +56,8 @@ def _value(line: str, option: str) -> int:
         ({"GPUS": "1"}, "all", 2000, 4),
         ({"GPUS": "0"}, "all", 2000, 4),
         ({"CUDA_VISIBLE_DEVICES": "1,3"}, "1,3", 2000, 2),
+        ({"CUDA_VISIBLE_DEVICES": "GPU-8932f937,GPU-46ab5f9e"}, "GPU-8932f937,GPU-46ab5f9e", 2000, 2),
+        ({"CUDA_VISIBLE_DEVICES": "0,1", "GPUS": "0"}, "0,1", 2000, 4),
         ({"GPUS": "16"}, "all", 500, 1),  # less than one batch of max_tokens for each
     ],
 )
@@ -63,6 +66,21 @@ def test_an_update_sees_as_many_tokens_on_any_number_of_gpus(printed, settings, 
     assert line.startswith(f"train {devices} data ")
     assert (_value(line, "--max-tokens"), _value(line, "--update-freq")) == (max_tokens, update_freq)
     assert ("--cpu" in line) == (settings.get("GPUS") == "0")
+
+
+@pytest.mark.parametrize(("gpus", "batch_size"), [("0", 1024), ("1", 1024), ("4", 256), ("3", 342)])
+def test_an_update_sees_as_many_sentences_on_any_number_of_gpus(printed, gpus, batch_size):
+    (line,) = printed("fairseq_train data into '1024 sentences' 2000", GPUS=gpus)
+    assert _value(line, "--batch-size") == batch_size
+    assert "--max-tokens" not in line and "--update-freq" not in line
+
+
+def test_no_gpu_has_too_few_tokens_for_long_sentences(printed):
+    error = printed(TRAIN, GPUS="8", SCALE="paper")[0]
+    assert error.startswith("error: 8000 tokens an update are 1000 for each of 8 GPUs; expected at least 1024: set")
+    (line,) = printed(f"take_slot; {TRAIN}", GPUS="8", SCALE="paper", JOBS="2")
+    assert _value(line, "--max-tokens") == 2000
+    assert _value(printed("fairseq_train data into 512 2000", GPUS="1", SCALE="paper")[0], "--max-tokens") == 512
 
 
 def test_half_precision(printed):
@@ -87,7 +105,112 @@ def test_more_jobs_than_gpus(printed):
     assert [line.split()[1] for line in lines] == ["0", "0"]
 
 
+def test_jobs_share_the_gpus_that_are_visible(printed):
+    shares = f"(take_slot; {TRAIN}; (take_slot; {TRAIN}))"
+    lines = printed(shares, JOBS="2", CUDA_VISIBLE_DEVICES="4,GPU-8932f937,7,6", GPUS="2")
+    assert [line.split()[1] for line in lines] == ["4", "GPU-8932f937"]
+    assert [_value(line, "--update-freq") for line in lines] == [4, 4]
+    assert printed(shares, CUDA_VISIBLE_DEVICES="4,5", GPUS="3") == [
+        "error: GPUS=3: expected at most 2, those of CUDA_VISIBLE_DEVICES=4,5"
+    ]
+
+
+@pytest.mark.parametrize("mask", ["", "-1"])
+def test_no_gpu_is_visible(printed, mask):
+    (line,) = printed(f"take_slot; {TRAIN}", CUDA_VISIBLE_DEVICES=mask)
+    assert "--cpu" in line
+    assert printed(TRAIN, GPUS="some") == ["error: GPUS=some: expected a number"]
+
+
+def test_a_dry_run_is_of_one_job(printed):
+    lines = printed(f"system() {{ {TRAIN}; }}\neach system a b", JOBS="4", DRY_RUN="1")
+    assert [_value(line, "--update-freq") for line in lines] == [4, 4]
+
+
+def test_launching_where_there_are_no_gpus(printed):
+    launch = {"LAUNCH": str(RECIPES / "common" / "slurm.sh"), "CUDA_VISIBLE_DEVICES": "", "SLURM_OPTIONS": "--gpus=2"}
+    (line,) = printed(TRAIN, **launch)
+    assert line.startswith(f"error: LAUNCH={launch['LAUNCH']}: no GPU was found here; expected GPUS")
+    _, line = printed(f"take_slot; {TRAIN}", GPUS="2", **launch)
+    assert line.startswith("train 0,1 ") and "--cpu" not in line
+
+
 def test_slurm_prefixes_the_training(printed):
     launch = str(RECIPES / "common" / "slurm.sh")
     assert printed(TRAIN, LAUNCH=launch, SLURM_OPTIONS="--gpus=4")[:1] == ["srun --gpus=4"]
     assert printed(TRAIN, LAUNCH=launch, SLURM_OPTIONS="--gpus=4")[1].startswith("train all data ")
+
+
+def test_too_few_updates_for_an_average(printed):
+    assert printed("average=10 save_interval=1000\nsave_often 300000 9") == [
+        "error: UPDATES=9: expected at least 10, as many checkpoints are averaged"
+    ]
+    assert printed("average=10 save_interval=1000\nsave_often 10000 10\necho $save_interval $log_interval") == ["1 1"]
+    assert printed("average=10 save_interval=1000\nsave_often 10000\necho $save_interval ${log_interval:-}") == ["1000"]
+
+
+def test_a_share_of_a_split_on_each_gpu(printed):
+    step = "decoding=(--beam 4) seed=2 corpus=data\ndistill distilled teacher.pt\necho $seed"
+    lines = printed(step, GPUS="2", DRY_RUN="1")
+    assert [line.split("--beam 4")[1].strip() for line in lines[:-1]] == [
+        "--num-shards 2 --shard-id 0", "--num-shards 2 --shard-id 1", "--num-shards 2 --merge"
+    ]  # fmt: skip
+    assert lines[-1] == "2"
+    whole, _ = printed(step, GPUS="1", DRY_RUN="1")
+    assert whole.endswith("--beam 4 ")
+
+
+def test_shares_are_steps_of_their_own(printed, tmp_path):
+    two = "for name in a b; do shared $WORK/$name $WORK/$name.json echo $name; done"
+    steps = printed(two, GPUS="2")
+    assert sorted(steps) == sorted(f"{tmp_path}/work/{step}" for step in ("a-0", "a-1", "a", "b-0", "b-1", "b"))
+    assert (tmp_path / "work/b-1.log").read_text() == "b --num-shards 2 --shard-id 1\n"
+    assert (tmp_path / "work/b.log").read_text() == "b --num-shards 2 --merge\n"
+
+
+def test_the_selectors_of_every_seed_have_its_labels(tmp_path):
+    script = RECIPES / "tied_multi" / "table2.sh"
+    commands = printed_commands(script, "smoke", tmp_path, SEEDS="2", GPUS="2")
+    labels = {command[command.index("--output") + 1] for command in commands if command[1] == "oracle"}
+    assert labels == {str(tmp_path / f"tied-multi/seed{seed}/labels") for seed in (1, 2)}
+    selectors = [command for command in commands if "depth_selection" in command]
+    used = [(command[1], Path(command[command.index("--save-dir") + 1]).name) for command in selectors]
+    assert used == [(str(tmp_path / f"tied-multi/{seed}/labels"), seed) for seed in ("seed1", "seed2")] * 2
+    scored = [Path(command[3]).parts[-3] for command in commands if "recipes.common.generate_log" in command]
+    assert scored == ["seed1", "seed2"] * 4
+
+
+def test_another_source_in_the_same_folder(printed, tmp_path):
+    text = f"data=iwslt14_de_en\noriginal_text {tmp_path}/text"
+    command = tmp_path / "text" / "made.command"
+    assert printed(text, SCALE="small", SOURCE="none")[-1].startswith(f"error: {tmp_path}/text/made failed")
+    script = f"bash {RECIPES}/common/data/iwslt14_de_en.sh {tmp_path}/text"
+    assert command.read_text() == f"run env SOURCE=none {script}\n"
+    for others in ({"SOURCE": "other"}, {"LONGEST": "9"}, {"SEGMENTER": "cut -c 1"}):
+        assert "made was begun by another command" in printed(text, **{"SCALE": "small", "SOURCE": "none", **others})[0]
+    assert printed(text, SCALE="small", DRY_RUN="1", SEGMENTER="cut -c 1")[0].startswith(
+        f"env SEGMENTER=cut\\ -c\\ 1 {script} "
+    )
+    assert printed(text, SCALE="small", DRY_RUN="1")[0] == f"{script} "
+
+
+def test_the_number_of_workers_is_no_part_of_a_step(printed, tmp_path):
+    half = f"""
+        source {RECIPES}/sequence_kd/setup.sh
+        pair first
+        corpus=$corpus/half
+        mkdir -p "$corpus/../tokens"
+        echo a | tee "$corpus/../tokens/train".{{en,de}} >/dev/null
+        fairseq-preprocess() {{ echo "$*"; }}
+        half_corpus"""
+    printed(half, WORKERS="3")
+    assert "--workers 3 " in (tmp_path / "work/first/half/preprocess.log").read_text()
+    assert "--workers" not in (tmp_path / "work/first/half/binarised.command").read_text()
+
+
+def test_pairs_are_not_source(tmp_path):
+    script = RECIPES / "layer_sharing" / "text.sh"
+    commands = printed_commands(script, "paper", tmp_path, SOURCE="archives", PAIRS="pairs")
+    assert commands[0][:2] == ["env", "SOURCE=archives"]
+    (mixed,) = [command for command in commands if "recipes.layer_sharing.training_text" in command]
+    assert mixed[3] == "pairs"

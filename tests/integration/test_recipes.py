@@ -122,6 +122,40 @@ def test_commands_and_models_at_the_papers_scale(name, tmp_path, uninitialised):
             assert float(row["params_millions"]) in (round(millions), int(millions)), system
 
 
+def _last(command: List[str], option: str) -> int:
+    return int(command[len(command) - command[::-1].index(option)])
+
+
+# one of each setup.sh that has its own averages
+AVERAGING = (
+    "tied_multi/table2", "flexible_depth/figure1", "layer_sharing/figure3", "layer_sharing/table4", "ckd/ablations",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AVERAGING)
+def test_short_trainings_save_the_checkpoints_that_are_averaged(name, tmp_path):
+    commands = printed_commands(SCRIPTS[name], "paper", tmp_path / "work", UPDATES="200")
+    trainings = {command[command.index("--save-dir") + 1]: command for command in commands if "--save-dir" in command}
+    averages = [command for command in commands if command[:2] == ["fairseq-flexdepth", "average"]]
+    assert averages
+    for command in averages:
+        training = trainings[command[command.index("--inputs") + 1]]
+        number = _last(command, "--num-update-checkpoints")
+        assert _last(training, "--save-interval-updates") * (number + 1) <= _last(training, "--max-update")
+    assert all(_last(training, "--max-update") <= 200 for training in trainings.values())
+
+
+def test_tables_save_checkpoints_as_often_as_their_papers(tmp_path):
+    intervals = {
+        name: _last(training, "--save-interval-updates")
+        for table in ("table1", "table2")
+        for name, training in trained_systems(
+            printed_commands(SCRIPTS[f"layer_sharing/{table}"], "paper", tmp_path / "work")
+        ).items()
+    }
+    assert (intervals["cycle-2"], intervals["genuine-cycle-2"], intervals["synthetic-kiyono"]) == (300, 3000, 3000)
+
+
 def test_the_sizes_of_tied_multis_models(tmp_path, uninitialised):
     systems = {
         name: training

@@ -1,15 +1,12 @@
-"""The recipes' tables: where measured values come from, how they stand beside the paper's; how trainings go on."""
+"""The recipes' tables: where measured values come from, how they stand beside the paper's."""
 
 import json
-import os
-import zipfile
 from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
 
 from recipes.common.cells import Measurements
-from recipes.common.resume import repair
 from recipes.common.table import markdown, read_table
 from recipes.common.training import speed
 
@@ -112,33 +109,22 @@ def test_what_others_reported_and_small_numbers(work, tmp_path):
 
 def test_the_speed_of_an_interrupted_training(tmp_path):
     log = tmp_path / "train.log"
-    intervals = [(10, 100, 60), (20, 300, 120), (30, 500, 60), (40, 400, 90)]  # the third is the second run's first
+    start = "2026 | INFO | fairseq_cli.train | training on 2 devices (GPUs/TPUs) and max tokens per device = 9\n"
+    # killed after 60 seconds, and again before it logged an interval; the third run is longer
+    runs = [[(10, 100, 60)], [], [(20, 300, 65), (30, 500, 130), (40, 400, 150)]]
     log.write_text(
         "".join(
-            f'2026 | INFO | train_inner | {{"num_updates": "{updates}", "wps": "{wps}", "wall": "{wall}"}}\n'
-            for updates, wps, wall in intervals
+            start * 2  # from each of two ranks
+            + "".join(
+                f'| train_inner | {{"num_updates": "{updates}", "wps": "{wps}", "wpb": "1200", "wall": "{wall}"}}\n'
+                for updates, wps, wall in run
+            )
+            for run in runs
         )
     )
-    assert speed(log) == {"words_per_second": 400.0, "minutes": 3.5, "updates": 40.0}
+    assert speed(log) == {"words_per_second": 400.0, "seconds_per_update": 3.0, "minutes": 3.5, "updates": 40.0}
+    log.write_text(f'{start}| train_inner | {{"num_updates": "4", "wps": "0", "wpb": "9", "wall": "6"}}\n')
+    assert speed(log)["seconds_per_update"] == 1.5
     log.write_text("nothing")
     with pytest.raises(ValueError, match="no interval of training"):
         speed(log)
-
-
-def test_a_checkpoint_that_was_cut_off_is_replaced(tmp_path):
-    last = tmp_path / "checkpoint_last.pt"
-    for age, name in enumerate(("checkpoint_best.pt", "checkpoint_1_10.pt", "checkpoint_1_20.pt", last.name)):
-        with zipfile.ZipFile(tmp_path / name, "w") as file:
-            file.writestr("content", name * 100)
-        os.utime(tmp_path / name, (age, age))
-    whole = last.read_bytes()
-    assert (repair(tmp_path), last.read_bytes()) == ("whole", whole)
-    last.write_bytes(whole[:-10])
-    (tmp_path / "checkpoint_1_20.pt").write_bytes(b"half")
-    os.utime(tmp_path / "checkpoint_1_20.pt", (9, 9))
-    assert repair(tmp_path) == "cut off; replaced by checkpoint_1_10.pt"
-    assert last.read_bytes() == (tmp_path / "checkpoint_1_10.pt").read_bytes()
-    for path in tmp_path.iterdir():
-        path.write_bytes(b"half")
-    assert repair(tmp_path) == "cut off, and the only one; removed"
-    assert not last.exists()

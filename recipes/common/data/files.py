@@ -41,5 +41,5 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except ImportError as error:
-        print(f"error: {error}; pip install 'fairseq_flexdepth[recipes]' has it", file=sys.stderr)
+        print(f"error: {error}; pip install '.[recipes]' in the repository has it", file=sys.stderr)
         sys.exit(2)
