@@ -6,7 +6,6 @@
 source "$(dirname "${BASH_SOURCE[0]}")/../common/recipe.sh"
 
 few_pieces=
-teacher_model=(--arch transformer --encoder-layers 6 --decoder-layers 6)
 case $SCALE in
     smoke)
         few_pieces=300 part=100 average=2
@@ -18,7 +17,8 @@ case $SCALE in
         sizes=(--encoder-embed-dim 128 --encoder-ffn-embed-dim 256 --encoder-attention-heads 4
             --decoder-embed-dim 128 --decoder-ffn-embed-dim 256 --decoder-attention-heads 4)
         updates=900 teacher_updates=1800 batch=1024 schedule=polynomial_decay lr=2e-3 warmup=200 save_interval=450
-        teacher_model+=(--lr 1e-3 --warmup-updates 400) ;; # 6 layers, Post-LN, do not learn at 2e-3
+        # Pre-LN: a Post-LN teacher of 6 layers learns next to nothing in so few updates
+        sizes+=(--encoder-normalize-before --decoder-normalize-before) ;;
     paper) # section 4: "identical to those of Vaswani et al. (2017)", whose base model this is
         part=200000 average=5 sizes=()
         updates=100000 teacher_updates=100000 batch=25000 schedule=inverse_sqrt lr=7e-4 warmup=4000 save_interval=1500 ;;
@@ -31,6 +31,7 @@ training=("${sizes[@]}" --share-all-embeddings --dropout 0.1 --label-smoothing 0
     --optimizer adam --adam-betas '(0.9, 0.98)' --adam-eps 1e-9 --lr "$lr" --lr-scheduler "$schedule" --warmup-updates "$warmup"
     --save-interval-updates "$save_interval" --keep-interval-updates "$average" --no-epoch-checkpoints)
 decoding=(--beam 4 --lenpen 0.6 --max-len-a 1 --max-len-b 50 --max-tokens 4000 --post-process sentencepiece)
+teacher_model=(--arch transformer --encoder-layers 6 --decoder-layers 6)
 student_model=(--arch transformer --encoder-layers 2 --decoder-layers 2)
 plain=(--criterion label_smoothed_cross_entropy)
 
