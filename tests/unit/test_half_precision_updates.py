@@ -1,6 +1,5 @@
 """Updates in half precision by fairseq's own optimizer and loss scaling; its trainer refuses them on a CPU."""
 
-from types import SimpleNamespace
 from typing import Any, Dict, List
 
 import pytest
@@ -37,7 +36,7 @@ def build_optimizer(model: Any, scale: int) -> Any:
 def task_and_criterion(accumulate: bool) -> Any:
     task: Any = FlexDepthTranslationTask.__new__(FlexDepthTranslationTask)
     config = TiedMultiCrossEntropyConfig(label_smoothing=0.1, accumulate_depths=accumulate, sentence_avg=False, seed=1)
-    return task, TiedMultiCrossEntropyCriterion(SimpleNamespace(target_dictionary=tiny.dictionary(21)), config)
+    return task, TiedMultiCrossEntropyCriterion(tiny.task(), config)
 
 
 def updates(model: Any, optimizer: Any, accumulate: bool, number: int = UPDATES) -> List[bool]:
