@@ -11,7 +11,7 @@ import torch
 from fairseq.data import FairseqDataset
 
 from fairseq_flexdepth.decoding.depth_choosers import build_chooser
-from fairseq_flexdepth.decoding.selective import BatchesByDepth
+from fairseq_flexdepth.decoding.selective import BatchesByDepth, SelectiveDecoding
 from fairseq_flexdepth.depth.length_rule import LengthRule, parse_length_rule
 from tests import labels, tiny
 
@@ -78,6 +78,12 @@ def test_mistakes_name_the_option(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=message):
             build_chooser(text, threshold, dictionary)
+
+
+def test_a_report_of_nothing_decoded() -> None:
+    """Interactive decoding may end before its first batch."""
+    chooser: Any = SimpleNamespace(pairs=[(1, 1), (2, 1)], relative_seconds=[0.5, 1.0])
+    assert SelectiveDecoding(chooser, "selector.pt")._report().startswith("depths of 0 sentences by selector.pt")
 
 
 def test_batches_of_one_depth_each_survive_pickling() -> None:
