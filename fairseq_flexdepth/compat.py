@@ -126,8 +126,9 @@ def disable_encoder_fast_path(layers: Iterable[nn.Module]) -> None:
     Its copies of the weights become buffers: the ``state_dict`` keeps fairseq's names, but they no longer count as
     parameters, which no loss reaches and which torch's DDP therefore waits for in vain.
     """
+    layers = list(layers)
+    avoid_encoder_fast_path(layers)
     for layer in layers:
-        avoid_encoder_fast_path([layer])
         for name in FAST_PATH_NAMES:
             copy = layer._parameters.pop(name, None)
             if copy is not None:

@@ -44,6 +44,11 @@ def splits_in(folders: Iterable[str]) -> List[str]:
     return sorted({file.partition(".")[0] for file in files if file.endswith(".idx")})
 
 
+def name_of(dataset: Any, datasets: Dict[str, Any]) -> Optional[str]:
+    """The split of *datasets* that *dataset* is; ``None`` for what is no split, such as lines typed in."""
+    return next((name for name, known in datasets.items() if known is dataset), None)
+
+
 @contextmanager
 def named_batching_mistakes(data: str, max_tokens: Optional[int]) -> Iterator[None]:
     """Turn what fairseq raises while it makes batches of *data* into a ``ValueError``."""

@@ -223,8 +223,9 @@ class FlexDepthTransformer(TransformerModelBase):
 
 def _check_checkpointing(model: FlexDepthTransformer, cfg: Any) -> None:
     """Sub-networks other than the first layers run some layers several times an update."""
-    repeats = any(len(plan.runs) > len(plan.positions) for plan in model.plans(model.depth_space))
-    if repeats and reentrant_under_ddp(cfg):
+    if not reentrant_under_ddp(cfg):
+        return
+    if any(len(plan.runs) > len(plan.positions) for plan in model.plans(model.depth_space)):
         raise ValueError(
             f"--checkpoint-activations: with --subnetworks {cfg.subnetworks}, --ddp-backend {cfg.ddp_backend} would "
             "see a parameter's gradient once a run; use --ddp-backend legacy_ddp"

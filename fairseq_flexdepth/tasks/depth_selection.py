@@ -16,7 +16,7 @@ from torch import Tensor
 
 from fairseq_flexdepth.compat import register_task
 from fairseq_flexdepth.criterions.selection_metrics import DepthSelectionCriterion
-from fairseq_flexdepth.decoding.binarised_files import check_split, named_batching_mistakes, read_dictionary
+from fairseq_flexdepth.decoding.binarised_files import check_split, name_of, named_batching_mistakes, read_dictionary
 from fairseq_flexdepth.decoding.depth_labels import DepthLabels, check_labels, labels_file, load_labels
 from fairseq_flexdepth.models.depth_selector import DEFAULT_WIDTH
 from fairseq_flexdepth.models.initial_embeddings import translation_embeddings
@@ -161,8 +161,8 @@ class DepthSelectionTask(FairseqTask):
         Raises:
             ValueError: a sentence is too long.
         """
-        split = next((name for name, known in self.datasets.items() if known is dataset), "input")
-        with named_batching_mistakes(split, kwargs.get("max_tokens")):
+        split = name_of(dataset, self.datasets)
+        with named_batching_mistakes(split or "input", kwargs.get("max_tokens")):
             return portable(super().get_batch_iterator(dataset, *args, **kwargs))
 
     def max_positions(self) -> int:

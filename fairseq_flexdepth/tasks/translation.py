@@ -183,7 +183,7 @@ class FlexDepthTranslationTask(TranslationTask):
         Raises:
             ValueError: a sentence is too long, or the selector or the labels do not fit the models or the data.
         """
-        split = next((name for name, known in self.datasets.items() if known is dataset), None)
+        split = binarised_files.name_of(dataset, self.datasets)
         with binarised_files.named_batching_mistakes(split or "input", kwargs.get("max_tokens")):
             if self.selective is None:
                 return portable(super().get_batch_iterator(dataset, *args, **kwargs))
