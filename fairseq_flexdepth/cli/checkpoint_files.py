@@ -14,12 +14,13 @@ def load_checkpoint(path: str, option: str) -> Dict[str, Any]:
     """The checkpoint that *option* names, on the CPU.
 
     Raises:
-        ValueError: there is no such file, it is no fairseq checkpoint, or holds more than weights and options.
+        ValueError: there is no such file, it is no fairseq checkpoint, holds more than weights and options, or has
+            weights that are not finite.
     """
     import torch
 
     from fairseq_flexdepth.compat import UnsafeCheckpointError, allow_safe_checkpoints, reading_checkpoint
-    from fairseq_flexdepth.models.checkpoint_file import brief
+    from fairseq_flexdepth.models.checkpoint_file import brief, check_finite
 
     if not os.path.isfile(path):
         raise ValueError(f"{option} {path}: no such file")
@@ -33,6 +34,7 @@ def load_checkpoint(path: str, option: str) -> Dict[str, Any]:
         raise ValueError(f"{option} {path}: cannot be read as a fairseq checkpoint: {brief(error)}") from error
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("model"), dict) or not checkpoint["model"]:
         raise ValueError(f"{option} {path}: expected a fairseq checkpoint")
+    check_finite(checkpoint["model"], f"{option} {path}")
     return checkpoint
 
 

@@ -22,7 +22,7 @@ from fairseq_flexdepth.compat import FAST_PATH_NAMES, allow_safe_checkpoints
 from fairseq_flexdepth.decoding.admin_folding import cannot_fold, fold_residual_scales
 from fairseq_flexdepth.decoding.depth import choose_depth, current_depth, depth_space
 from fairseq_flexdepth.decoding.split import TASKS
-from fairseq_flexdepth.models.checkpoint_file import brief, read_checkpoint
+from fairseq_flexdepth.models.checkpoint_file import brief, check_finite, read_checkpoint
 from fairseq_flexdepth.models.config import FlatTransformerConfig
 from fairseq_flexdepth.models.transformer import FlexDepthTransformer
 from fairseq_flexdepth.modules.admin import SCALE_SUFFIX
@@ -61,11 +61,12 @@ def load_translation_model(path: str, data: Optional[str]) -> LoadedModel:
         data: the directory with the dictionaries; by default the one that the checkpoint names.
 
     Raises:
-        ValueError: the file is no such checkpoint, or there are no dictionaries.
+        ValueError: the file is no such checkpoint, its weights are not finite, or there are no dictionaries.
     """
     allow_safe_checkpoints()
     state = read_checkpoint("--path", path, {} if data is None else {"data": data})
     _check_kind(path, state["cfg"])
+    check_finite(state["model"], f"--path {path}")
     precision = _precision(state["model"])
     task = _task(state["cfg"].task)
     state["args"] = None  # its cfg, made of them, is there: fairseq would take seconds to make it again

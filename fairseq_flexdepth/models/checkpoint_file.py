@@ -73,6 +73,21 @@ def read_checkpoint(option: str, path: str, overrides: Optional[Dict[str, Any]] 
         raise ValueError(f"{option} {error}") from error
 
 
+def check_finite(model: Dict[str, Tensor], origin: str) -> None:
+    """Refuse weights of a training that diverged, or of a damaged file.
+
+    Args:
+        model: of a checkpoint, by name.
+        origin: the option with its value.
+
+    Raises:
+        ValueError: a weight is not a number, or infinite.
+    """
+    for name, value in model.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise ValueError(f"{origin}: {name} has values that are not finite; expected a model that did not diverge")
+
+
 def load_weights(model: nn.Module, weights: Dict[str, Tensor], cfg: Any, option: str) -> None:
     """Load *weights*, which *option* names, and all of them.
 

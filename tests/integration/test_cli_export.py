@@ -197,6 +197,8 @@ def test_mistakes(checkpoint: Path, data: Path, tmp_path: Path, capsys: pytest.C
         torch.save({**state, "args": None, "cfg": cfg}, str(tmp_path / name))
     cfg = {"model": {"_name": "transformer"}, "task": {"_name": "multilingual_translation"}}
     torch.save({**state, "args": None, "cfg": cfg}, str(tmp_path / "multilingual"))
+    state["model"]["decoder.layers.0.fc1.bias"][0] = float("nan")
+    torch.save(state, str(tmp_path / "diverged"))
     (tmp_path / "text").write_text("hello")
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "file").touch()
@@ -207,6 +209,7 @@ def test_mistakes(checkpoint: Path, data: Path, tmp_path: Path, capsys: pytest.C
         ("speech", (), "holds a model of --arch s2t_transformer; expected a translation model"),
         ("unknown", (), "holds a model of --arch unheard_of; expected a translation model"),
         ("multilingual", (), "was trained with --task multilingual_translation; expected --task translation"),
+        ("diverged", (), "decoder.layers.0.fc1.bias has values that are not finite; expected a model that did not"),
         (checkpoint, ("--enc-layers", 4), "--enc-layers 4: this model supports 1,2,3"),
         (checkpoint, ("--subnetworks", "right"), "--subnetworks right: expected one of head"),
         (checkpoint, ("--data", "nowhere"), "--data nowhere: no such directory; give the one with the model's"),

@@ -1,5 +1,6 @@
 """``fairseq-flexdepth average``."""
 
+import math
 from argparse import Namespace
 from pathlib import Path
 
@@ -84,6 +85,7 @@ def refused(capsys, *arguments: str) -> str:
 def test_mistakes(tmp_path, capsys):
     first = write(tmp_path / "first.pt", 1)
     other = write(tmp_path / "other.pt", 1, 2)
+    diverged = write(tmp_path / "diverged.pt", math.nan)
     torch.save([1], str(tmp_path / "list.pt"))
     (tmp_path / "text.pt").write_text("hello")
     for metric in ("bleu", "loss"):
@@ -92,6 +94,7 @@ def test_mistakes(tmp_path, capsys):
     for inputs, message in (
         ([first, "none.pt"], "--inputs none.pt: no such file"),
         ([first, other], f"--inputs {other}: another model than the first of --inputs: differs in weight"),
+        ([first, diverged], f"--inputs {diverged}: weight has values that are not finite"),
         ([first, str(tmp_path / "list.pt")], "list.pt: expected a fairseq checkpoint"),
         ([first, str(tmp_path / "text.pt")], "text.pt: cannot be read as a fairseq checkpoint"),
         ([str(tmp_path)], f"--inputs {tmp_path}: is a directory; expected checkpoints, or how many of it"),

@@ -182,10 +182,12 @@ def test_mistakes(tmp_path, capsys):
     torch.save({"model": {"weight": torch.ones(2, 2)}}, str(good))
     text.write_text("hello")
     torch.save({"weights": 1}, str(tmp_path / "other.pt"))
+    torch.save({"model": {"weight": torch.full((2, 2), float("inf"))}}, str(tmp_path / "diverged.pt"))
     for path, fraction, output, message in (
         ("none.pt", 0.5, "new.pt", "--path none.pt: no such file"),
         (text, 0.5, "new.pt", f"--path {text}: cannot be read as a fairseq checkpoint"),
         (tmp_path / "other.pt", 0.5, "new.pt", "other.pt: expected a fairseq checkpoint"),
+        (tmp_path / "diverged.pt", 0.5, "new.pt", "diverged.pt: weight has values that are not finite"),
         (good, 0, "new.pt", "--fraction 0.0: expected a number between 0 and 1, both excluded"),
         (good, 1, "new.pt", "--fraction 1.0: expected a number between 0 and 1"),
         (good, "nan", "new.pt", "--fraction nan: expected a number between 0 and 1"),
