@@ -134,7 +134,8 @@ def test_rows_need_not_lie_side_by_side_in_memory():
 def test_a_step_along_the_gradient_changes_the_loss_as_it_says():
     case = random_case()
     fused(case, 0.1).loss.backward()
-    direction = [tensor.grad / tensor.grad.norm() for tensor in case[:2]]
+    generator = torch.Generator().manual_seed(3)  # a direction in which the loss does change
+    direction = [torch.randn(tensor.shape, generator=generator) for tensor in case[:2]]
 
     def loss_after(step):
         moved = [tensor.detach() + step * change for tensor, change in zip(case[:2], direction)]
@@ -225,7 +226,7 @@ def test_half_precision_is_as_near_to_the_exact_result_as_fairseqs(dtype, loss_s
     loss, *_ = reference(plain, 0.1)
     (loss_scale * loss).backward()
     theirs = distance((loss, plain.features.grad, plain.weight.grad), (values[0], *gradients))
-    assert max(theirs) < (0.05 if spread == 1 else 0.5)  # the comparison means something, on any CPU
+    assert max(theirs) < (0.02 if spread == 1 else 0.2)  # the comparison means something, on any CPU
 
     loss = fused(case, 0.1).loss
     (loss_scale * loss).backward()
