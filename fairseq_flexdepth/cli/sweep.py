@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "deepest",
     )  # fmt: skip
     parser.add_argument("--comet", metavar="MODEL", help="also score with COMET, whose package you install")
-    parser.add_argument("--overwrite", action="store_true", help="replace a finished report in FOLDER")
+    parser.add_argument("--overwrite", action="store_true", help="replace a finished report, and an unfinished one of other options")
     parser.add_argument("--json", action="store_true", help="print sweep.json instead of the table")
     parser.set_defaults(fairseq_options=[])
 
@@ -119,7 +119,7 @@ def _sweep(
     shaped_by = settings(split, {"depths": [list(pair) for pair in sweep.every_depth.pairs], "repeats": args.repeat})
     header = {**fingerprint(shaped_by, split, batches), "machine": machine}
     work = os.path.join(args.output, "unfinished.jsonl")
-    with ShardFile(work, range(len(batches)), header) as shard:
+    with ShardFile(work, range(len(batches)), header, args.overwrite) as shard:
         _decode(sweep, shard, batches)
         swept = Swept(sweep, batches, shard.results())
         sources = [split.source_text(index) for index in range(len(split.dataset))]
