@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--drop-unknown", action="store_true", help="drop hypotheses with unknown words")
     parser.add_argument("--save-text", action="store_true", help="write the distilled pairs as text, too")
     add_shard_arguments(parser)
-    parser.add_argument("--overwrite", action="store_true", help="replace a finished FOLDER, and an unfinished one of other options")
+    parser.add_argument("--overwrite", action="store_true", help="replace FOLDER, or what other options began")
     parser.set_defaults(fairseq_options=[])
 
 

@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--metric", choices=SENTENCE_METRICS, default="chrf", help="what judges a translation (default: chrf)"
     )
     add_shard_arguments(parser)
-    parser.add_argument("--overwrite", action="store_true", help="replace the split's labels, and unfinished ones of other options")
+    parser.add_argument("--overwrite", action="store_true", help="replace the labels, or what other options began")
     parser.add_argument("--json", action="store_true", help="print the report instead of the table")
     parser.set_defaults(fairseq_options=[])
 

@@ -16,6 +16,7 @@ from fairseq.data import Dictionary
 from fairseq.data.huffman import HuffmanMMapIndexedDataset
 from fairseq.data.indexed_dataset import _code_to_dtype
 
+from fairseq_flexdepth.decoding.text_files import MARK, other_encoding
 from fairseq_flexdepth.models.checkpoint_file import brief
 
 MADE_BY = "expected what fairseq-preprocess writes"
@@ -27,17 +28,30 @@ LOOKED_AT = 10**7  # tokens, in which another dictionary shows: of gigabytes eve
 
 
 def read_dictionary(path: str) -> Dictionary:
-    """fairseq's dictionary of the file *path*.
+    """fairseq's dictionary of the file *path*; a byte order mark is no part of the first word.
 
     Raises:
-        ValueError: there is none, or it is damaged.
+        ValueError: there is none, or it is damaged or not in UTF-8.
     """
     try:
-        return Dictionary.load(path)
+        dictionary = Dictionary.load(path)
     except FileNotFoundError:
         raise ValueError(f"{path}: no such dictionary; {MADE_BY}") from None
     except Exception as error:  # fairseq raises several kinds
-        raise ValueError(f"{path}: cannot be read as a dictionary: {brief(error)}") from error
+        found = other_encoding(path)
+        reason = f"expected text in UTF-8, given {found}" if found else brief(error)
+        raise ValueError(f"{path}: cannot be read as a dictionary: {reason}") from error
+    _drop_mark(dictionary)
+    return dictionary
+
+
+def _drop_mark(dictionary: Dictionary) -> None:
+    first = dictionary.nspecial
+    marked = dictionary.symbols[first] if len(dictionary) > first else ""
+    word = marked[len(MARK) :]
+    if marked.startswith(MARK) and word not in dictionary.indices:
+        dictionary.symbols[first] = word
+        dictionary.indices[word] = dictionary.indices.pop(marked)
 
 
 def splits_in(folders: Iterable[str]) -> List[str]:

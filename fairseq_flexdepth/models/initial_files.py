@@ -21,8 +21,7 @@ INITIAL_FILES = (
 def forget_initial_files(state: Dict[str, Any]) -> None:
     """Set these options to ``None`` in the checkpoint *state*, whatever form its options have."""
     clear_initial_files(state.get("args"))
-    cfg = state.get("cfg")
-    clear_initial_files(cfg.get("model") if isinstance(cfg, dict) or OmegaConf.is_config(cfg) else None)
+    clear_initial_files((state.get("cfg") or {}).get("model"))
 
 
 def clear_initial_files(options: Any) -> None:

@@ -80,7 +80,9 @@ class FlexDepthTransformer(TransformerModelBase):
         return model
 
     @classmethod
-    def build_embedding(cls, cfg: TransformerConfig, dictionary: Any, embed_dim: int, path: Optional[str] = None) -> Any:
+    def build_embedding(
+        cls, cfg: TransformerConfig, dictionary: Any, embed_dim: int, path: Optional[str] = None
+    ) -> nn.Embedding:
         """As fairseq's.
 
         Raises:

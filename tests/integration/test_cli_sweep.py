@@ -127,6 +127,7 @@ def test_an_interruption_leaves_no_trace(
         sweep(*given, resumed)
     assert main(["sweep", *map(str, (*DECODING, *given, resumed)), "--repeat", "2"]) == 2
     assert "made with repeats 1, now 2; go on with what it was made with" in capsys.readouterr().err
+    unfinished = (resumed / "unfinished.jsonl").read_bytes()
     sweep(*given, resumed)
     assert decoded == [0, 1, 2, 2, 3, 4]
     timed = ("second", "pareto")  # in every name that depends on times
@@ -138,6 +139,7 @@ def test_an_interruption_leaves_no_trace(
 
     assert main(["sweep", *map(str, (*DECODING, *given, resumed))]) == 2
     assert f"--output {resumed}: has a report already; --overwrite replaces it" in capsys.readouterr().err
+    (resumed / "unfinished.jsonl").write_bytes(unfinished)
     sweep(*given, resumed, "--dec-layers", 1, "--overwrite")
     assert pairs(read_rows(resumed)) == [(2, 1)]
     assert {path.name for path in resumed.glob("*.txt")} == {"source.txt", "reference.txt", "e2d1.txt"}
