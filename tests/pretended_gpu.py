@@ -6,7 +6,6 @@ for the device is counted with the line that waits. It needs torch 2; an older o
 What it cannot show: speed, rounding and memory of a real GPU, autocast, and kernels that a GPU has no operation for.
 """
 
-import os
 import sys
 from collections import Counter
 from contextlib import ExitStack, contextmanager
@@ -165,11 +164,15 @@ def _indexes_by_mask(name: str, args: Any) -> bool:
 
 
 def _line() -> str:
-    """The innermost line of fairseq or of this package that is running, or of what calls them."""
+    """The module and the line of fairseq, of this package or of its tests that is running."""
     frame: Any = sys._getframe(2)
-    while frame.f_back is not None and "fairseq" not in frame.f_globals.get("__name__", ""):
+    while frame.f_back is not None and not _is_ours(frame.f_globals.get("__name__", "")):
         frame = frame.f_back
-    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+    return f"{frame.f_globals.get('__name__')}:{frame.f_lineno}"
+
+
+def _is_ours(module: str) -> bool:
+    return module.split(".")[0] in ("fairseq", "fairseq_cli", "fairseq_flexdepth", "tests") and module != __name__
 
 
 @contextmanager
@@ -184,12 +187,17 @@ def pretended_gpu() -> Iterator[Watch]:
             "synchronize": lambda *_: watch.wait("synchronize"),
         }
         stack.enter_context(mock.patch.multiple(torch.cuda, **cuda))
+        stack.enter_context(mock.patch.object(torch.Tensor, "cuda", _tensor_cuda))
         stack.enter_context(mock.patch.object(nn.Module, "cuda", lambda module, *_: to_gpu(module)))
         stack.enter_context(mock.patch.object(nn.Module, "to", _module_to(nn.Module.to)))
         torch._C._set_only_lift_cpu_tensors(True)  # or torch.tensor(..., device="cuda") would bypass the watch
         stack.callback(torch._C._set_only_lift_cpu_tensors, False)
         stack.enter_context(watch)
         yield watch
+
+
+def _tensor_cuda(tensor: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
+    return tensor.to(GPU, non_blocking=non_blocking)
 
 
 def _module_to(stock: Callable[..., nn.Module]) -> Callable[..., nn.Module]:

@@ -143,7 +143,7 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
         return token_weights(sample["target"], self.padding_idx, sample.get("sentence_weights")).view(-1)
 
     def pairs_not_finite(self) -> List[DepthPair]:
-        """The pairs whose loss is NaN or infinite in a batch trained since the last call, which waits for the device."""
+        """The pairs whose loss was NaN or infinite since the last call; the answer waits for the device."""
         if self.unread_losses is None:
             return []
         (pairs, losses), self.unread_losses = self.unread_losses, None
