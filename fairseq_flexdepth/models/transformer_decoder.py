@@ -17,6 +17,7 @@ class FlexDepthDecoder(TransformerDecoderBase):
     """fairseq's Transformer decoder, whose layers run at the depth asked for."""
 
     layers: DepthLayers
+    cross_self_attention: bool
 
     def __init__(
         self, cfg: TransformerConfig, dictionary: Any, embed_tokens: nn.Embedding, no_encoder_attn: bool = False
