@@ -67,6 +67,13 @@ class Case:
             self.task.reduce_metrics([logged for _, _, logged in results], self.criterion)
         return dict(aggregated.get_smoothed_values())
 
+    def validate(self) -> Dict[str, float]:
+        """What fairseq logs of the batch in a validation."""
+        _, _, logged = self.task.valid_step(self.sample, self.model.eval(), self.criterion)
+        with metrics.aggregate(new_root=True) as aggregated:
+            self.task.reduce_metrics([logged], self.criterion)
+        return dict(aggregated.get_smoothed_values())
+
 
 def _task(kind: Any) -> Any:
     task = kind.__new__(kind)

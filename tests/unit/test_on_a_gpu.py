@@ -17,15 +17,15 @@ STUDENTS = ("tied_multi_cross_entropy", "accumulate_depths", "pkd, attention, we
 
 
 def assert_as_on_the_cpu(build: Callable[[], Case]) -> None:
-    """One update logs the same and leads to the same parameters."""
+    """An update and a validation log the same and lead to the same parameters."""
     here, there = build(), build()
     torch.manual_seed(3)  # LayerDrop draws
-    expected = here.update()
+    expected = [here.update(), here.validate()]
     with pretended_gpu():
         there.move(to_gpu)
         torch.manual_seed(3)
-        logged = there.update()
-    assert logged == pytest.approx(expected, rel=1e-5, abs=1e-6)
+        logged = [there.update(), there.validate()]
+    assert logged == [pytest.approx(one, rel=1e-4, abs=1e-6) for one in expected]
     for part in ("model", "criterion"):
         values = dict(getattr(there, part).named_parameters())
         for name, value in getattr(here, part).named_parameters():
