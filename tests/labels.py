@@ -55,9 +55,10 @@ def write_labels(folder: Path, sizes: Dict[str, int], **changes: Any) -> None:
         labels_of(source, **changes).save(labels_file(str(folder), split))
 
 
-def write_checkpoint(path: Path, model: Any, name: str) -> str:
+def write_checkpoint(path: Path, model: Any, name: str, **options: Any) -> str:
     """What fairseq saves of a model, as far as it is read."""
-    state = {"args": None, "cfg": {"model": {"_name": name}}, "model": model.state_dict(), "extra_state": {}}
+    cfg = {"model": {"_name": name, **options}, "criterion": None}
+    state = {"args": None, "cfg": cfg, "model": model.state_dict(), "extra_state": {}}
     history = {"optimizer_name": "", "lr_scheduler_state": {}, "num_updates": 0}  # fairseq fills in what is missing
     torch.save({**state, "optimizer_history": [history]}, str(path))
     return str(path)

@@ -60,7 +60,7 @@ class CostAwareDepthSelectionCriterion(DepthSelectionCriterion):
     def losses(self, logits: Tensor, sample: Dict[str, Any]) -> Tensor:
         """The loss of each sentence: batch."""
         scores = sample["scores"].double()  # batch × pairs
-        utilities = scores - self.cfg.selector_time_cost * self.relative_seconds.to(scores.device)
+        utilities = scores - self.cfg.selector_time_cost * self.relative_seconds
         regrets = utilities.max(dim=1, keepdim=True)[0] - utilities
         log_outputs = torch.log_softmax(logits, dim=1)
         return (log_outputs.exp() * (regrets.float() + self.cfg.selector_entropy * log_outputs)).sum(dim=1)

@@ -54,9 +54,14 @@ class PaperDepthSelectionCriterion(DepthSelectionCriterion):
     def build_criterion(cls, cfg: PaperDepthSelectionConfig, task: Any) -> "PaperDepthSelectionCriterion":
         return cls(task, cfg)
 
+    def move_labels(self, device: torch.device) -> None:
+        """As the base class."""
+        super().move_labels(device)
+        self.class_weights = self.class_weights.to(device)
+
     def losses(self, logits: Tensor, sample: Dict[str, Any]) -> Tensor:
         """The loss of each sentence: batch."""
-        best, weights = sample["target"].float(), self.class_weights.to(logits.device)
+        best, weights = sample["target"].float(), self.class_weights
         cross_entropy = F.binary_cross_entropy_with_logits(logits, best, pos_weight=weights, reduction="none")
         share = self.cfg.selector_lambda
         return share * cross_entropy.mean(dim=1) + (1 - share) * (1 - soft_f_beta(logits, best, self.beta))

@@ -7,12 +7,13 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from fairseq.criterions.label_smoothed_cross_entropy import label_smoothed_nll_loss
 from fairseq.logging import metrics
 from fairseq.models import FairseqEncoderDecoderModel
-from fairseq.utils import item
 from torch import Tensor
 
+from fairseq_flexdepth.criterions.logged_sums import mean
 from fairseq_flexdepth.criterions.tied_multi_cross_entropy import (
     TiedMultiCrossEntropyConfig,
     TiedMultiCrossEntropyCriterion,
+    counted_tokens,
 )
 from fairseq_flexdepth.models.depth_losses import WordDistillation
 from fairseq_flexdepth.models.teacher import Lesson, load_teacher
@@ -171,14 +172,13 @@ class DistillationCriterion(TiedMultiCrossEntropyCriterion):
         return loss, {"nll_loss": nll_loss.data}
 
     @classmethod
-    def reduce_metrics(cls, logging_outputs: List[Dict[str, Any]]) -> None:
-        """Aggregate what data-parallel workers logged."""
-        super().reduce_metrics(logging_outputs)
-        tokens = sum(item(output.get("weighted_tokens", output.get("ntokens", 0))) for output in logging_outputs)
+    def log_sums(cls, sums: Dict[str, float]) -> None:
+        """As the base class, and what was learnt from the teacher."""
+        super().log_sums(sums)
+        tokens = counted_tokens(sums)
         for key, unit in (("kd_loss", math.log(2)), ("layer_loss", 1.0), ("kd_dropped", 1.0)):
-            if logging_outputs and key in logging_outputs[0]:
-                total = sum(item(output[key]) for output in logging_outputs)
-                metrics.log_scalar(key, total / tokens / unit, tokens, round=4)
+            if key in sums:
+                metrics.log_scalar(key, mean(sums[key], tokens) / unit, tokens, round=4)
 
 
 def _check_positions(student: Any, teacher: Any) -> None:

@@ -13,7 +13,7 @@ from fairseq_flexdepth.criterions.distillation import DistillationConfig, Distil
 from fairseq_flexdepth.depth.layer_mapping import LayerMapping
 from fairseq_flexdepth.modules.distilled_cross_entropy import Mixture
 from fairseq_flexdepth.modules.layer_trace import LayerTrace
-from fairseq_flexdepth.modules.token_weights import token_weights
+from fairseq_flexdepth.modules.token_weights import Counted, counted_positions, token_weights
 from fairseq_flexdepth.modules.zero_gradient import with_zero_gradients
 
 logger = logging.getLogger(__name__)
@@ -120,7 +120,9 @@ class LayerDistillationCriterion(DistillationCriterion):
             )
         self.fitted = self.fitted or model.training
         compares = self.fitted or not list(self.fusions.parameters())
-        lesson = self.lesson(model, sample, tuple(self.mappings) if compares else ())
+        sides = tuple(self.mappings) if compares else ()
+        counted = {side: self.counted_positions(side, sample) for side in sides}
+        lesson = self.lesson(model, sample, sides)
         losses = self.student_losses(model, sample, lesson, trace=lesson is not None)
         if lesson is None or not compares:
             return self.finished(losses.loss, sample, losses.logged)
@@ -129,14 +131,27 @@ class LayerDistillationCriterion(DistillationCriterion):
         unused: List[nn.Parameter] = []
         for side, mapping in self.mappings.items():
             runs = [run for run in student[side] if run.position in mapping]
-            layer_loss = layer_loss + self.layer_loss(side, runs, lesson.traces[side], sample)
+            tokens = self.target_tokens(sample)
+            layer_loss = layer_loss + self.layer_loss(side, runs, lesson.traces[side], counted[side], tokens)
             for position in mapping.keys() - {run.position for run in runs}:
                 unused += self.fusions[f"{side}_{position}"].parameters()
         loss = with_zero_gradients(losses.loss + self.cfg.kd_lambda * layer_loss, unused)
         return self.finished(loss, sample, {**losses.logged, "layer_loss": layer_loss.data})
 
+    def counted_positions(self, side: str, sample: Dict[str, Any]) -> Counted:
+        """The positions of one side at which layers are compared."""
+        source = side == "encoder"
+        tokens = sample["net_input"]["src_tokens"] if source else sample["target"]
+        padding = self.source_padding if source else self.padding_idx
+        return counted_positions(token_weights(tokens, padding, sample.get("sentence_weights")))
+
     def layer_loss(
-        self, side: str, student: Sequence[LayerTrace], teacher: Sequence[LayerTrace], sample: Dict[str, Any]
+        self,
+        side: str,
+        student: Sequence[LayerTrace],
+        teacher: Sequence[LayerTrace],
+        counted: Counted,
+        target_tokens: Any,
     ) -> Tensor:
         """L_layer of one side, times target tokens, which fairseq divides by.
 
@@ -144,20 +159,17 @@ class LayerDistillationCriterion(DistillationCriterion):
             side: ``encoder`` or ``decoder``.
             student: the mapped layers that it ran.
             teacher: all its layers, in running order.
-            sample: the batch.
+            counted: the side's positions that count.
+            target_tokens: what fairseq will divide the loss by.
         """
-        source = side == "encoder"
-        tokens = sample["net_input"]["src_tokens"] if source else sample["target"]
-        padding = self.source_padding if source else self.padding_idx
-        weights = token_weights(tokens, padding, sample.get("sentence_weights"))
-        total = weights.new_zeros(())
+        total = counted.weights.new_zeros(())
         for run in student:
             layers = [teacher[layer - 1] for layer in self.mappings[side][run.position]]
-            total = total + self.compare(side, run, layers, weights, self.target_tokens(sample))
+            total = total + self.compare(side, run, layers, counted, target_tokens)
         return total
 
     def compare(
-        self, side: str, student: LayerTrace, teacher: Sequence[LayerTrace], weights: Tensor, target_tokens: Any
+        self, side: str, student: LayerTrace, teacher: Sequence[LayerTrace], counted: Counted, target_tokens: Any
     ) -> Tensor:
         """How far a layer of the student is from those of the teacher that it learns from.
 
@@ -165,11 +177,11 @@ class LayerDistillationCriterion(DistillationCriterion):
             side: ``encoder`` or ``decoder``.
             student: the layer.
             teacher: the layers it learns from.
-            weights: batch × length, how much each position counts; 0 for padding.
+            counted: the side's positions that count.
             target_tokens: what fairseq will divide the loss by.
         """
         fusion = self.fusions[f"{side}_{student.position}"]
-        return fusion(student.output, [layer.output for layer in teacher], weights.t(), target_tokens)
+        return fusion(student.output, [layer.output for layer in teacher], counted, target_tokens)
 
     def state_dict(self, *args: Any, **kwargs: Any) -> Dict[str, Any]:
         """Nothing where no optimizer state is saved: without that state there is no resuming either."""

@@ -11,6 +11,7 @@ from fairseq_flexdepth.depth.layer_mapping import LayerMapping, map_layers, skip
 from fairseq_flexdepth.modules.attention_map import attention_loss, attention_map
 from fairseq_flexdepth.modules.layer_fusion import TeacherFusion
 from fairseq_flexdepth.modules.layer_trace import LayerTrace
+from fairseq_flexdepth.modules.token_weights import Counted
 
 
 @dataclass
@@ -37,6 +38,11 @@ class PKDCriterion(LayerDistillationCriterion):
     name = "pkd"
     cfg: PKDConfig
 
+    def __init__(self, task: Any, cfg: PKDConfig) -> None:
+        super().__init__(task, cfg)
+        if cfg.pkd_attention:
+            self.refuse_shards("--pkd-attention: projects queries and keys outside of the model's forward pass")
+
     def map_layers(self, teacher: int, student: int) -> LayerMapping:
         """Equal shares, or ``--ckd-mapping`` with a single teacher layer each.
 
@@ -58,15 +64,15 @@ class PKDCriterion(LayerDistillationCriterion):
         return TeacherFusion(student_width, teacher_width, layers, project_single=False)
 
     def compare(
-        self, side: str, student: LayerTrace, teacher: Sequence[LayerTrace], weights: Tensor, target_tokens: Any
+        self, side: str, student: LayerTrace, teacher: Sequence[LayerTrace], counted: Counted, target_tokens: Any
     ) -> Tensor:
         """The layers' difference and, if asked for, that of their self-attention."""
-        difference = super().compare(side, student, teacher, weights, target_tokens)
+        difference = super().compare(side, student, teacher, counted, target_tokens)
         if not self.cfg.pkd_attention or side == "decoder":
             return difference
-        padding = weights == 0
+        padding = counted.all_weights == 0
         own, taught = (attention_map(run.layer, run.inputs, padding) for run in (student, teacher[0]))
-        return difference + target_tokens * attention_loss(own, taught, weights)
+        return difference + target_tokens * attention_loss(own, taught, counted.all_weights)
 
     def check_model(self, model: Any) -> None:
         """As the base class.

@@ -5,9 +5,9 @@ from typing import Any, Callable, Dict, List, Tuple
 import torch
 from fairseq.criterions import FairseqCriterion
 from fairseq.logging import metrics
-from fairseq.utils import item
 from torch import Tensor
 
+from fairseq_flexdepth.criterions.logged_sums import logged_sums, mean
 from fairseq_flexdepth.depth.space import from_fastest
 from fairseq_flexdepth.modules.depth_choice import choose, probabilities
 
@@ -47,6 +47,11 @@ class DepthSelectionCriterion(FairseqCriterion):
         self.from_fastest = torch.tensor(from_fastest(task.labels.pairs))
         self.relative_seconds = torch.as_tensor(task.labels.relative_seconds, dtype=torch.float64)
 
+    def move_labels(self, device: torch.device) -> None:
+        """Keep what is known of the pairs on *device*; as buffers ``--fp16`` would halve it, ``--save-dir`` keep it."""
+        self.from_fastest = self.from_fastest.to(device)
+        self.relative_seconds = self.relative_seconds.to(device)
+
     def losses(self, logits: Tensor, sample: Dict[str, Any]) -> Tensor:
         """The loss of each sentence: batch, from logits of batch × pairs in fp32."""
         raise NotImplementedError
@@ -56,6 +61,7 @@ class DepthSelectionCriterion(FairseqCriterion):
     ) -> Tuple[Tensor, int, Dict[str, Any]]:
         """The loss, the sample size it is to be divided by, and what to log."""
         logits = model(**sample["net_input"]).float()
+        self.move_labels(logits.device)
         loss = self.losses(logits, sample).sum()
         sentences = sample["nsentences"]
         logging_output = {
@@ -72,9 +78,8 @@ class DepthSelectionCriterion(FairseqCriterion):
         best, scores = sample["target"].double(), sample["scores"].double()  # batch × pairs
         outputs = probabilities(logits, self.exclusive)
         chosen = choose(outputs, self.threshold, self.deepest)
-        order = self.from_fastest.to(best.device)
-        oracle = order[best[:, order].argmax(dim=1)]
-        seconds = self.relative_seconds.to(best.device)
+        oracle = self.from_fastest[best[:, self.from_fastest].argmax(dim=1)]
+        seconds = self.relative_seconds
 
         if self.exclusive:
             predicted = torch.zeros_like(best).scatter_(1, chosen[:, None], 1)
@@ -97,16 +102,12 @@ class DepthSelectionCriterion(FairseqCriterion):
     @classmethod
     def reduce_metrics(cls, logging_outputs: List[Dict[str, Any]]) -> None:
         """Aggregate what data-parallel workers logged."""
-
-        def total(key: str) -> float:
-            return sum(item(output.get(key, 0)) for output in logging_outputs)
-
-        sentences = total("sample_size")
-        metrics.log_scalar("loss", total("loss") / sentences, sentences, round=4)
-        for key in _MEANS:
-            metrics.log_scalar(key, total(key) / sentences, sentences, round=4)
+        sums = logged_sums(logging_outputs)
+        sentences = sums["sample_size"]
+        for key in ("loss", *_MEANS):
+            metrics.log_scalar(key, mean(sums[key], sentences), sentences, round=4)
         for key in _COUNTS:
-            metrics.log_scalar_sum(f"_{key}", total(key))
+            metrics.log_scalar_sum(f"_{key}", sums[key])
         for key, (numerator, denominator) in _RATIOS.items():
             metrics.log_derived(key, _ratio(f"_{numerator}", f"_{denominator}"))
 

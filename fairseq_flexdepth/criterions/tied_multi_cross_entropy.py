@@ -13,8 +13,10 @@ from omegaconf import II
 from torch import Tensor
 
 from fairseq_flexdepth.compat import register_criterion
+from fairseq_flexdepth.criterions.logged_sums import logged_sums, mean
 from fairseq_flexdepth.depth.space import DepthPair, DepthSpace
 from fairseq_flexdepth.depth.weights import pair_weights, parse_depth_weights
+from fairseq_flexdepth.modules.device_copies import on_device_of
 from fairseq_flexdepth.modules.token_weights import token_weights
 
 
@@ -44,6 +46,7 @@ class TiedMultiCrossEntropyConfig(FairseqDataclass):
     )
     sentence_avg: bool = II("optimization.sentence_avg")
     seed: int = II("common.seed")
+    ddp_backend: str = II("distributed_training.ddp_backend")
 
 
 @register_criterion("tied_multi_cross_entropy", dataclass=TiedMultiCrossEntropyConfig)
@@ -56,10 +59,11 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
 
     name = "tied_multi_cross_entropy"
     weighs_sentences = True  # by the batch's sentence_weights, if it has any
-    latest_losses: Optional[Tuple[Sequence[DepthPair], Tensor]] = None  # of the latest batch's pairs
+    unread_losses: Optional[Tuple[Sequence[DepthPair], Tensor]] = None  # of the pairs, summed over an update's batches
 
     def __init__(self, task: Any, cfg: TiedMultiCrossEntropyConfig) -> None:
         super().__init__(task)
+        self.cfg = cfg
         if not 0 <= cfg.label_smoothing <= 1:
             raise ValueError(f"--label-smoothing {cfg.label_smoothing}: expected a number from 0 to 1")
         if cfg.accumulate_depths and not getattr(task, "gives_loss_scale", False):
@@ -67,7 +71,8 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
                 f"--accumulate-depths: expected --task translation, given a {type(task).__name__}, which does not tell "
                 "the model the loss scale"
             )
-        self.cfg = cfg
+        if cfg.accumulate_depths:
+            self.refuse_shards("--accumulate-depths: propagates back within the forward pass")
 
     @classmethod
     def build_criterion(cls, cfg: TiedMultiCrossEntropyConfig, task: Any) -> "TiedMultiCrossEntropyCriterion":
@@ -89,24 +94,24 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
             What the model returns, and what to log: sums over target tokens.
         """
         depths, weights_by_pair = self._depths_and_weights(model)
-        weights = [weights_by_pair[pair] for pair in depths.pairs]
+        pair_weights = on_device_of(sample["target"], [weights_by_pair[pair] for pair in depths.pairs])
         losses = model(
             **sample["net_input"],
             target=model.get_targets(sample, None),
             label_smoothing=self.cfg.label_smoothing,
             depths=depths,
-            pair_weights=weights,
+            pair_weights=pair_weights,
             accumulate=self.cfg.accumulate_depths,
             sentence_weights=sample.get("sentence_weights"),
             **more,
         )
         nll_losses = losses["pair_nll_losses"]
-        pair_weights = nll_losses.new_tensor(weights)
         logged = {"nll_loss": (nll_losses * pair_weights).sum()}
         if "pair_soft_losses" in losses:
             logged["kd_loss"] = (losses["pair_soft_losses"] * pair_weights).sum()
-        self.latest_losses = depths.pairs, nll_losses + losses.get("pair_soft_losses", 0.0)
-        if not model.training:
+        if model.training:
+            self._keep_unread(depths.pairs, nll_losses + losses.get("pair_soft_losses", 0.0))
+        else:
             logged.update({pair_key(pair): nll for pair, nll in zip(depths.pairs, nll_losses)})
         return losses, logged
 
@@ -138,12 +143,29 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
         return token_weights(sample["target"], self.padding_idx, sample.get("sentence_weights")).view(-1)
 
     def pairs_not_finite(self) -> List[DepthPair]:
-        """The pairs whose loss of the latest batch is NaN or infinite."""
-        if self.latest_losses is None:
+        """The pairs whose loss was NaN or infinite since the last call; the answer waits for the device."""
+        if self.unread_losses is None:
             return []
-        pairs, losses = self.latest_losses
-        finite = torch.isfinite(losses)
-        return [] if finite.all() else [pair for pair, fine in zip(pairs, finite.tolist()) if not fine]
+        (pairs, losses), self.unread_losses = self.unread_losses, None
+        return [pair for pair, fine in zip(pairs, torch.isfinite(losses).tolist()) if not fine]
+
+    def _keep_unread(self, pairs: Sequence[DepthPair], losses: Tensor) -> None:
+        """Keep *losses* on the device until somebody asks; an update draws the same pairs for all its batches."""
+        if self.unread_losses is not None and self.unread_losses[0] == pairs:
+            losses = losses + self.unread_losses[1]
+        self.unread_losses = pairs, losses
+
+    def refuse_shards(self, reason: str) -> None:
+        """Refuse fully sharded training, whose hooks must see every use of a parameter.
+
+        Args:
+            reason: the option and what it does.
+
+        Raises:
+            ValueError: the training is fully sharded.
+        """
+        if getattr(self.cfg, "ddp_backend", None) == "fully_sharded":  # older checkpoints do not say
+            raise ValueError(f"{reason}, which --ddp-backend fully_sharded does not see; use --ddp-backend legacy_ddp")
 
     @property
     def needs_loss_scale(self) -> bool:
@@ -191,21 +213,28 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
     def reduce_metrics(cls, logging_outputs: List[Dict[str, Any]]) -> None:
         """Aggregate what data-parallel workers logged."""
 
-        def total(key: str) -> float:
-            return sum(utils.item(output.get(key, 0)) for output in logging_outputs)
+        cls.log_sums(logged_sums(logging_outputs))
 
-        sample_size, tokens = total("sample_size"), total("weighted_tokens") or total("ntokens")
-        metrics.log_scalar("loss", total("loss") / sample_size / math.log(2), sample_size, round=3)
-        metrics.log_scalar("nll_loss", total("nll_loss") / tokens / math.log(2), tokens, round=3)
+    @classmethod
+    def log_sums(cls, sums: Dict[str, float]) -> None:
+        """Log the means that *sums* are of, over all workers."""
+        sample_size, tokens = sums["sample_size"], counted_tokens(sums)
+        metrics.log_scalar("loss", mean(sums["loss"], sample_size) / math.log(2), sample_size, round=3)
+        metrics.log_scalar("nll_loss", mean(sums["nll_loss"], tokens) / math.log(2), tokens, round=3)
         metrics.log_derived("ppl", lambda meters: utils.get_perplexity(meters["nll_loss"].avg))
-        for key in logging_outputs[0] if logging_outputs else ():
+        for key in sums:
             if key.startswith("nll_e"):
-                metrics.log_scalar(key, total(key) / tokens / math.log(2), tokens, round=3)
+                metrics.log_scalar(key, mean(sums[key], tokens) / math.log(2), tokens, round=3)
 
     @staticmethod
     def logging_outputs_can_be_summed() -> bool:
         """Every worker logs the same keys, so that they can be summed by one all-reduce."""
         return True
+
+
+def counted_tokens(sums: Dict[str, float]) -> float:
+    """The target tokens of logged *sums*, with the weights of their sentences if there are any."""
+    return sums["weighted_tokens"] if "weighted_tokens" in sums else sums["ntokens"]
 
 
 def pair_key(pair: DepthPair) -> str:

@@ -65,6 +65,8 @@ class SelectorChooser:
         columns: Any = numpy.full(len(dataset), self.selector.deepest)
         self.selector.to(device)
         longest, skipped = self.selector.max_positions(), 0
+        sentences: List[int] = []
+        chosen: List[torch.Tensor] = []  # of each batch, on the device
         for whole in batches:
             source = {index: dataset.src[index] for index in whole}
             batch = [index for index in whole if len(source[index]) <= longest]
@@ -72,8 +74,11 @@ class SelectorChooser:
             if not batch:
                 continue
             tokens = data_utils.collate_tokens([source[index] for index in batch], self.padding, left_pad=True)
-            probabilities = self.selector.probabilities(self.selector(tokens.to(device)))
-            columns[batch] = self.selector.choose(probabilities, self.threshold).cpu().numpy()
+            probabilities = self.selector.probabilities(self.selector(tokens.to(device, non_blocking=True)))
+            chosen.append(self.selector.choose(probabilities, self.threshold))
+            sentences.extend(batch)
+        if chosen:
+            columns[sentences] = torch.cat(chosen).cpu().numpy()
         if skipped:
             logger.warning("%d sentences are too long for the selector; they decode at the deepest pair", skipped)
         return columns

@@ -1,9 +1,8 @@
 """A teacher translates a batch, and every source gets its targets or a reason why it has none."""
 
 import math
-from typing import Any, List, Sequence
+from typing import List, Sequence
 
-import torch
 from fairseq.sequence_generator import SequenceGenerator
 
 from fairseq_flexdepth.decoding.selection import (
@@ -19,6 +18,7 @@ from fairseq_flexdepth.decoding.selection import (
     without_duplicates,
 )
 from fairseq_flexdepth.decoding.split import Hypotheses, Sample, Split
+from fairseq_flexdepth.modules.device_copies import lists_of
 
 
 class Distiller:
@@ -65,10 +65,10 @@ class Distiller:
 
     def _targets(self, results: Sequence[Hypotheses], limit: float) -> List[List[Target]]:
         every = [hypothesis for hypotheses in results for hypothesis in hypotheses]
-        tokens = _lists([hypothesis["tokens"] for hypothesis in every])
+        tokens = lists_of([hypothesis["tokens"] for hypothesis in every])
         scores: Sequence[Sequence[float]] = [()] * len(every)
         if self.selection == "all":
-            scores = _lists([hypothesis["positional_scores"] for hypothesis in every])
+            scores = lists_of([hypothesis["positional_scores"] for hypothesis in every])
         targets = iter([Target(t, math.fsum(s), len(t) > limit) for t, s in zip(tokens, scores)])
         return [[next(targets) for _ in hypotheses] for hypotheses in results]
 
@@ -97,12 +97,3 @@ class Distiller:
         strip = self.generator.symbols_to_strip_from_output
         texts = [self.split.target_text(target.tokens, strip) for target in hypotheses]
         return [hypotheses[closest(texts, lambda text: self.bleu(text, reference))]]
-
-
-def _lists(tensors: Sequence[torch.Tensor]) -> List[List[Any]]:
-    """The tensors as lists, fetched from the accelerator all at once."""
-    if not tensors:
-        return []
-    flat = torch.cat(list(tensors)).tolist()
-    ends = torch.tensor([len(tensor) for tensor in tensors]).cumsum(0).tolist()
-    return [flat[start:end] for start, end in zip([0, *ends], ends)]

@@ -11,6 +11,7 @@ from torch import Tensor
 from fairseq_flexdepth.decoding.depth import common_pairs
 from fairseq_flexdepth.decoding.split import Sample, Split
 from fairseq_flexdepth.depth.space import DepthPair, DepthSpace, written_pair
+from fairseq_flexdepth.modules.device_copies import lists_of
 
 EncoderOut = Dict[str, List[Tensor]]
 
@@ -74,6 +75,7 @@ class EveryDepth:
     def _decode(
         self, ensemble: _Ensemble, number: int, sample: Sample, pairs: Sequence[DepthPair]
     ) -> Iterator[Tuple[DepthPair, Decoded]]:
+        sentences = sample["id"].tolist()
         encoded, seconds = self._encode(ensemble.models, sample, pairs)
         for pair in pairs:
             for model in ensemble.models:
@@ -85,10 +87,8 @@ class EveryDepth:
                 found = self.split.search(ensemble.generator, sample, ensemble.models)
             searched = self._now() - start
             strip = ensemble.generator.symbols_to_strip_from_output
-            texts = {
-                index: self.split.target_text(hypotheses[0]["tokens"].tolist(), strip)
-                for index, hypotheses in zip(sample["id"].tolist(), found)
-            }
+            best = lists_of([hypotheses[0]["tokens"] for hypotheses in found])
+            texts = {index: self.split.target_text(tokens, strip) for index, tokens in zip(sentences, best)}
             yield pair, Decoded(texts, searched + seconds.get(pair[0], 0.0))
 
     @torch.no_grad()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from fairseq_flexdepth.depth.space import DepthSpace
-from fairseq_flexdepth.models.depth_losses import DepthBatch, pair_losses
+from fairseq_flexdepth.models.depth_losses import DepthBatch, pair_losses, target_rows
 
 
 def accumulated_losses(model: Any, batch: DepthBatch) -> Dict[str, Tensor]:
@@ -87,7 +87,9 @@ class _GradientSums:
 
 def _run(model: Any, batch: DepthBatch, sums: _GradientSums) -> List[Dict[str, Tensor]]:
     """The losses of every pair, in the order of ``batch.depths.pairs``."""
-    weights = dict(zip(batch.depths.pairs, batch.pair_weights))
+    weights = dict(zip(batch.depths.pairs, batch.pair_weights.split(1)))
+    rows = target_rows(batch, 1, model.decoder.padding_idx)  # the same for every pair
+    scale = torch.full((), sums.scale, device=batch.target.device)
     results = []
     for n in batch.depths.encoder:
         encoder_plan, _ = model.plans(DepthSpace((n,), batch.depths.decoder[:1]))
@@ -96,13 +98,12 @@ def _run(model: Any, batch: DepthBatch, sums: _GradientSums) -> List[Dict[str, T
         cut = states.detach().requires_grad_()
         collected = torch.zeros_like(states)
         for m in batch.depths.decoder:
-            pair = batch._replace(depths=DepthSpace((n,), (m,)), pair_weights=[weights[n, m]])
+            pair = batch._replace(depths=DepthSpace((n,), (m,)), pair_weights=weights[n, m])
             _, decoder_plan = model.plans(pair.depths)
             features = model.decoder.forward_exits(
                 decoder_plan, batch.prev_output_tokens, {**encoder_out, "encoder_out": [cut]}
             )
-            losses = pair_losses(features, model.decoder, pair)
-            scale = torch.full_like(losses["loss"], sums.scale)
+            losses = pair_losses(features, model.decoder, pair, rows)
             at_cut = sums.propagate_to(cut, losses["loss"], scale)
             if at_cut is not None:  # LayerDrop may have dropped every layer that attends to it
                 collected += at_cut

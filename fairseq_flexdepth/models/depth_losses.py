@@ -1,6 +1,6 @@
 """The losses of many depth pairs from one run of the depth plan."""
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional
 
 import torch
 from torch import Tensor
@@ -29,10 +29,34 @@ class DepthBatch(NamedTuple):
     target: Tensor  # batch × target length
     label_smoothing: float  # ε of fairseq's label-smoothed cross-entropy
     depths: DepthSpace
-    pair_weights: Sequence[float]  # of each of depths.pairs in the loss
+    pair_weights: Tensor  # pairs: of each of depths.pairs in the loss, in single precision
     distillation: Optional[WordDistillation] = None
     sentence_weights: Optional[Tensor] = None  # batch: the factor of each sentence in every loss; 1 by default
     trace: bool = False  # also return what the layers gave out; for stacked_losses alone
+
+
+class TargetRows(NamedTuple):
+    """The target words among the rows of a run of several pairs, which are of (length, pair, batch).
+
+    To find them waits for the device: once for a batch, and before its layers run.
+    """
+
+    kept: Tensor  # words: their rows; the others are padding
+    words: Tensor  # words
+    positions: Tensor  # words: their places in batch × target length, as a teacher counts them
+    sentence_weights: Tensor  # batch, in single precision
+
+
+def target_rows(batch: DepthBatch, pairs: int, padding: int) -> TargetRows:
+    """Those of a run of so many *pairs*."""
+    size, length = batch.target.shape
+    targets = batch.target.t().unsqueeze(1).expand(length, pairs, size).reshape(-1)
+    kept = targets.ne(padding).nonzero().view(-1)
+    positions = kept % size * length + torch.div(kept, pairs * size, rounding_mode="floor")
+    given = batch.sentence_weights
+    return TargetRows(
+        kept, targets[kept], positions, batch.pair_weights.new_ones(size) if given is None else given.float()
+    )
 
 
 def stacked_losses(model: Any, batch: DepthBatch) -> Dict[str, Any]:
@@ -44,11 +68,12 @@ def stacked_losses(model: Any, batch: DepthBatch) -> Dict[str, Any]:
         ``encoder_trace`` and ``decoder_trace``, where asked for, are of the deepest pair's layers.
     """
     encoder_plan, decoder_plan = model.plans(batch.depths)
+    rows = target_rows(batch, len(batch.depths.pairs), model.decoder.padding_idx)
     below: List[LayerTrace] = []
     above: List[LayerTrace] = []
     encoder_out = model.encoder.forward_exits(encoder_plan, batch.src_tokens, batch.src_lengths, below)
     features = model.decoder.forward_exits(decoder_plan, batch.prev_output_tokens, encoder_out, above)
-    losses: Dict[str, Any] = pair_losses(features, model.decoder, batch)
+    losses: Dict[str, Any] = pair_losses(features, model.decoder, batch, rows)
     if batch.trace:
         size = len(batch.target)  # the decoder's runs are of all encoder depths, the deepest last
         deepest = [run._replace(inputs=run.inputs[:, -size:], output=run.output[:, -size:]) for run in above]
@@ -59,35 +84,30 @@ def stacked_losses(model: Any, batch: DepthBatch) -> Dict[str, Any]:
     return losses
 
 
-def pair_losses(features: Tensor, decoder: Any, batch: DepthBatch) -> Dict[str, Tensor]:
+def pair_losses(features: Tensor, decoder: Any, batch: DepthBatch, found: TargetRows) -> Dict[str, Tensor]:
     """Project the *features* of all pairs, (decoder depth, encoder depth, batch) × length × channels.
 
     Rows are taken in the order in which the decoder holds them, (length, pair, batch), to spare a copy.
     """
-    depths, pair_weights = batch.depths, batch.pair_weights
-    size, length = batch.target.shape
-    by_decoder = (len(depths.decoder), len(depths.encoder))
-    weights = features.new_tensor(pair_weights, dtype=torch.float32).view(by_decoder[::-1]).t().reshape(1, -1, 1)
-    targets = batch.target.t().unsqueeze(1).expand(length, len(pair_weights), size).reshape(-1)
-    sentences = weights.new_ones(size) if batch.sentence_weights is None else batch.sentence_weights.float()
-    row_weights = (weights * sentences).expand(length, -1, size).reshape(-1)
+    (size, length), pairs = batch.target.shape, len(batch.depths.pairs)
+    by_decoder = (len(batch.depths.decoder), len(batch.depths.encoder))
+    weights = batch.pair_weights.view(by_decoder[::-1]).t().reshape(1, -1, 1)
+    row_weights = (weights * found.sentence_weights).expand(length, -1, size).reshape(-1)
     rows = features.transpose(0, 1).reshape(-1, features.size(-1))
-    tokens = targets.ne(decoder.padding_idx).nonzero().view(-1)
-    if tokens.numel() < targets.numel():
-        rows, targets, row_weights = rows[tokens], targets[tokens], row_weights[tokens]
+    if len(found.kept) < len(rows):
+        rows, row_weights = rows[found.kept], row_weights[found.kept]
     weight = decoder.output_projection.weight
     if batch.distillation is None:
-        result: Any = linear_cross_entropy(rows, weight, targets, row_weights, batch.label_smoothing)
+        result: Any = linear_cross_entropy(rows, weight, found.words, row_weights, batch.label_smoothing)
     else:
-        of_token = torch.arange(size * length, device=targets.device).view(size, length).t().unsqueeze(1)
-        of_row = of_token.expand(length, len(pair_weights), size).reshape(-1)[tokens]
+        teacher, mixture = batch.distillation
         result = distilled_linear_cross_entropy(
-            rows, weight, targets, row_weights, batch.distillation.teacher, of_row, batch.distillation.mixture
+            rows, weight, found.words, row_weights, teacher, found.positions, mixture
         )
 
     def per_pair(row_values: Tensor) -> Tensor:
-        by_position = row_values.new_zeros(length * len(pair_weights) * size).index_copy_(0, tokens, row_values)
-        return (by_position.view(length, *by_decoder, size) * sentences).sum(dim=(0, 3)).t().reshape(-1)
+        by_position = row_values.new_zeros(length * pairs * size).index_copy_(0, found.kept, row_values)
+        return (by_position.view(length, *by_decoder, size) * found.sentence_weights).sum(dim=(0, 3)).t().reshape(-1)
 
     return {
         "loss": result.loss,

@@ -1,7 +1,7 @@
 """One Transformer for every depth: fairseq's model, run at one depth pair or at all of them."""
 
 from functools import lru_cache
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple, Union
 
 import torch
 from fairseq.dataclass.utils import gen_parser_from_dataclass
@@ -26,6 +26,7 @@ from fairseq_flexdepth.models.layer_sharing import check_sharing, reentrant_unde
 from fairseq_flexdepth.models.transformer_decoder import FlexDepthDecoder
 from fairseq_flexdepth.models.transformer_encoder import FlexDepthEncoder
 from fairseq_flexdepth.modules.admin import broadcast_from_first, profiled
+from fairseq_flexdepth.modules.device_copies import on_device_of
 
 
 @register_model("tied_multi_transformer", dataclass=FlexDepthTransformerConfig)
@@ -147,7 +148,7 @@ class FlexDepthTransformer(TransformerModelBase):
         target: Optional[Tensor] = None,
         label_smoothing: float = 0.0,
         depths: Optional[DepthSpace] = None,
-        pair_weights: Optional[Sequence[float]] = None,
+        pair_weights: Optional[Union[Sequence[float], Tensor]] = None,
         accumulate: bool = False,
         distillation: Optional[WordDistillation] = None,
         sentence_weights: Optional[Tensor] = None,
@@ -184,7 +185,8 @@ class FlexDepthTransformer(TransformerModelBase):
         if pair_weights is None:
             pair_weights = [1.0 / len(depths.pairs)] * len(depths.pairs)
         words = src_tokens, src_lengths, prev_output_tokens, target
-        batch = DepthBatch(*words, label_smoothing, depths, pair_weights, distillation, sentence_weights, trace)
+        weights = pair_weights if torch.is_tensor(pair_weights) else on_device_of(target, pair_weights)
+        batch = DepthBatch(*words, label_smoothing, depths, weights, distillation, sentence_weights, trace)
         training = self.training and torch.is_grad_enabled()
         return accumulated_losses(self, batch) if accumulate and training else stacked_losses(self, batch)
 

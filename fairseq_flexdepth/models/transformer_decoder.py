@@ -1,6 +1,7 @@
 """fairseq's Transformer decoder, run at one depth or at many."""
 
-from typing import Any, Dict, List, Optional, Tuple
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from fairseq.models.transformer import TransformerConfig, TransformerDecoderBase
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ class FlexDepthDecoder(TransformerDecoderBase):
     """fairseq's Transformer decoder, whose layers run at the depth asked for."""
 
     layers: DepthLayers
+    cross_self_attention: bool
 
     def __init__(
         self, cfg: TransformerConfig, dictionary: Any, embed_tokens: nn.Embedding, no_encoder_attn: bool = False
@@ -58,8 +60,17 @@ class FlexDepthDecoder(TransformerDecoderBase):
 
             return self.layers.run_plan(plan, x.repeat(1, copies, 1), run_layer, trace), None, None
 
-        with self.layers.replaced_by(run):
+        with self.layers.replaced_by(run), self._padding_always_masked():
             return self.extract_features(prev_output_tokens, encoder_out=encoder_out)[0]
+
+    @contextmanager
+    def _padding_always_masked(self) -> Iterator[None]:
+        """Within this context padding is masked without asking whether there is any, which waits for the device."""
+        asked, self.cross_self_attention = self.cross_self_attention, True
+        try:
+            yield
+        finally:
+            self.cross_self_attention = asked
 
     def extract_features(
         self,

@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fairseq_flexdepth.modules.token_weights import weighted_mean
+
 
 def attention_map(layer: Any, inputs: Tensor, padding: Tensor) -> Tensor:
     """The attention of *layer* to its *inputs*, without dropout, averaged over its heads.
@@ -37,10 +39,12 @@ def attention_map(layer: Any, inputs: Tensor, padding: Tensor) -> Tensor:
 def attention_loss(student: Tensor, teacher: Tensor, weights: Tensor) -> Tensor:
     """The mean squared difference of two :func:`attention_map`, over pairs of positions of the same sentence.
 
+    It is 0 where no sentence has a weight.
+
     Args:
         student: batch × length × length.
         teacher: batch × length × length.
         weights: batch × length, the weight of the position's sentence; 0 for padding.
     """
     pairs = weights.unsqueeze(1) * (weights > 0).unsqueeze(2)
-    return ((student - teacher).pow(2) * pairs).sum() / pairs.sum()
+    return weighted_mean((student - teacher).pow(2), pairs)

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fairseq_flexdepth.modules.token_weights import Counted, weighted_mean
+
 
 class TeacherFusion(nn.Module):
     """The squared difference from the teacher's layers, concatenated and projected to the student's width (Eq. 3).
@@ -24,21 +26,20 @@ class TeacherFusion(nn.Module):
         as_it_is = layers == 1 and student_width == teacher_width and not project_single
         self.projection = None if as_it_is else _linear(layers * teacher_width, student_width)
 
-    def forward(self, student: Tensor, teacher: Sequence[Tensor], weights: Tensor, target_tokens: Any) -> Tensor:
-        """The mean over all positions and channels of (l_s − f_t)², times *target_tokens*.
+    def forward(self, student: Tensor, teacher: Sequence[Tensor], counted: Counted, target_tokens: Any) -> Tensor:
+        """The mean over all positions and channels of (l_s − f_t)², times *target_tokens*; 0 where none counts.
 
         Args:
             student: length × batch × student channels.
             teacher: of each layer, length × batch × teacher channels.
-            weights: length × batch, how much each position counts; 0 for padding.
+            counted: the positions that count.
             target_tokens: what fairseq will divide the loss by.
         """
-        kept = weights > 0
-        fused = torch.cat([layer[kept] for layer in teacher], dim=-1)
+        fused = torch.cat([counted.of(layer) for layer in teacher], dim=-1)
         if self.projection is not None:
             fused = self.projection(fused)
-        differences = (student[kept].float() - fused.float()).pow(2).mean(dim=-1)
-        return (differences * weights[kept]).sum() / weights.sum() * target_tokens
+        differences = (counted.of(student).float() - fused.float()).pow(2).mean(dim=-1)
+        return weighted_mean(differences, counted.weights) * target_tokens
 
 
 class StudentProjection(nn.Module):
@@ -49,12 +50,11 @@ class StudentProjection(nn.Module):
         super().__init__()
         self.projection = _linear(student_width, layers * teacher_width)
 
-    def forward(self, student: Tensor, teacher: Sequence[Tensor], weights: Tensor, target_tokens: Any) -> Tensor:
+    def forward(self, student: Tensor, teacher: Sequence[Tensor], counted: Counted, target_tokens: Any) -> Tensor:
         """The sum over all positions and channels; for the arguments see :class:`TeacherFusion`."""
-        kept = weights > 0
-        fused = functional.normalize(torch.cat([layer[kept] for layer in teacher], dim=-1).float(), dim=-1)
-        projected = functional.normalize(self.projection(student[kept]).float(), dim=-1)
-        return ((projected - fused).pow(2).sum(dim=-1) * weights[kept]).sum()
+        fused = functional.normalize(torch.cat([counted.of(layer) for layer in teacher], dim=-1).float(), dim=-1)
+        projected = functional.normalize(self.projection(counted.of(student)).float(), dim=-1)
+        return ((projected - fused).pow(2).sum(dim=-1) * counted.weights).sum()
 
 
 def _linear(inputs: int, outputs: int) -> nn.Linear:

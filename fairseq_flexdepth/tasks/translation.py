@@ -29,6 +29,7 @@ class FlexDepthTranslationTask(TranslationTask):
 
     cfg: FlexDepthTranslationConfig
     latest_model: Any = None
+    latest_update: Optional[int] = None
     pruned_weights: Optional[PrunedWeights] = None
     profiles_residuals = True
     gives_loss_scale = True
@@ -147,19 +148,25 @@ class FlexDepthTranslationTask(TranslationTask):
 
         fairseq stops where gradients are not finite, but says nothing of depths: the log names them.
         """
+        if _an_update_begins(model):  # fairseq has by then waited for the device, to log the last one
+            self._name_depths_not_finite(criterion)
+        self.latest_update = update_num
         if getattr(criterion, "needs_loss_scale", False):
             model.set_loss_scale(loss_scale(optimizer))
         if not getattr(model, "residuals_profiled", True):
             model.profile_residuals(sample["net_input"])
             refresh_fp32_copies(optimizer)
         results = super().train_step(sample, model, criterion, optimizer, update_num, *args, **kwargs)
-        if hasattr(criterion, "pairs_not_finite"):  # last, since the answer waits for the GPU
-            not_finite = ", ".join(map(written_pair, criterion.pairs_not_finite()))
-            if not_finite:
-                logger.warning("update %s: the loss at depth %s is not finite", update_num, not_finite)
         if self.pruned_weights is not None:
             self.pruned_weights.mask_gradients()
         return results
+
+    def _name_depths_not_finite(self, criterion: Any) -> None:
+        """In the update before; where fairseq finds gradients that are not finite, it begins that one once more."""
+        if hasattr(criterion, "pairs_not_finite"):
+            not_finite = ", ".join(map(written_pair, criterion.pairs_not_finite()))
+            if not_finite:
+                logger.warning("update %s: the loss at depth %s is not finite", self.latest_update, not_finite)
 
     def optimizer_step(self, optimizer: Any, model: Any, update_num: int) -> None:
         """As fairseq's; ``--keep-pruned`` holds its zeros."""
@@ -221,6 +228,11 @@ class FlexDepthTranslationTask(TranslationTask):
         if self.cfg.keep_pruned and self.pruned_weights is None:
             self.pruned_weights = PrunedWeights(model)
             logger.info("%s weights stay zero (--keep-pruned)", f"{self.pruned_weights.number():,}")
+
+
+def _an_update_begins(model: Any) -> bool:
+    """Whether there are no gradients yet, to which the batches of ``--update-freq`` add."""
+    return all(parameter.grad is None for parameter in model.parameters())
 
 
 replace_task("translation", FlexDepthTranslationTask, FlexDepthTranslationConfig)

@@ -331,3 +331,9 @@ def test_a_task_that_does_not_map_the_layers_is_refused(monkeypatch: pytest.Monk
     tested.mappings = {}  # as in a task that never calls check_model
     with pytest.raises(ValueError, match="--criterion ckd: expected --task translation, given a SimpleNamespace"):
         tested(model, SAMPLE)
+
+
+def test_attention_is_refused_where_training_is_fully_sharded(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = "--pkd-attention: projects queries and keys outside of .*, which --ddp-backend fully_sharded does not see"
+    with pytest.raises(ValueError, match=message):
+        criterion("pkd", monkeypatch, student(), teacher(), pkd_attention=True, ddp_backend="fully_sharded")

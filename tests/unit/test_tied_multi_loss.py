@@ -190,3 +190,10 @@ def test_accumulation_needs_a_task_that_tells_the_loss_scale() -> None:
     config = TiedMultiCrossEntropyConfig(accumulate_depths=True, sentence_avg=False, label_smoothing=0.1)
     with pytest.raises(ValueError, match="--accumulate-depths: expected --task translation, given a SimpleNamespace"):
         TiedMultiCrossEntropyCriterion(task, config)
+
+
+def test_accumulation_is_refused_where_training_is_fully_sharded() -> None:
+    config = TiedMultiCrossEntropyConfig(accumulate_depths=True, sentence_avg=False, ddp_backend="fully_sharded")
+    message = "--accumulate-depths: propagates back within the forward pass, which --ddp-backend fully_sharded does not"
+    with pytest.raises(ValueError, match=message):
+        TiedMultiCrossEntropyCriterion(tiny.task(), config)
