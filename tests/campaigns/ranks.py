@@ -1,6 +1,6 @@
 """Several ranks train as one process does; a rank that dies ends the job; the job goes on with another number of ranks.
 
-    python -m tests.campaigns.ranks --folder FOLDER [--updates 50] [--ddp-updates 200] [--only word_kd,ddp,deaths,resumes]
+    python -m tests.campaigns.ranks --folder FOLDER [--updates 50] [--only word_kd,ddp,deaths,resumes]
 
 Every criterion is trained on 1, 2 and 4 gloo ranks that see the same batches: the ranks' parameters must be the same to
 the last bit, and what they log of each update and each validation that of one process to 1e-5. Then torch's DDP trains
