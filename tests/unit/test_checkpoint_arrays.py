@@ -84,7 +84,7 @@ HOSTILE: Dict[str, Tuple[Callable[[Path], Any], str]] = {
     ),
     "text": (lambda folder: numpy.array(["word"]), "type U4: expected numbers"),
     "times": (lambda folder: numpy.array(["2020-01-01"], dtype="M8[D]"), "type M8: expected numbers"),
-    "a scalar of objects": (lambda folder: Built(SCALAR, (numpy.dtype("O"), Code(folder))), "type O8: expected numbers"),
+    "a scalar of objects": (lambda folder: Built(SCALAR, (numpy.dtype("O"), Code(folder))), "type O8: expected num"),
     "code for values": (lambda folder: array(dtype(LITTLE), Code(folder)), "posix.mkdir"),
     "code for a type": (lambda folder: array(Code(folder), b"12345678"), "posix.mkdir"),
     "code in a type": (lambda folder: array(dtype((3, Code(folder), *LITTLE[2:])), b"12345678"), "posix.mkdir"),
