@@ -63,8 +63,13 @@ OTHERS: List[Tuple[str, Changes]] = [
     ("EMA", {"ema.store_ema": True, "ema.ema_fp32": True}),
     ("quantisation noise", {"model.quant_noise_pq": 0.2}),
     ("accuracy", chosen("criterion", SMOOTHED, report_accuracy=True)),
-    ("two batches an update", {"optimization.update_freq": [2]}),
+    ("amp", {"common.amp": True}),
 ]
+if torch.__version__ >= (2, 6):  # 1.12 has no dropout in half precision on a CPU
+    OTHERS += [
+        ("fp16", {"common.fp16": True, "common.fp16_no_flatten_grads": True}),  # flat ones are on a GPU
+        ("fp16 without copies", {"common.fp16": True, "common.memory_efficient_fp16": True}),
+    ]
 if f"{SMOOTHED}_with_rdrop" in REGISTRIES["criterion"]["registry"]:  # of fairseq-fixed alone
     OTHERS.append(("R-Drop", chosen("criterion", f"{SMOOTHED}_with_rdrop", rdrop_alpha=0.5)))
 OLD_ADAM = ("fairseq's adam", chosen("optimizer", "adam", use_old_adam=True))
