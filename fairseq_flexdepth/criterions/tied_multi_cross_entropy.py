@@ -171,8 +171,8 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
         noise = model.cfg.quant_noise.scalar
         if noise > 0:
             raise ValueError(
-                f"--quant-noise-scalar {noise}: the losses of many depths read the output projection without its noise; "
-                "use --quant-noise-pq, or a stock criterion, which trains the deepest pair alone"
+                f"--quant-noise-scalar {noise}: the losses of many depths read the output projection without its "
+                "noise; use --quant-noise-pq, or a stock criterion, which trains the deepest pair alone"
             )
         drawn = self._draw(space, update=0)
         if self.cfg.depth_weights is not None:

@@ -40,7 +40,8 @@ class NumberArray(numpy.ndarray):
 
     def __setstate__(self, state: Any) -> None:
         _, shape, kind, column_major, values = state
-        super().__setstate__(_array(shape, kind, values, "F" if column_major else "C").__reduce__()[2])
+        array: Any = _array(shape, kind, values, bool(column_major))
+        super().__setstate__(array.__reduce__()[2])
 
     def __reduce__(self) -> Any:
         return self.view(numpy.ndarray).__reduce__()
@@ -48,13 +49,13 @@ class NumberArray(numpy.ndarray):
 
 def number(kind: NumberType, value: bytes) -> Union[bool, int, float, complex]:
     """Takes the place of the function that makes a NumPy scalar: the number that *value* holds."""
-    return _array((), kind, value, "C").item()
+    return _array((), kind, value).item()
 
 
-def _array(shape: Tuple[int, ...], kind: NumberType, values: bytes, order: str) -> numpy.ndarray:
+def _array(shape: Tuple[int, ...], kind: NumberType, values: bytes, column_major: bool = False) -> numpy.ndarray:
     if not isinstance(kind, NumberType) or not isinstance(values, bytes):
         raise pickle.UnpicklingError("a NumPy array whose values are no numbers")
-    return numpy.ndarray(shape, kind.dtype, values, order=order)  # type: ignore[call-overload]
+    return numpy.ndarray(shape, kind.dtype, values, order="F" if column_major else "C")
 
 
 def replacements() -> List[Tuple[Callable, str]]:

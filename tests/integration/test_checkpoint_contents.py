@@ -75,7 +75,7 @@ if f"{SMOOTHED}_with_rdrop" in REGISTRIES["criterion"]["registry"]:  # of fairse
 OLD_ADAM = ("fairseq's adam", chosen("optimizer", "adam", use_old_adam=True))
 
 # Each choice once, several in one training.
-TOGETHER_ONCE = itertools.zip_longest(
+TOGETHER_ONCE: Any = itertools.zip_longest(
     [*of_registry("optimizer"), OLD_ADAM], of_registry("lr_scheduler"), OTHERS, fillvalue=("", {})
 )
 CASES: Dict[str, Changes] = {

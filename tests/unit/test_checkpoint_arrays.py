@@ -63,8 +63,8 @@ class Built:
         return self.made if self.made[2] is not None else self.made[:2]
 
 
-RECONSTRUCT = numpy.zeros(1).__reduce__()[0]
-SCALAR = numpy.float64(1).__reduce__()[0]
+RECONSTRUCT: Any = numpy.zeros(1).__reduce__()[0]
+SCALAR: Any = numpy.float64(1).__reduce__()[0]
 DOUBLE = ("f8", False, True)
 
 
@@ -113,4 +113,5 @@ def test_fields_outside_of_the_memory_are_left_out(tmp_path: Path) -> None:
     path = saved(tmp_path / "checkpoint.pt", array(dtype((3, "<", None, *fields, -1, -1, 0)), b"\0" * 8))
     found = torch.load(path)["best"]
     assert type(found) is NumberArray
-    assert (found.dtype, found.tolist()) == (numpy.float64, [0.0])
+    assert found.dtype == numpy.float64
+    assert found.tolist() == [0.0]

@@ -28,7 +28,7 @@ ALIKE: Dict[str, Dict[str, Any]] = {
     "--share-all-embeddings": {"share_all_embeddings": True},
     "--share-decoder-input-output-embed": {"share_decoder_input_output_embed": True},
 }
-REFUSED = {
+REFUSED: Dict[str, Any] = {
     "--adaptive-softmax-cutoff": "5,10",
     "--base-layers": 1,
     "--quant-noise-scalar": 0.5,
