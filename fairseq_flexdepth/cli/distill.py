@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--drop-unknown", action="store_true", help="drop hypotheses with unknown words")
     parser.add_argument("--save-text", action="store_true", help="write the distilled pairs as text, too")
     add_shard_arguments(parser)
-    parser.add_argument("--overwrite", action="store_true", help="replace a finished FOLDER")
+    parser.add_argument("--overwrite", action="store_true", help="replace FOLDER, or what other options began")
     parser.set_defaults(fairseq_options=[])
 
 
@@ -101,12 +101,14 @@ def _check_destination(destination: str, overwrite: bool) -> None:
 
 def _distill(args: argparse.Namespace, config: "DictConfig") -> str:
     from fairseq_flexdepth.decoding.distill import Distiller
+    from fairseq_flexdepth.decoding.distilled_data import check_other_splits
     from fairseq_flexdepth.decoding.fingerprint import fingerprint, settings
     from fairseq_flexdepth.decoding.split import Split
 
     shards = config.dataset.num_shards
     paths = shard_paths(f"{args.dest.rstrip(os.sep)}.work", shards, must_exist=args.merge)
     split = Split(config, combine=_combined(config))
+    check_other_splits(split, _combined(config))
     unknown = split.task.target_dictionary.unk() if args.drop_unknown else None
     distiller = Distiller(split, args.select, Filters(args.max_length, args.max_ratio, unknown))
     # A reference that is too long for the teacher is no reason to drop its source.
@@ -116,7 +118,7 @@ def _distill(args: argparse.Namespace, config: "DictConfig") -> str:
     shaped_by = settings(split, own)
     header = fingerprint(shaped_by, split, batches)
     with contextlib.ExitStack() as stack:
-        files = finished_shards(stack, paths, config, args.merge, header, batches, distiller.distill)
+        files = finished_shards(stack, paths, config, args, header, batches, distiller.distill)
         if not files:
             return only_a_shard(paths[config.dataset.shard_id], shards)
         return _merge(args, split, files, shaped_by)
@@ -131,7 +133,7 @@ def _merge(
     args: argparse.Namespace, split: "Split", shards: Sequence["ShardFile"], settings: Dict[str, Any]
 ) -> str:
     """Make DEST of the finished shards and say what is in it."""
-    from fairseq_flexdepth.decoding.distilled_data import DistilledSplit, carry_over, write_distilled
+    from fairseq_flexdepth.decoding.distilled_data import DistilledSplit, carry_over, check_readable, write_distilled
     from fairseq_flexdepth.decoding.selection import Outcome
 
     distilled = DistilledSplit(len(split.dataset))
@@ -141,6 +143,7 @@ def _merge(
                 distilled.add(Outcome(*result))
     dropped = ", ".join(f"{reason} {distilled.dropped[reason]}" for reason in REASONS)
     if not distilled.kept:
+        remove_shards([shard.path for shard in shards])  # else they would be in the way of other options
         raise ValueError(f"--dest {args.dest}: not made, no source is kept; dropped: {dropped}")
     folder = os.path.join(os.path.dirname(shards[0].path), "finished")
     counts = {"sources": len(split.dataset), "kept": distilled.kept, "dropped": distilled.dropped}
@@ -148,6 +151,7 @@ def _merge(
     with staging(folder):
         carry_over(folder, split, _combined(split.cfg))
         write_distilled(folder, split, distilled, weighted=args.select == "all", text=args.save_text)
+        check_readable(folder, split)
         write_whole(os.path.join(folder, RECORD), json.dumps(record, indent=1) + "\n")
         _publish(folder, args.dest, args.overwrite, [shard.path for shard in shards])
     return (

@@ -23,6 +23,7 @@ QUANTIZATIONS = (
     "int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16", "float32"
 )  # fmt: skip
 MODEL_FILE = "model.bin"  # in a folder of CTranslate2's
+LIMITS = ("max_source_length", "max_decoding_length")  # in tokens, without the end symbol
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,11 +88,12 @@ def _write(args: argparse.Namespace, loaded: "LoadedModel", stock: "StockModel")
 
     tie_equal(stock.state)
     parameters = count_parameters(stock_checkpoint.build_stock(loaded, stock)).total
+    limits = dict(zip(LIMITS, stock_checkpoint.longest_sentences(loaded)))
     if args.format == FAIRSEQ:
         save_checkpoint(stock_checkpoint.stock_checkpoint(loaded, stock), args.output)
         size = os.path.getsize(args.output)
     else:
-        _write_folder(args, loaded, stock)
+        _write_folder(args, loaded, stock, limits)
         size = sum(entry.stat().st_size for entry in os.scandir(args.output))
     return {
         "output": args.output,
@@ -101,10 +103,13 @@ def _write(args: argparse.Namespace, loaded: "LoadedModel", stock: "StockModel")
         "decoder_layers": stock.positions[1],
         "parameters": parameters,
         "bytes": size,
+        **limits,
     }
 
 
-def _write_folder(args: argparse.Namespace, loaded: "LoadedModel", stock: "StockModel") -> None:
+def _write_folder(
+    args: argparse.Namespace, loaded: "LoadedModel", stock: "StockModel", limits: Dict[str, int]
+) -> None:
     """Convert into a temporary folder and rename it, in place of an earlier one."""
     from fairseq_flexdepth.decoding import ctranslate2_model
 
@@ -113,7 +118,7 @@ def _write_folder(args: argparse.Namespace, loaded: "LoadedModel", stock: "Stock
     os.makedirs(parent, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=parent) as work:
         converted = os.path.join(work, "converted")
-        ctranslate2_model.convert(loaded, stock, converted, args.quantization)
+        ctranslate2_model.convert(loaded, stock, converted, args.quantization, limits)
         if os.path.isdir(output):
             os.replace(output, os.path.join(work, "former"))
         os.replace(converted, output)
@@ -126,4 +131,9 @@ def _sentence(summary: Dict[str, Any]) -> str:
     )
     quantization = f", {summary['quantization']}" if summary["quantization"] else ""
     size = f"{summary['parameters']:,} parameters, {summary['bytes'] / 2**20:.1f} MiB"
-    return f"{summary['output']}: {summary['format']}{quantization}, {layers} of the model, {size}"
+    source, target = (summary[name] for name in LIMITS)
+    if summary["format"] == CTRANSLATE2:
+        limits = f"sources of at most {source} tokens, max_decoding_length of at most {target}"
+    else:
+        limits = f"sources and translations of at most {source} and {target} tokens"
+    return f"{summary['output']}: {summary['format']}{quantization}, {layers} of the model, {size}; {limits}"

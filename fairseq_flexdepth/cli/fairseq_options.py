@@ -239,6 +239,9 @@ def _build(args: argparse.Namespace) -> "nn.Module":
     from fairseq import tasks
     from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
+    from fairseq_flexdepth.models.initial_files import clear_initial_files
+
+    clear_initial_files(args)
     try:
         config = convert_namespace_to_omegaconf(args)
         return tasks.setup_task(config.task).build_model(config.model)

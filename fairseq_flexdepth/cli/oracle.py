@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--metric", choices=SENTENCE_METRICS, default="chrf", help="what judges a translation (default: chrf)"
     )
     add_shard_arguments(parser)
-    parser.add_argument("--overwrite", action="store_true", help="replace the split's labels in FOLDER")
+    parser.add_argument("--overwrite", action="store_true", help="replace the labels, or what other options began")
     parser.add_argument("--json", action="store_true", help="print the report instead of the table")
     parser.set_defaults(fairseq_options=[])
 
@@ -101,12 +101,16 @@ def _judge(args: argparse.Namespace, config: "DictConfig") -> Optional[str]:
     shaped_by = settings(split, {"metric": args.metric})
     header = fingerprint(shaped_by, split, batches)
     with contextlib.ExitStack() as stack:
-        files = finished_shards(stack, paths, config, args.merge, header, batches, oracle.judge)
+        files = finished_shards(stack, paths, config, args, header, batches, oracle.judge)
         if not files:
             print(only_a_shard(paths[config.dataset.shard_id], shards), file=sys.stderr)
             return None
         made_by = {"metric": args.metric, "models": shaped_by["path"]}
-        results = OracleResults(oracle, made_by, (result for file in files for result in file.results()))
+        try:
+            results = OracleResults(oracle, made_by, (result for file in files for result in file.results()))
+        except ValueError:  # nothing has labels: the shards would be in the way of other data
+            remove_shards(paths)
+            raise
         report = results.report()
         _write(args.output, work, split, results, report)
         remove_shards(paths)

@@ -49,18 +49,18 @@ def finished_shards(
     stack: contextlib.ExitStack,
     paths: Sequence[str],
     config: "DictConfig",
-    merge: bool,
+    args: "argparse.Namespace",
     header: Dict[str, Any],
     batches: Batches,
     decode: Callable[[int, Sequence[int]], List[Any]],
 ) -> List["ShardFile"]:
-    """Decode what is left of this process's shard, or with *merge* nothing; all shards if all are finished.
+    """Decode what is left of this process's shard, or with ``--merge`` nothing; all shards if all are finished.
 
     Args:
         stack: closes the shards' files.
         paths: one file a shard.
         config: fairseq's options, ``--shard-id`` among them.
-        merge: all shards are expected to be finished.
+        args: the sub-command's own options; ``--overwrite`` begins a shard anew that has other contents.
         header: the results' fingerprint.
         batches: all batches of the split.
         decode: results of a batch from its number and its sentences' numbers.
@@ -73,12 +73,13 @@ def finished_shards(
     """
     from fairseq_flexdepth.decoding.shards import ShardFile
 
-    numbers = range(len(paths)) if merge else [config.dataset.shard_id]
+    numbers = range(len(paths)) if args.merge else [config.dataset.shard_id]
+    anew = args.overwrite and not args.merge
     files = [
-        stack.enter_context(ShardFile(paths[number], range(number, len(batches), len(paths)), header))
+        stack.enter_context(ShardFile(paths[number], range(number, len(batches), len(paths)), header, anew))
         for number in numbers
     ]
-    if not merge:
+    if not args.merge:
         _decode(files[0], batches, decode)
         if len(paths) > 1:
             return []

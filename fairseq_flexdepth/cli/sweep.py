@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "deepest",
     )  # fmt: skip
     parser.add_argument("--comet", metavar="MODEL", help="also score with COMET, whose package you install")
-    parser.add_argument("--overwrite", action="store_true", help="replace a finished report in FOLDER")
+    parser.add_argument("--overwrite", action="store_true", help="replace a report, or what other options began")
     parser.add_argument("--json", action="store_true", help="print sweep.json instead of the table")
     parser.set_defaults(fairseq_options=[])
 
@@ -119,7 +119,7 @@ def _sweep(
     shaped_by = settings(split, {"depths": [list(pair) for pair in sweep.every_depth.pairs], "repeats": args.repeat})
     header = {**fingerprint(shaped_by, split, batches), "machine": machine}
     work = os.path.join(args.output, "unfinished.jsonl")
-    with ShardFile(work, range(len(batches)), header) as shard:
+    with ShardFile(work, range(len(batches)), header, args.overwrite) as shard:
         _decode(sweep, shard, batches)
         swept = Swept(sweep, batches, shard.results())
         sources = [split.source_text(index) for index in range(len(split.dataset))]
@@ -161,16 +161,12 @@ def _asked_for(split: "Split") -> Optional[List[DepthPair]]:
 
 def _references(path: Optional[str], split: "Split") -> List[str]:
     """What translations are scored against, in the order of the data."""
+    from fairseq_flexdepth.decoding.text_files import read_lines
+
     if path is None:
         split.require_references("sweep without --references")
         return [split.reference_text(index) for index in range(len(split.dataset))]
-    try:
-        with open(path, encoding="utf-8", newline="\n") as file:
-            lines = [line.rstrip("\r\n") for line in file]
-    except OSError as error:
-        raise ValueError(f"--references {path}: {error.strerror}; expected a text file") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"--references {path}: expected text in UTF-8: {error}") from error
+    lines = read_lines(path, "--references")
     if len(lines) != len(split.dataset):
         raise ValueError(f"--references {path}: has {len(lines)} lines; expected {len(split.dataset)}, one a sentence")
     return lines

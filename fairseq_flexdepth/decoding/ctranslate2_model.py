@@ -3,6 +3,7 @@
 What the converter would refuse one option at a time, or not notice, is looked for first, so that a user sees all of it.
 """
 
+import json
 import os
 import tempfile
 from typing import Any, Dict, List, Optional
@@ -68,8 +69,13 @@ class _Converter(FairseqConverter):
         return spec
 
 
-def convert(loaded: LoadedModel, stock: StockModel, folder: str, quantization: Optional[str]) -> None:
-    """Write the model and its vocabularies to the new directory *folder*."""
+def convert(
+    loaded: LoadedModel, stock: StockModel, folder: str, quantization: Optional[str], limits: Dict[str, int]
+) -> None:
+    """Write the model and its vocabularies to the new directory *folder*, and *limits* into its ``config.json``.
+
+    CTranslate2 passes over what it does not know there.
+    """
     with tempfile.TemporaryDirectory() as temporary:
         # The converter reads a file and wants the options in a Namespace, which our own process lets it load.
         path = os.path.join(temporary, "stock.pt")
@@ -77,3 +83,8 @@ def convert(loaded: LoadedModel, stock: StockModel, folder: str, quantization: O
         checkpoint = {"args": stock_options(loaded, stock), "model": stock.state, "optimizer_history": history}
         torch.save({**checkpoint, "extra_state": {}}, path)
         _Converter(path, loaded.task).convert(folder, quantization=quantization)
+    config = os.path.join(folder, "config.json")
+    with open(config, encoding="utf-8") as file:
+        known = json.load(file)
+    with open(config, "w", encoding="utf-8") as file:
+        file.write(json.dumps({**known, **limits}, indent=2) + "\n")

@@ -2,15 +2,19 @@
 
 import itertools
 import os
+import re
 import shutil
 from array import array
 from contextlib import ExitStack
-from typing import Any, Dict, Iterator, List, NamedTuple, Set
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Set
 
 import numpy
 import torch
-from fairseq.data import indexed_dataset
+from fairseq import tasks
+from fairseq.data import data_utils, indexed_dataset
+from omegaconf import OmegaConf
 
+from fairseq_flexdepth.decoding.binarised_files import format_of
 from fairseq_flexdepth.decoding.selection import REASONS, Outcome
 from fairseq_flexdepth.decoding.split import Split
 
@@ -108,10 +112,45 @@ def _parts(split: Split, combined: bool) -> Set[str]:
     return {name, *(more if combined else ())}
 
 
-def carry_over(folder: str, split: Split, combined: bool) -> None:
-    """Copy dictionaries and all other splits to *folder*.
+def other_splits(split: Split, combined: bool) -> List[str]:
+    """The splits besides the distilled one, as fairseq finds them; those without a sentence are left out.
 
     Args:
+        split: the one that is distilled.
+        combined: NAME1, NAME2 and so on belong to the split NAME that was distilled.
+    """
+    source, target = split.task.cfg.source_lang, split.task.cfg.target_lang
+    data, impl = split.cfg.task.data, split.task.cfg.dataset_impl
+    end = "" if impl == "raw" else ".bin"
+    found = set()
+    for pair in (f"{source}-{target}", f"{target}-{source}"):
+        for file in os.listdir(data):
+            name, pair_found, rest = file.partition(f".{pair}.")
+            prefix = os.path.join(data, f"{name}.{pair}.{source}")
+            if pair_found and rest == f"{source}{end}" and indexed_dataset.dataset_exists(prefix, impl):
+                found.update([name] if os.path.getsize(f"{prefix}{end}") else [])
+    return sorted(found - _parts(split, combined))
+
+
+def check_other_splits(split: Split, combined: bool) -> None:
+    """Open the splits that :func:`carry_over` will copy: one that cannot be read is found before the decoding.
+
+    Raises:
+        ValueError: as :meth:`~fairseq_flexdepth.tasks.translation.FlexDepthTranslationTask.load_dataset`.
+    """
+    for name in other_splits(split, combined):
+        split.task.load_dataset(name)
+        del split.task.datasets[name]
+
+
+def carry_over(folder: str, split: Split, combined: bool) -> None:
+    """Copy dictionaries and all other splits to *folder*, in the format of the distilled one.
+
+    fairseq-train reads all splits in one format.
+
+    Args:
+        folder: where they go.
+        split: the one that was distilled.
         combined: NAME1, NAME2 and so on belong to the split NAME that was distilled.
     """
     source, target = split.task.cfg.source_lang, split.task.cfg.target_lang
@@ -124,4 +163,47 @@ def carry_over(folder: str, split: Split, combined: bool) -> None:
         for file in sorted(os.listdir(data)):
             name, found, rest = file.partition(f".{pair}.")
             if found and name.partition(".align")[0] not in parts:
-                shutil.copyfile(os.path.join(data, file), os.path.join(folder, f"{name}.{source}-{target}.{rest}"))
+                to = os.path.join(folder, f"{name}.{source}-{target}.{rest}")
+                _copy_as_mmap(os.path.join(data, file), to, split.task)
+
+
+def _copy_as_mmap(path: str, to: str, task: Any) -> None:
+    """Copy one file of a split; sentences in another format become the ``.bin`` and ``.idx`` of mmap."""
+    sentences = re.compile(r"\.(bin|idx|vocab)$")
+    prefix, new = sentences.sub("", path), sentences.sub("", to)
+    dictionaries = {task.cfg.source_lang: task.source_dictionary, task.cfg.target_lang: task.target_dictionary}
+    dictionary = dictionaries.get(prefix.rpartition(".")[2])  # none of alignments
+    impl = format_of(prefix, task.cfg.dataset_impl) if dictionary is not None or prefix != path else None
+    if impl in (None, "mmap"):
+        shutil.copyfile(path, to)
+    elif path in (prefix, f"{prefix}.idx"):
+        dataset: Any = data_utils.load_indexed_dataset(prefix, dictionary, "lazy" if impl == "cached" else impl)
+        _write_mmap(new, (dataset[index] for index in range(len(dataset))), dictionary)
+
+
+def _write_mmap(prefix: str, sentences: Iterable[Any], dictionary: Any) -> None:
+    """Write *sentences* to *prefix* as fairseq-preprocess does by default."""
+    size = None if dictionary is None else len(dictionary)
+    builder: Any = indexed_dataset.make_builder(f"{prefix}.bin", impl="mmap", vocab_size=size)
+    for sentence in sentences:
+        builder.add_item(sentence)
+    builder.finalize(f"{prefix}.idx")
+
+
+def check_readable(folder: str, split: Split) -> None:
+    """Open every split in *folder* as fairseq-train will.
+
+    Args:
+        folder: a finished data set.
+        split: what it was made of, with the options of its task.
+
+    Raises:
+        ValueError: a split cannot be read.
+    """
+    options = OmegaConf.to_container(split.cfg.task, resolve=True)
+    task = tasks.setup_task(OmegaConf.create({**options, "data": folder, "dataset_impl": None}))
+    languages = task.cfg.source_lang, task.cfg.target_lang
+    for file in sorted(os.listdir(folder)):
+        name, found, _ = file.partition(f".{'-'.join(languages)}.{languages[0]}.bin")
+        if found and os.path.getsize(os.path.join(folder, file)):
+            task.load_dataset(name)

@@ -7,10 +7,13 @@ the shard's batches.
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import zlib
 from types import TracebackType
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Type
+
+logger = logging.getLogger(__name__)
 
 # What shapes the results, by name; equal wherever equal results are to be expected.
 Fingerprint = Dict[str, Any]
@@ -26,12 +29,14 @@ class ShardFile:
         path: the file; it is created where it is missing, and the folder it is in.
         batches: the numbers of the batches that belong into it.
         fingerprint: what shapes the results, as JSON values.
+        overwrite: begin anew where a line is damaged or results have another fingerprint; a file without results is
+            begun anew in any case.
 
     Raises:
-        ValueError: another process works on it, a line is damaged, or it has another fingerprint.
+        ValueError: another process works on it, a line is damaged, or results have another fingerprint.
     """
 
-    def __init__(self, path: str, batches: Sequence[int], fingerprint: Fingerprint) -> None:
+    def __init__(self, path: str, batches: Sequence[int], fingerprint: Fingerprint, overwrite: bool = False) -> None:
         self.path = path
         self.batches = batches
         self.done = 0  # how many of the batches are finished
@@ -41,8 +46,7 @@ class ShardFile:
         try:
             self._lock()
             self._cut_unfinished_line()
-            self._check_header(fingerprint)
-            self.done = sum(1 for _ in self._batch_lines())
+            self._go_on(fingerprint, overwrite)
         except BaseException:
             self._remove_created()
             self.close()
@@ -105,17 +109,33 @@ class ShardFile:
             block = self._file.read(size)
         self._file.truncate(position + block.rfind(b"\n") + 1)
 
-    def _check_header(self, fingerprint: Fingerprint) -> None:
-        if self._file.seek(0, os.SEEK_END) == 0:
-            self._append(fingerprint)
-            return
+    def _go_on(self, fingerprint: Fingerprint, overwrite: bool) -> None:
         self._file.seek(0)
-        found = self._parse(self._file.readline(), 1)
+        header = self._file.readline()
+        if not self._file.read(1):  # no results
+            self._begin(fingerprint)
+            return
+        try:
+            self._check_header(self._parse(header, 1), fingerprint)
+            self.done = sum(1 for _ in self._batch_lines())
+        except ValueError as error:
+            if not overwrite:
+                raise
+            logger.warning("%s: decoding anew (--overwrite)", str(error).rpartition(";")[0])
+            self._begin(fingerprint)
+
+    def _begin(self, fingerprint: Fingerprint) -> None:
+        self._file.truncate(0)
+        self._append(fingerprint)
+
+    def _check_header(self, found: Fingerprint, fingerprint: Fingerprint) -> None:
         names = sorted({*found, *fingerprint})
         differing = [name for name in names if found.get(name) != fingerprint.get(name)]
         if differing:
             changes = ", ".join(f"{name} {found.get(name)}, now {fingerprint.get(name)}" for name in differing)
-            raise ValueError(f"{self.path}: made with {changes}; go on with what it was made with, or delete the file")
+            raise ValueError(
+                f"{self.path}: made with {changes}; go on with what it was made with, or decode anew with --overwrite"
+            )
 
     def _batch_lines(self) -> Iterator[List[Any]]:
         self._file.seek(0)
@@ -139,7 +159,7 @@ class ShardFile:
         return json.loads(text)
 
     def _damaged(self, number: int) -> ValueError:
-        return ValueError(f"{self.path}: line {number} is damaged; delete the file to decode this shard again")
+        return ValueError(f"{self.path}: line {number} is damaged; --overwrite decodes this shard again")
 
 
 def _missing_folders(path: str) -> List[str]:

@@ -10,7 +10,7 @@ from dataclasses import fields
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import torch
-from fairseq import checkpoint_utils, models, tasks
+from fairseq import checkpoint_utils, models, tasks, utils
 from fairseq.dataclass.configs import FairseqConfig
 from fairseq.models.transformer import TransformerModel, TransformerModelBase
 from fairseq.models.transformer_align import TransformerAlignModel
@@ -168,6 +168,12 @@ def _state(model: Any, positions: Tuple[List[int], List[int]]) -> Dict[str, Tens
                 if key not in FAST_PATH_NAMES:  # 0.12.2 makes its copies again; fairseq-fixed has no place for them
                     state[f"{prefix}{index}.{key}"] = tensor
     return state
+
+
+def longest_sentences(loaded: LoadedModel) -> Tuple[int, int]:
+    """The most tokens of a source, and of a translation, without the end symbol: fairseq takes and writes no more."""
+    source, target = utils.resolve_max_positions(loaded.task.max_positions(), loaded.model.max_positions())
+    return int(source) - 1, int(target) - 1
 
 
 def _position_tables(model: Any) -> Dict[str, Tensor]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from fairseq_flexdepth.compat import UnsafeCheckpointError, reading_checkpoint
 from fairseq_flexdepth.models.evaluated_options import refuse_code
+from fairseq_flexdepth.models.initial_files import forget_initial_files
 
 LONGEST_REASON = 300  # characters: torch lists every parameter and explains its loaders
 
@@ -22,7 +23,10 @@ def brief(error: BaseException) -> str:
 
 
 def guard_checkpoints() -> None:
-    """Let fairseq, wherever it reads a checkpoint, answer one that is none or carries code by a line that names it."""
+    """Let fairseq, wherever it reads a checkpoint, answer one that is none or carries code by a line that names it.
+
+    Nor does it look for the files that the training started from.
+    """
     for name, check in (("load_checkpoint_to_cpu", _check_parts), ("load_ema_from_checkpoint", None)):
         stock = getattr(checkpoint_utils, name)
         if not hasattr(stock, "__wrapped__"):
@@ -42,6 +46,7 @@ def _guarded(stock: Callable, check: Optional[Callable]) -> Callable:
         if check is not None:
             check(path, state)
         refuse_code(path, state)
+        forget_initial_files(state)
         return state
 
     return load

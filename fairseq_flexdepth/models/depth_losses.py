@@ -53,8 +53,9 @@ def stacked_losses(model: Any, batch: DepthBatch) -> Dict[str, Any]:
         size = len(batch.target)  # the decoder's runs are of all encoder depths, the deepest last
         deepest = [run._replace(inputs=run.inputs[:, -size:], output=run.output[:, -size:]) for run in above]
         losses.update(encoder_trace=below, decoder_trace=deepest)
-    left_out = model.encoder.layers.left_out() + model.decoder.layers.left_out()
-    losses["loss"] = with_zero_gradients(losses["loss"], left_out)
+    # No layer reads the encoder's output where LayerDrop drops all layers of the decoder.
+    unused = model.encoder.layers.unused_parameters() + model.decoder.layers.unused_parameters()
+    losses["loss"] = with_zero_gradients(losses["loss"], [encoder_out["encoder_out"][0], *unused])
     return losses
 
 

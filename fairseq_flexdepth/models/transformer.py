@@ -80,6 +80,25 @@ class FlexDepthTransformer(TransformerModelBase):
         return model
 
     @classmethod
+    def build_embedding(
+        cls, cfg: TransformerConfig, dictionary: Any, embed_dim: int, path: Optional[str] = None
+    ) -> nn.Embedding:
+        """As fairseq's.
+
+        Raises:
+            ValueError: ``--encoder-embed-path`` or ``--decoder-embed-path`` cannot be read.
+        """
+        try:
+            return super().build_embedding(cfg, dictionary, embed_dim, path)
+        except (OSError, ValueError, RuntimeError) as error:  # the last is torch's, of another width
+            if path is None:
+                raise
+            side = "encoder" if path == cfg.encoder.embed_path else "decoder"
+            reason = f"cannot be read as text with an embedding per line: {brief(error)}"
+            resume = "; leave it out to resume a training, whose checkpoint has all weights"
+            raise ValueError(f"--{side}-embed-path {path}: {reason}{resume}") from error
+
+    @classmethod
     def build_encoder(cls, cfg: TransformerConfig, src_dict: Any, embed_tokens: nn.Embedding) -> FlexDepthEncoder:
         """Ours, in place of fairseq's."""
         return FlexDepthEncoder(cfg, src_dict, embed_tokens)

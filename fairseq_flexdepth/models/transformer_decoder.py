@@ -10,6 +10,7 @@ from fairseq_flexdepth.models.layer_sharing import share_side
 from fairseq_flexdepth.modules.admin import AdminDecoderLayer, with_checkpointing
 from fairseq_flexdepth.modules.depth_layers import DepthLayers
 from fairseq_flexdepth.modules.layer_trace import LayerTrace
+from fairseq_flexdepth.modules.zero_gradient import with_zero_gradients
 
 
 class FlexDepthDecoder(TransformerDecoderBase):
@@ -69,10 +70,14 @@ class FlexDepthDecoder(TransformerDecoderBase):
         alignment_layer: Optional[int] = None,
         alignment_heads: Optional[int] = None,
     ) -> Tuple[Tensor, Dict[str, List]]:
-        """As fairseq's; the alignment is by default that of the last layer that runs."""
+        """As fairseq's; the alignment is by default that of the last layer that runs.
+
+        In training, layers that do not run get gradients of zero, and so does the encoder where no layer reads its
+        output.
+        """
         if alignment_layer is None:
             alignment_layer = len(self.layers.active) - 1
-        return super().extract_features(
+        x, extra = super().extract_features(
             prev_output_tokens,
             encoder_out,
             incremental_state,
@@ -80,6 +85,10 @@ class FlexDepthDecoder(TransformerDecoderBase):
             alignment_layer,
             alignment_heads,
         )
+        if self.training and not self.layers.replaced:
+            read = encoder_out["encoder_out"] if encoder_out is not None else []
+            x = with_zero_gradients(x, [*read, *self.layers.unused_parameters()])
+        return x, extra
 
     def reorder_incremental_state_scripting(
         self, incremental_state: Dict[str, Dict[str, Optional[Tensor]]], new_order: Tensor

@@ -11,6 +11,7 @@ from fairseq_flexdepth.models.layer_sharing import share_side
 from fairseq_flexdepth.modules.admin import AdminEncoderLayer, with_checkpointing
 from fairseq_flexdepth.modules.depth_layers import DepthLayers
 from fairseq_flexdepth.modules.layer_trace import LayerTrace
+from fairseq_flexdepth.modules.zero_gradient import with_zero_gradients
 
 
 class FlexDepthEncoder(TransformerEncoderBase):
@@ -29,6 +30,20 @@ class FlexDepthEncoder(TransformerEncoderBase):
         if cfg.residual_init == "none":
             return super().build_encoder_layer(cfg)
         return with_checkpointing(AdminEncoderLayer(cfg, return_fc=self.return_fc), cfg)
+
+    def forward(
+        self,
+        src_tokens: Tensor,
+        src_lengths: Optional[Tensor] = None,
+        return_all_hiddens: bool = False,
+        token_embeddings: Optional[Tensor] = None,
+    ) -> Dict[str, List[Tensor]]:
+        """As fairseq's; in training, layers that do not run get gradients of zero."""
+        encoder_out = super().forward(src_tokens, src_lengths, return_all_hiddens, token_embeddings)
+        if self.training and not self.layers.replaced:
+            unused = self.layers.unused_parameters()
+            encoder_out["encoder_out"] = [with_zero_gradients(x, unused) for x in encoder_out["encoder_out"]]
+        return encoder_out
 
     def forward_exits(
         self, plan: DepthPlan, src_tokens: Tensor, src_lengths: Tensor, trace: Optional[List[LayerTrace]] = None

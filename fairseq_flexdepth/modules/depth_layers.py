@@ -6,7 +6,7 @@ decoding, or a single stand-in that runs a whole depth plan for training.
 """
 
 from contextlib import contextmanager
-from typing import Callable, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 import torch
 from fairseq.modules import LayerDropModuleList
@@ -31,17 +31,25 @@ class DepthLayers(LayerDropModuleList):
         super().__init__(p=layerdrop, modules=layers)
         self.active: Tuple[int, ...] = tuple(range(1, len(self) + 1))  # positions that an iteration yields
         self._stand_in: Optional[StandIn] = None
-        self._ran: Set[int] = set()  # positions, in the latest plan
+        self._ran: Set[int] = set()  # positions, in the last iteration or plan
 
     def __iter__(self) -> Iterator:
         if self._stand_in is not None:
             return iter([self._stand_in])
-        surviving = {id(layer) for layer in self._surviving()}
-        return iter([self[position - 1] for position in self.active if id(self[position - 1]) in surviving])
+        self._ran = self._surviving(self.active)
+        return iter([self[position - 1] for position in self.active if position in self._ran])
 
-    def _surviving(self) -> List[nn.Module]:
+    def _surviving(self, positions: Iterable[int]) -> Set[int]:
+        """The *positions* that LayerDrop does not drop."""
         # With p = 0 fairseq's list would still draw random numbers, which its plain list does not.
-        return list(super().__iter__()) if self.p > 0 else list(self._modules.values())
+        layers = super().__iter__() if self.p > 0 else iter(self._modules.values())
+        surviving = {id(layer) for layer in layers}
+        return {position for position in positions if id(self[position - 1]) in surviving}
+
+    @property
+    def replaced(self) -> bool:
+        """Whether an iteration yields a stand-in."""
+        return self._stand_in is not None
 
     @contextmanager
     def replaced_by(self, stand_in: StandIn) -> Iterator[None]:
@@ -70,8 +78,7 @@ class DepthLayers(LayerDropModuleList):
         Returns:
             The exits' outputs one after another on the batch axis: length × (exits · batch) × channels.
         """
-        surviving = {id(layer) for layer in self._surviving()}
-        self._ran = {position for position in plan.positions if id(self[position - 1]) in surviving}
+        self._ran = self._surviving(plan.positions)
         outputs: List[Tensor] = []
         last = plan.path(plan.exits[-1]) if trace is not None else ()
         for run, (position, parent) in enumerate(plan.runs):
@@ -92,7 +99,7 @@ class DepthLayers(LayerDropModuleList):
         finally:
             self.active = active
 
-    def left_out(self) -> List[nn.Parameter]:
-        """The parameters that no layer uses which the latest plan ran: it, or LayerDrop, left theirs out."""
+    def unused_parameters(self) -> List[nn.Parameter]:
+        """The parameters of layers that did not run in the last iteration or plan, and of no layer that did."""
         used = {id(parameter) for position in self._ran for parameter in self[position - 1].parameters()}
         return [parameter for parameter in self.parameters() if id(parameter) not in used]

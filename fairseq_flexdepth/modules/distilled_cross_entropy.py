@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from fairseq_flexdepth.compat import explicit_autocast
+from fairseq_flexdepth.modules.half_products import add_product
 from fairseq_flexdepth.modules.linear_cross_entropy import CHUNK_ELEMENTS, formed_gradients
 from fairseq_flexdepth.modules.soft_targets import Rows, SoftTargets
 
@@ -126,17 +127,17 @@ class _FromFeatures(torch.autograd.Function):
         gradients_wanted: Tuple[bool, bool],
     ) -> Tuple[Tensor, ...]:
         want_features, want_weight = gradients_wanted
-        grad_features = torch.empty_like(features, dtype=torch.float32) if want_features else None
+        grad_features = torch.zeros_like(features, dtype=torch.float32) if want_features else None
         grad_weight = torch.zeros_like(weight, dtype=torch.float32) if want_weight else None
         row_terms = row_weights.new_empty(3, row_weights.size(0))
         for rows in _chunks(features.size(0), weight.size(0)):
             scores = torch.mm(features[rows], weight.t()).float()
             row_terms[:, rows] = _into_gradient(scores, target[rows], teacher.rows(teacher_rows[rows]), mixture)
-            gradient = scores.mul_(row_weights[rows].unsqueeze(1)).to(weight.dtype)
+            gradient = scores.mul_(row_weights[rows].unsqueeze(1))
             if grad_features is not None:
-                grad_features[rows] = gradient @ weight
+                add_product(grad_features[rows], gradient, weight)
             if grad_weight is not None:
-                grad_weight += gradient.t() @ features[rows]
+                add_product(grad_weight, gradient.t(), features[rows])
         ctx.gradients, ctx.dtypes = (grad_features, grad_weight), (features.dtype, weight.dtype)
         return _finished(ctx, row_terms, row_weights)
 

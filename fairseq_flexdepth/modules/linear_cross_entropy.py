@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from fairseq_flexdepth.compat import explicit_autocast
+from fairseq_flexdepth.modules.half_products import add_product
 
 CHUNK_ELEMENTS = 2**25  # logits held at a time: 128 MiB in single precision
 
@@ -98,7 +99,7 @@ class _ChunkedLinearCrossEntropy(torch.autograd.Function):
                 grad_weight,
                 logits[: features[rows].size(0)],
             )
-        if grad_weight is not None and label_smoothing > 0:
+        if grad_weight is not None and label_smoothing > 0 and weight.dtype == torch.float32:
             # The uniform part of the smoothed target is the same for every class: one vector, added once.
             uniform = label_smoothing / (weight.size(0) - 1)
             grad_weight -= uniform * (row_weights @ features.float())
@@ -146,20 +147,22 @@ def _one_chunk(
         losses = on_target * nll_losses + uniform * smooth_losses
     if grad_features is None and grad_weight is None:
         return losses, nll_losses
-    # d loss / d logits = p − (1 − ε − ε/(V−1)) · onehot − ε/(V−1), where p = exponentials / partition. The division
-    # is left to the smaller factor of each product, the last term to a rank-one correction.
-    if weight.dtype != torch.float32:  # half precision may not hold the partition of a large vocabulary
-        exponentials.div_(partition.unsqueeze(1))
-        partition = torch.ones_like(partition)
+    # d loss / d logits = p − (1 − ε − ε/(V−1)) · onehot − ε/(V−1), where p = exponentials / partition.
+    if weight.dtype != torch.float32:
+        factors = row_weights.unsqueeze(1)
+        gradient = torch.addcmul(-uniform * factors, exponentials, factors / partition.unsqueeze(1), out=exponentials)
+        gradient.scatter_add_(1, index, -on_target * factors)
+        if grad_features is not None:
+            add_product(grad_features.zero_(), gradient, weight, logits)
+        if grad_weight is not None:
+            add_product(grad_weight, gradient.t(), features, logits.t())
+        return losses, nll_losses
+    # In single precision the division is left to the smaller factor of each product, the last term to a rank-one
+    # correction. Half precision would round what they cancel.
     exponentials.scatter_add_(1, index, (-on_target * partition).unsqueeze(1))
-    exponentials = exponentials.to(weight.dtype)
     scale = (row_weights / partition).unsqueeze(1)
     if grad_features is not None:
         torch.sub((exponentials @ weight) * scale, (uniform * row_weights).outer(weight_sum), out=grad_features)
     if grad_weight is not None:
-        scaled = (features * scale).to(weight.dtype)
-        if grad_weight.dtype == weight.dtype:
-            grad_weight.addmm_(exponentials.t(), scaled)
-        else:
-            grad_weight += exponentials.t() @ scaled
+        grad_weight.addmm_(exponentials.t(), features * scale)
     return losses, nll_losses

@@ -1,6 +1,6 @@
 """A teacher's distributions over the vocabulary, the targets of distillation."""
 
-from typing import Iterable, Iterator, NamedTuple, Optional, Union
+from typing import Iterable, Iterator, NamedTuple, Optional, Tuple, Union
 
 import torch
 from torch import Tensor
@@ -42,21 +42,42 @@ Rows = Union[DenseRows, SparseRows]
 
 
 class SoftTargets:
-    """The distributions of all tokens of a batch, (batch · target length) of them, one a row.
+    """The distributions of all tokens of a batch, (batch · target length) of them, one per row."""
 
-    Args:
-        probabilities: tokens × vocabulary, or tokens × k with *words*.
-        words: tokens × k, the words that the probabilities are of.
-        dropped: tokens, the probability that the words left out had together.
-    """
-
-    def __init__(self, probabilities: Tensor, words: Optional[Tensor] = None, dropped: Optional[Tensor] = None) -> None:
-        self.probabilities, self.words, self.dropped = probabilities, words, dropped
+    dropped: Optional[Tensor] = None  # tokens: the probability that words left out had together
 
     def rows(self, index: Union[slice, Tensor]) -> Rows:
         """The distributions of some tokens."""
-        if self.words is None:
-            return DenseRows(self.probabilities[index])
+        raise NotImplementedError
+
+
+class _AllWords(SoftTargets):
+    def __init__(self, probabilities: Tensor) -> None:
+        self.probabilities = probabilities  # tokens × vocabulary
+
+    def rows(self, index: Union[slice, Tensor]) -> Rows:
+        return DenseRows(self.probabilities[index])
+
+
+class _AllWordsInHalf(SoftTargets):
+    """Kept as logits: half precision has no place for small probabilities, which are formed when they are needed."""
+
+    def __init__(self, logits: Tensor, temperature: float, log_partitions: Tensor) -> None:
+        self.logits = logits  # tokens × vocabulary
+        self.temperature = temperature
+        self.log_partitions = log_partitions  # tokens: of the softened logits
+
+    def rows(self, index: Union[slice, Tensor]) -> Rows:
+        shifts = -self.log_partitions[index].unsqueeze(1)
+        return DenseRows(torch.add(shifts, self.logits[index], alpha=1 / self.temperature).exp_())
+
+
+class _TopWords(SoftTargets):
+    def __init__(self, probabilities: Tensor, words: Tensor, dropped: Tensor) -> None:
+        self.probabilities, self.words = probabilities, words  # tokens × k
+        self.dropped = dropped
+
+    def rows(self, index: Union[slice, Tensor]) -> Rows:
         return SparseRows(self.probabilities[index], self.words[index])
 
 
@@ -64,7 +85,8 @@ class SoftTargets:
 def mean_logits(logits: Iterable[Tensor]) -> Tensor:
     """Logits whose softmax is the mean of the distributions of several teachers; those of one are left as they are.
 
-    The memory of the first logits is used up, and never more than those of one other teacher are held beside it.
+    The memory of the first logits is used up, and never more than those of one other teacher are held beside it. The
+    mean of several in half precision comes in single precision: log-probabilities lose more by rounding than logits.
 
     Args:
         logits: of each teacher, batch × target length × vocabulary, formed as they are asked for.
@@ -74,11 +96,13 @@ def mean_logits(logits: Iterable[Tensor]) -> Tensor:
     rows = total.view(-1, total.size(-1))
     teachers = 1
     for other in every:
+        if teachers == 1:
+            total = total.float()
+            rows = total.view(rows.shape)
         others = other.reshape(rows.shape)
         for chunk in _chunks(rows):
-            own = rows[chunk].float()
-            own = torch.log_softmax(own, dim=1) if teachers == 1 else own
-            rows[chunk] = torch.logaddexp(own, torch.log_softmax(others[chunk].float(), dim=1)).to(rows.dtype)
+            own = torch.log_softmax(rows[chunk], dim=1) if teachers == 1 else rows[chunk]
+            rows[chunk] = torch.logaddexp(own, torch.log_softmax(others[chunk].float(), dim=1))
         teachers += 1
         del other, others  # before the next teacher speaks
     return total
@@ -97,21 +121,30 @@ def soft_targets(logits: Tensor, temperature: float = 1.0, topk: int = 0) -> Sof
         topk: the number of words to keep; 0 keeps all.
     """
     rows = logits.reshape(-1, logits.size(-1))
+    if topk > 0:
+        return _TopWords(*_most_probable(rows, temperature, topk))
+    if rows.dtype in (torch.float16, torch.bfloat16):
+        partitions = [torch.logsumexp(_softened(rows[chunk], temperature), dim=1) for chunk in _chunks(rows)]
+        return _AllWordsInHalf(rows, temperature, torch.cat(partitions))
+    for chunk in _chunks(rows):
+        rows[chunk] = torch.softmax(_softened(rows[chunk], temperature), dim=1)
+    return _AllWords(rows)
+
+
+def _most_probable(rows: Tensor, temperature: float, topk: int) -> Tuple[Tensor, Tensor, Tensor]:
     kept, words, dropped = [], [], []
     for chunk in _chunks(rows):
-        scores = rows[chunk].float()
-        probabilities = torch.softmax(scores if temperature == 1 else scores / temperature, dim=1)
-        if topk == 0:
-            rows[chunk] = probabilities.to(rows.dtype)
-            continue
-        top, indices = probabilities.topk(topk, dim=1)
+        top, indices = torch.softmax(_softened(rows[chunk], temperature), dim=1).topk(topk, dim=1)
         mass = top.sum(dim=1, keepdim=True)
         kept.append(top / mass)
         words.append(indices)
         dropped.append(1.0 - mass.squeeze(1))
-    if topk == 0:
-        return SoftTargets(rows)
-    return SoftTargets(torch.cat(kept), torch.cat(words), torch.cat(dropped))
+    return torch.cat(kept), torch.cat(words), torch.cat(dropped)
+
+
+def _softened(logits: Tensor, temperature: float) -> Tensor:
+    scores = logits.float()
+    return scores if temperature == 1 else scores / temperature
 
 
 def _chunks(rows: Tensor) -> Iterator[slice]:

@@ -88,6 +88,7 @@ class DepthSelectionTask(FairseqTask):
         path = labels_file(self.cfg.data, split)
         training = split == self.cfg.train_subset
         labels = self.labels if training else load_labels(self.cfg.data, split, f"DATA {self.cfg.data}")
+        _check_format(self.cfg.dataset_impl)
         check_split(self.cfg.data, split, combine=False, dictionaries={self.language: self.dictionary})
         prefix = os.path.join(self.cfg.data, f"{split}.{self.language}")
         source = data_utils.load_indexed_dataset(prefix, self.dictionary, self.cfg.dataset_impl)
@@ -188,6 +189,11 @@ def _source_language(folder: str, given: Optional[str]) -> str:
     if given is None and len(found) != 1:
         raise ValueError(f"--source-lang: needed where DATA has not one dictionary; {folder} has {there}")
     return given or found[0]
+
+
+def _check_format(impl: Optional[str]) -> None:
+    if impl not in (None, "mmap"):
+        raise ValueError(f"--dataset-impl {impl}: fairseq-flexdepth oracle writes mmap; leave the option out")
 
 
 def _width(cfg: Any, embeddings: Optional[Tensor]) -> int:

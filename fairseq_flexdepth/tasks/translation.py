@@ -74,14 +74,13 @@ class FlexDepthTranslationTask(TranslationTask):
         if split not in self.checked_splits:
             dictionaries = {self.cfg.source_lang: self.source_dictionary, self.cfg.target_lang: self.target_dictionary}
             for folder in folders:
-                binarised_files.check_split(folder, split, combine, dictionaries)
+                binarised_files.check_split(folder, split, combine, dictionaries, self.cfg.dataset_impl)
             self.checked_splits = {*self.checked_splits, split}
         try:
             super().load_dataset(split, epoch, combine, **kwargs)
         except FileNotFoundError as error:
-            languages = f"{self.cfg.source_lang}-{self.cfg.target_lang}"
-            there = ", ".join(binarised_files.splits_in(folders)) or "no split at all"
-            raise ValueError(f"DATA {self.cfg.data}: no split {split} of {languages}; it has {there}") from error
+            languages = (self.cfg.source_lang, self.cfg.target_lang)
+            raise binarised_files.no_such_split(self.cfg.data, split, languages, self.cfg.dataset_impl) from error
         weights = weights_file(folders[(epoch - 1) % len(folders)], split, self.cfg.source_lang, self.cfg.target_lang)
         if os.path.exists(weights):
             if not self.weighs_sentences:

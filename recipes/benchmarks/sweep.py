@@ -11,8 +11,9 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, List, Tuple
 
+from fairseq_flexdepth.decoding.text_files import read_lines
 from recipes.benchmarks import build, commands, common
 from recipes.benchmarks.selection import Bench
 from recipes.common.generate_log import parse_generate_log
@@ -50,12 +51,12 @@ def measure(folder: Path, args: argparse.Namespace) -> Dict[str, Any]:
     whole, _ = timed("fairseq-flexdepth", "sweep", *bench.options, *BATCHES, "--output", output)
     rows = json.loads((output / "sweep.json").read_text(encoding="utf-8"))
     common.progress(f"sweep: {whole['whole']:.1f} s, {whole['cpu']:.1f} s of the processors")
-    separate = []
+    separate: List[Dict[str, Any]] = []
     for row in rows:
         depth = ("--enc-layers", row["enc_layers"], "--dec-layers", row["dec_layers"])
         run, printed = timed("fairseq-generate", *bench.options, "--user-dir", commands.PLUGIN, *BATCHES, *depth)
         log = parse_generate_log(printed)
-        same = log.hypotheses == (output / row["translations"]).read_text(encoding="utf-8").splitlines()
+        same = log.hypotheses == read_lines(str(output / row["translations"]), "translations")
         separate.append({"depth": depth[1::2], **run, "decoding": log.decoding, "same_translations": same})
         common.progress(f"fairseq-generate at {depth[1::2]}: {run['whole']:.1f} s ({run['cpu']:.1f} of the processors)")
     sums = {key: sum(run[key] for run in separate) for key in ("whole", "cpu", "decoding")}

@@ -37,7 +37,7 @@ def parse_generate_log(text: str) -> Generated:
         ValueError: it does not say how long decoding took.
     """
     lines: Dict[str, Dict[int, str]] = {"D": {}, "T": {}, "P": {}}
-    for line in text.splitlines():
+    for line in text.split("\n"):  # translations may hold U+2028 and the like
         kind, dash, rest = line.partition("-")
         if dash and kind in lines and "\t" in rest:
             number, *fields = rest.split("\t")
@@ -59,7 +59,7 @@ def parse_generate_log(text: str) -> Generated:
 
 def read_generate_log(path: Path) -> Generated:
     """The output in a file."""
-    return parse_generate_log(path.read_text(encoding="utf-8"))
+    return parse_generate_log(path.read_bytes().decode("utf-8"))  # read_text would end lines at carriage returns
 
 
 _USED = r"\((\d+), (\d+)\) ([\d,]+\d|\d)"
@@ -67,13 +67,14 @@ _USED = r"\((\d+), (\d+)\) ([\d,]+\d|\d)"
 
 def main() -> None:
     from fairseq_flexdepth.decoding.corpus_scores import corpus_scores
+    from fairseq_flexdepth.decoding.text_files import read_lines
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("log", type=Path)
     parser.add_argument("--references", type=Path, metavar="FILE")
     args = parser.parse_args()
     found = read_generate_log(args.log)
-    references = args.references.read_text(encoding="utf-8").splitlines() if args.references else found.references
+    references = read_lines(str(args.references), "--references") if args.references else found.references
     if len(references) != len(found.hypotheses):
         raise ValueError(f"--references {args.references}: {len(references)} lines; expected {len(found.hypotheses)}")
     scores = corpus_scores(found.hypotheses, references)

@@ -37,12 +37,14 @@ def compound_bleu(hypotheses: List[str], references: List[str], language: str) -
 
 
 def main() -> None:
+    from fairseq_flexdepth.decoding.text_files import read_lines
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("log", type=Path)
     parser.add_argument("--references", type=Path, required=True)
     parser.add_argument("--language", required=True)
     args = parser.parse_args()
-    references = args.references.read_text(encoding="utf-8").splitlines()
+    references = read_lines(str(args.references), "--references")
     print(json.dumps({"bleu": compound_bleu(read_generate_log(args.log).hypotheses, references, args.language)}))
 
 

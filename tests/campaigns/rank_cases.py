@@ -9,10 +9,31 @@ from tests.integration import cli, selector_cli, test_language_model_training, t
 SGD = ("--optimizer", "sgd", "--lr", 0.1, "--dropout", 0)  # Adam would blow rounding differences up
 UNEVEN = ("--max-tokens", 4000, "--batch-size", 40)  # 5 batches, which neither 2 nor 4 ranks share evenly
 NO_OTHER_DROPOUT = ("--attention-dropout", 0, "--activation-dropout", 0, "--adaptive-softmax-dropout", 0)
+REFUSES_TORCHS_DDP = ("cycle_shared_transformer_lm",)  # fairseq's adaptive_loss does
 DRAWN = ("--sample-encoder-depths", 2, "--sample-decoder-depths", 1)
 
 # The command line that trains in a folder.
 Case = Callable[[Path], List[Any]]
+
+
+def unused_layers(inputs: Inputs) -> Dict[str, Case]:
+    """Trainings whose updates do not use all layers; ranks draw the same ones, but one process in their place others."""
+    dropped = ("--encoder-layerdrop", 0.2, "--decoder-layerdrop", 0.5)
+    fewer = ("--encoder-depths", "1,2", "--decoder-depths", "1")
+    taught = ("--teacher-path", inputs.teacher, "--ckd-mapping", "1:1+2,2:2+3,3:3", *dropped)
+    plain = ("--criterion", "label_smoothed_cross_entropy")
+
+    def training(*options: Any) -> Case:
+        return lambda save_dir: cli.training(inputs.corpus, save_dir, *SGD, *UNEVEN, *options)
+
+    return {
+        "tied_multi_cross_entropy, LayerDrop": training(*dropped, *DRAWN),
+        "tied_multi_cross_entropy, accumulated, LayerDrop": training(*dropped, "--accumulate-depths"),
+        "word_kd, LayerDrop": training("--criterion", "word_kd", "--teacher-path", inputs.teacher, *dropped, *DRAWN),
+        "ckd, LayerDrop": training("--criterion", "ckd", *taught),
+        "label_smoothed_cross_entropy, fewer depths": training(*plain, *fewer),
+        "label_smoothed_cross_entropy, LayerDrop": training(*plain, *dropped),
+    }
 
 
 def cases(inputs: Inputs, folder: Path) -> Dict[str, Case]:

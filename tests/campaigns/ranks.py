@@ -1,10 +1,10 @@
 """Several ranks train as one process does; a rank that dies ends the job; the job goes on with another number of ranks.
 
-    python -m tests.campaigns.ranks --folder FOLDER [--updates 50] [--only word_kd,deaths,resumes]
+    python -m tests.campaigns.ranks --folder FOLDER [--updates 50] [--ddp-updates 200] [--only word_kd,ddp,deaths,resumes]
 
 Every criterion is trained on 1, 2 and 4 gloo ranks that see the same batches: the ranks' parameters must be the same to
-the last bit, and what they log of each update and each validation that of one process to 1e-5. FOLDER/ranks.json says
-what was tried and lost; it takes minutes.
+the last bit, and what they log of each update and each validation that of one process to 1e-5. Then torch's DDP trains
+on two ranks as fairseq's legacy DDP does. FOLDER/ranks.json says what was tried and lost; it takes minutes.
 """
 
 import json
@@ -30,17 +30,17 @@ EVERY = 4  # batches of an update, however many ranks share them
 SMALL = ("--batch-size", 8)  # 25 batches, 7 updates an epoch
 
 
-def train(words: Sequence[Any], folder: Path, ranks: int) -> str:
+def train(words: Sequence[Any], folder: Path, ranks: int, backend: str = "legacy_ddp") -> str:
     """Train on so many ranks, to the end; what went wrong, if anything."""
-    running = start(words, folder, ranks)
+    running = start(words, folder, ranks, backend)
     return "; ".join(f"exit status {job.status()}: {jobs.last_line(job)}" for job in running if job.status())
 
 
-def start(words: Sequence[Any], folder: Path, ranks: int) -> List[jobs.Job]:
+def start(words: Sequence[Any], folder: Path, ranks: int, backend: str = "legacy_ddp") -> List[jobs.Job]:
     """Start all ranks; *folder* gets what each of them computes."""
     folder.mkdir(parents=True, exist_ok=True)
     watched = (*words, "--user-dir", WATCH)
-    options = cli.rank_options(ranks) if ranks > 1 else [[]]
+    options = cli.rank_options(ranks, backend) if ranks > 1 else [[]]
     return [
         jobs.Job((*watched, *rank), folder / f"rank{number}.log", RANK_WATCH=str(folder))
         for number, rank in enumerate(options)
@@ -105,6 +105,24 @@ def compare(record: Record, name: str, case: rank_cases.Case, folder: Path, upda
         )  # fmt: skip
 
 
+def compare_backends(record: Record, name: str, case: rank_cases.Case, folder: Path, updates: int) -> None:
+    """torch's DDP against fairseq's legacy DDP, on two ranks."""
+    if record.of(name, "ddp"):
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    legacy, torchs = folder / "legacy", folder / "torch"
+    lost = ""
+    for where, backend in ((legacy, "legacy_ddp"), (torchs, "pytorch_ddp")):
+        lost = lost or train((*case(where), "--max-update", updates), where, 2, backend)
+    error = moved = float("nan")
+    if not lost:
+        lost = "; ".join(differences(parameters(torchs), parameters(torchs, 1))[:20])
+        error, moved = largest_error(legacy, torchs), largest_difference(legacy, torchs)
+        if not error <= TOLERANCE:
+            lost = lost or f"logged otherwise by {error:.2g}"
+    record.add(subject=name, kind="ddp", updates=updates, error=error, moved=moved, lost=lost)
+
+
 def die(record: Record, case: rank_cases.Case, folder: Path, number: int, how: int, heartbeat: int) -> None:
     """Let one of two ranks die, or stand still: the other must end, and the job go on when it is started again."""
     name = f"rank {number}, {signal.Signals(how).name}, --heartbeat-timeout {heartbeat}"
@@ -154,12 +172,17 @@ def report(record: Record) -> str:
     trained = [trial for trial in trials if trial["kind"] == "ranks"]
     deaths = [trial for trial in trials if trial["subject"] == "deaths"]
     resumed = [trial for trial in trials if trial["subject"] == "resumes"]
+    backends = [trial for trial in trials if trial["kind"] == "ddp"]
     compared = ("logged sums", "parameters")
     return "\n\n".join([
         "Largest differences from one process that sees the same batches; lost: ranks unequal, or logged sums.",
         table(
             ("trained", "ranks", "updates", *compared, "lost"),
             [(t["subject"], t["ranks"], t["updates"], *_differences(t), bool(t["lost"])) for t in trained],
+        ),
+        table(
+            ("torch's DDP, 2 ranks", "updates", *compared, "lost"),
+            [(t["subject"], t["updates"], *_differences(t), bool(t["lost"])) for t in backends],
         ),
         table(
             ("ranks", "stopped after update", *compared, "lost"),
@@ -180,14 +203,20 @@ def _differences(trial: Dict[str, Any]) -> Tuple[str, str]:
 def main() -> None:
     options = parser(__doc__ or "")
     options.add_argument("--updates", type=int, default=50)
-    options.add_argument("--only", help="these criterions or models alone, deaths, resumes; separated by commas")
+    options.add_argument("--ddp-updates", type=int, default=200)
+    options.add_argument("--only", help="these criterions or models alone, ddp, deaths, resumes; separated by commas")
     args = options.parse_args()
-    record = Record(args.folder / "ranks.json", {"updates": args.updates})
-    found = rank_cases.cases(prepare(args.folder / "inputs"), args.folder / "inputs")
-    asked = args.only.split(",") if args.only else [*found, "deaths", "resumes"]
+    record = Record(args.folder / "ranks.json", {"updates": args.updates, "ddp_updates": args.ddp_updates})
+    inputs, folder = prepare(args.folder / "inputs"), args.folder / "inputs"
+    found = rank_cases.cases(inputs, folder)
+    asked = args.only.split(",") if args.only else [*found, "ddp", "deaths", "resumes"]
     for name in asked:
         if name in found:
             compare(record, name, found[name], args.folder / name, args.updates)
+    if "ddp" in asked:
+        for name, case in {**found, **rank_cases.unused_layers(inputs)}.items():
+            if name not in rank_cases.REFUSES_TORCHS_DDP:
+                compare_backends(record, name, case, args.folder / name, args.ddp_updates)
     tied = found["tied_multi_cross_entropy"]
     if "deaths" in asked:
         for number in (1, 0):

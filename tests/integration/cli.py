@@ -114,14 +114,14 @@ def largest_difference(first: Path, second: Path) -> float:
     return max(float((a[key].float() - b[key].float()).abs().max()) for key in a)
 
 
-def rank_options(ranks: int) -> List[List[Any]]:
+def rank_options(ranks: int, backend: str = "legacy_ddp") -> List[List[Any]]:
     """The options of fairseq-train that make it each of several processes of one training."""
     with socket.socket() as listener:
         listener.bind(("localhost", 0))
         port = listener.getsockname()[1]
     together = (
         "--distributed-world-size", ranks, "--distributed-init-method", f"tcp://localhost:{port}",
-        "--distributed-no-spawn", "--distributed-backend", "gloo", "--ddp-backend", "legacy_ddp",
+        "--distributed-no-spawn", "--distributed-backend", "gloo", "--ddp-backend", backend,
     )  # fmt: skip
     return [[*together, "--distributed-rank", number] for number in range(ranks)]
 

@@ -155,6 +155,8 @@ DATA = [
     (f"{SOURCE}.idx", None, "no split test of src-tgt; it has test, train, valid"),
     (f"{SOURCE}.bin", None, "no split test of src-tgt; it has test, train, valid"),
     ("dict.src.txt", None, "dict.src.txt: no such dictionary; expected what fairseq-preprocess writes"),
+    ("dict.src.txt", lambda content: content.decode().encode("utf-16"), "read as a dictionary: expected text in UTF-8, "
+        "given UTF-16"),
     ("dict.src.txt", lambda content: bytes(range(256)), "dict.src.txt: cannot be read as a dictionary: Incorrect enco"),
     ("dict.src.txt", lambda content: "wä 3\n".encode("latin-1"), "dict.src.txt: cannot be read as a dictionary: Incor"),
     ("dict.tgt.txt", lambda content: b"w1\n", "dict.tgt.txt: cannot be read as a dictionary: Incorrect dictionary fo"),
@@ -208,6 +210,9 @@ def test_sentences_too_long_or_of_no_words(data: Path, checkpoint: Path, tmp_pat
     ("content", "message"),
     [
         ("wä\n".encode("latin-1") * 20, "expected text in UTF-8: 'utf-8' codec can't decode byte 0xe4 in position 1"),
+        (("w1\n" * 20).encode("utf-16"), "expected text in UTF-8, given UTF-16"),
+        (("w1\n" * 20).encode("utf-16-le"), "expected text in UTF-8, given UTF-16 without a byte order mark"),
+        (("w1\n" * 20).encode("utf-32"), "expected text in UTF-8, given UTF-32"),
         (b"\x00\xff" * 50, "expected text in UTF-8: 'utf-8' codec can't decode byte 0xff in position 1"),
         (b"", "has 0 lines; expected 20, one a sentence"),
         (None, "No such file or directory; expected a text file"),

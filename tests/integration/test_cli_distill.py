@@ -258,15 +258,22 @@ def test_mistakes_are_one_line_and_nothing_is_lost(
     assert not list(tmp_path.glob("new*"))
 
     fails(f"--dest {tmp_path / 'new'}: not made, no source is kept; dropped: length 200", *given, *new, "--min-len", 5)
-    other = tmp_path / "new.work" / "shard-0-of-1.jsonl"
-    fails(f"{other}: made with min_len 5, now None; go on with", *given, *new)
-    fails(f"--merge: {tmp_path / 'new.work' / 'shard-0-of-2.jsonl'}, ", *given, *new, "--num-shards", 2, "--merge")
-    other.write_bytes(other.read_bytes().replace(b'"length"', b'"ratio"', 1))
-    fails(f"{other}: line 2 is damaged; delete the file", *given, *new, "--min-len", 5)
+    assert not list(tmp_path.glob("new*"))  # the corrected command is not refused
     shard = tmp_path / "new.work" / "shard-0-of-2.jsonl"
+    fails(f"--merge: {shard}, ", *given, *new, "--num-shards", 2, "--merge")
     distill(*given, *new, "--num-shards", 2)
-    shard.write_bytes(shard.read_bytes()[:-1])
+    other = (*given, *new, "--num-shards", 2, "--min-len", 5)
+    fails(f"{shard}: made with min_len None, now 5; go on with what it was made with, or decode anew with", *other)
     shard.with_name("shard-1-of-2.jsonl").touch()
+    fails(f"{shard}: made with min_len None, now 5; ", *other, "--merge", "--overwrite")
+    distill(*other, "--overwrite")
+    whole = shard.read_bytes()
+    shard.write_bytes(whole.replace(b'"length"', b'"ratio"', 1))
+    fails(f"{shard}: line 2 is damaged; --overwrite decodes this shard again", *other)
+    distill(*other, "--overwrite")
+    assert shard.read_bytes() == whole
+    distill(*given, *new, "--num-shards", 2, "--overwrite")
+    shard.write_bytes(shard.read_bytes()[:-1])
     fails(f"--merge: unfinished: {shard} (3 of 4 batches), ", *given, *new, "--num-shards", 2, "--merge")
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Tuple
@@ -15,11 +16,13 @@ from fairseq.dataclass.configs import FairseqConfig
 from fairseq.models.transformer import TransformerModel
 from omegaconf import OmegaConf
 
+import fairseq_flexdepth
 from fairseq_flexdepth.cli.export import QUANTIZATIONS, run
 from fairseq_flexdepth.cli.main import build_parser, main
 from fairseq_flexdepth.decoding import stock_checkpoint
 from tests import tiny
 from tests.integration import cli
+from tests.integration.refusals import training
 
 PRE_LN = tiny.NORMS["Pre-LN"]
 SHARED = {"encoder_layers": 4, "unique_encoder_layers": 2, "unique_decoder_layers": 1}
@@ -76,10 +79,40 @@ def test_a_trained_model_decodes_in_a_process_that_never_saw_this_package(
     assert summary == {
         "output": str(small), "format": "fairseq", "quantization": None, "encoder_layers": [1, 2],
         "decoder_layers": [1], "parameters": summary["parameters"], "bytes": small.stat().st_size,
+        "max_source_length": 1023, "max_decoding_length": 1023,
     }  # fmt: skip
     ours = cli.generate(data, checkpoint, "--enc-layers", 2, "--dec-layers", 1)
     assert_same_translations(stock_generate(data, small, own_process=True), ours)
     assert [path.name for path in small.parent.iterdir()] == ["small.pt"]
+
+
+def test_files_that_a_training_started_from_may_be_gone(
+    data: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """Its weights are in the checkpoint, for whoever reads it."""
+    embeddings, started = tmp_path / "embeddings.txt", tmp_path / "started"
+    embeddings.write_text(f"1 16\nw1 {' '.join(['0.5'] * 16)}\n")
+    start = shutil.copyfile(str(checkpoint), str(tmp_path / "start.pt"))
+    options = ("--encoder-embed-path", embeddings, "--decoder-embed-path", embeddings, "--finetune-from-model", start)
+    cli.train(data, started, "--max-update", 2, *options)
+    path = started / "checkpoint_last.pt"
+    for gone in (embeddings, tmp_path / "start.pt"):
+        gone.unlink()
+    export(path, tmp_path / "stock.pt")
+    assert_same_translations(stock_generate(data, tmp_path / "stock.pt"), cli.generate(data, path))
+    assert fairseq_flexdepth.load(str(path)).translate("w1 w2")
+    cli.run(
+        "fairseq-validate", data, "--user-dir", cli.PLUGIN, "--path", path, "--task", "translation", "--cpu",
+        "--max-tokens", 500, "--num-workers", 0,
+    )  # fmt: skip
+    assert main(["average", "--inputs", str(path), str(path), "--output", str(tmp_path / "mean.pt")]) == 0
+    teacher = ("--criterion", "word_kd", "--teacher-path", tmp_path / "mean.pt")
+    cli.train(data, tmp_path / "student", "--max-update", 1, *teacher)
+    line = training(data, started, *options)
+    assert line.startswith(f"ValueError: --encoder-embed-path {embeddings}: cannot be read as text with an embedding")
+    assert line.endswith("; leave it out to resume a training, whose checkpoint has all weights")
+    cli.train(data, started, "--max-update", 4)
+    assert main(["params", "--arch", "transformer", "--vocab-size", "9", "--encoder-embed-path", str(embeddings)]) == 0
 
 
 def test_the_file_is_plain_and_exports_again(data: Path, checkpoint: Path, tmp_path: Path) -> None:
@@ -152,6 +185,36 @@ def ctranslate2_greedy(folder: Path, sources: List[List[str]]) -> List[List[str]
     translator = ctranslate2.Translator(str(folder), intra_threads=1)
     results = translator.translate_batch(sources, beam_size=1, max_decoding_length=LONGEST)
     return [result.hypotheses[0] for result in results]
+
+
+def test_the_longest_sentences_of_ctranslate2(
+    random_model: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """It knows no limits of its own, and fails beyond those that the export tells."""
+    checkpoint = random_model(max_source_positions=20, max_target_positions=30)
+    state = torch.load(str(checkpoint))
+    state["cfg"]["task"].update(max_source_positions=20, max_target_positions=30)
+    torch.save(state, str(checkpoint))
+    export(checkpoint, tmp_path / "stock.pt")
+    assert capsys.readouterr().out.endswith("; sources and translations of at most 19 and 29 tokens\n")
+    export(checkpoint, tmp_path / "ct2", "--format", "ctranslate2")
+    told = "; sources of at most 19 tokens, max_decoding_length of at most 29\n"
+    assert capsys.readouterr().out.endswith(told)
+    config = json.loads((tmp_path / "ct2" / "config.json").read_text())
+    source, target = config["max_source_length"], config["max_decoding_length"]
+    assert (source, target) == (19, 29)
+
+    translator = ctranslate2.Translator(str(tmp_path / "ct2"), intra_threads=1)
+
+    def translate(words: int, length: int, **options: Any) -> int:
+        options.update(beam_size=1, min_decoding_length=length, max_decoding_length=length)
+        return len(translator.translate_batch([["w1"] * words], **options)[0].hypotheses[0])
+
+    assert translate(source, target) == target
+    assert translate(source + 9, target, max_input_length=source + 1) == target
+    for words, length in ((source + 1, target), (source, target + 2)):
+        with pytest.raises(RuntimeError, match="No position encodings are defined for positions"):
+            translate(words, length)
 
 
 def test_quantized_and_in_place_of_an_earlier_export(

@@ -73,7 +73,8 @@ def test_models_side_by_side_against_raw_references(
     source_side: Path, data: Path, teacher: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     references = tmp_path / "raw.txt"
-    references.write_text("".join(f"w{index % 5} w1\n" for index in range(20)))
+    raw = [f"w{index % 5} w1" for index in range(20)]
+    references.write_bytes("".join(f"{line}\r\n" for line in raw).encode("utf-8-sig"))  # as Windows writes them
     lstm = tmp_path / "lstm" / "checkpoint_last.pt"
     cli.train_lstm(data, lstm.parent, "--encoder-layers", 2, "--decoder-layers", 2, "--max-update", 1)
     given = (source_side, "--source-lang", "src", "--target-lang", "tgt", "--references", references, "--json")
@@ -88,7 +89,6 @@ def test_models_side_by_side_against_raw_references(
         *((path, pair) for path in paths[:2] for pair in three),
         (paths[2], (2, 2)),
     ]
-    raw = references.read_text().splitlines()
     for row in rows:
         hypotheses = (folder / row["translations"]).read_text().splitlines()
         assert row["chrf"] == pytest.approx(sacrebleu.corpus_chrf(hypotheses, [raw]).score, abs=0.01)
@@ -127,6 +127,7 @@ def test_an_interruption_leaves_no_trace(
         sweep(*given, resumed)
     assert main(["sweep", *map(str, (*DECODING, *given, resumed)), "--repeat", "2"]) == 2
     assert "made with repeats 1, now 2; go on with what it was made with" in capsys.readouterr().err
+    unfinished = (resumed / "unfinished.jsonl").read_bytes()
     sweep(*given, resumed)
     assert decoded == [0, 1, 2, 2, 3, 4]
     timed = ("second", "pareto")  # in every name that depends on times
@@ -138,6 +139,7 @@ def test_an_interruption_leaves_no_trace(
 
     assert main(["sweep", *map(str, (*DECODING, *given, resumed))]) == 2
     assert f"--output {resumed}: has a report already; --overwrite replaces it" in capsys.readouterr().err
+    (resumed / "unfinished.jsonl").write_bytes(unfinished)
     sweep(*given, resumed, "--dec-layers", 1, "--overwrite")
     assert pairs(read_rows(resumed)) == [(2, 1)]
     assert {path.name for path in resumed.glob("*.txt")} == {"source.txt", "reference.txt", "e2d1.txt"}

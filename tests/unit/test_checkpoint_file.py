@@ -7,13 +7,14 @@ import re
 import tarfile
 from argparse import Namespace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Callable, Dict
 
 import fairseq
 import numpy
 import pytest
 import torch
-from fairseq import checkpoint_utils
+from fairseq import checkpoint_utils, models
 
 from fairseq_flexdepth import compat
 from fairseq_flexdepth.compat import UnsafeCheckpointError
@@ -99,6 +100,63 @@ def test_options_that_fairseq_would_evaluate(tmp_path: Path, options: Callable, 
     assert not folder.exists()
     torch.save({**state, **options(name, "[(8, 3)] * 4")}, str(path))  # as fairseq means it
     assert "weight" in checkpoint_utils.load_checkpoint_to_cpu(str(path))["model"]
+
+
+def legacy_options(args: Namespace, path: Path) -> Dict[str, Any]:
+    return {"args": args}
+
+
+def composed_options(args: Namespace, path: Path) -> Dict[str, Any]:
+    """As fairseq saves those of models without a dataclass."""
+    cfg = {"task": {"_name": "translation"}, "distributed_training": {"ddp_backend": "legacy_ddp"}}
+    return {"args": None, "cfg": {**cfg, "model": {**vars(args), "_name": args.arch}}}
+
+
+def nested_options(args: Namespace, path: Path) -> Dict[str, Any]:
+    """As fairseq-hydra-train saves those of ``transformer``."""
+    model = {"_name": "transformer", "encoder": {"embed_path": str(path)}, "decoder": {"embed_path": str(path)}}
+    return {"args": None, "cfg": {"model": model, "task": {"_name": "translation"}}}
+
+
+# Architectures with options that name a file which starts a training.
+STARTED = {
+    "tied_multi_transformer": ("encoder_embed_path", "decoder_embed_path"),
+    "transformer": ("encoder_embed_path", "decoder_embed_path"),
+    "lstm": ("encoder_embed_path", "decoder_embed_path"),
+    "fconv": ("encoder_embed_path", "decoder_embed_path"),
+    "s2t_berard": ("load_pretrained_encoder_from", "load_pretrained_decoder_from"),
+}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("form", [legacy_options, composed_options])
+@pytest.mark.parametrize("arch", STARTED)
+def test_no_file_that_started_a_training_is_looked_for(arch: str, form: Callable[..., Any], tmp_path: Path) -> None:
+    args, task = tiny.options(arch=arch, encoder_layers=2, criterion="cross_entropy"), tiny.task()
+    for name in ("encoder_layers", "decoder_layers") if arch == "fconv" else ():
+        setattr(args, name, "[(8, 3)] * 2")
+    task.data_cfg = SimpleNamespace(input_feat_per_channel=8, input_channels=1)
+    models.ARCH_CONFIG_REGISTRY[arch](args)
+    args.input_feat_per_channel, args.input_channels = 8, 1
+    weights = models.build_model(args, task).state_dict()
+    for name in STARTED[arch]:
+        setattr(args, name, str(tmp_path / "gone"))
+    history = [{"optimizer_name": "", "lr_scheduler_state": {}, "num_updates": 0}]
+    state = {"model": weights, "extra_state": {}, "optimizer_history": history, **form(args, tmp_path / "gone")}
+    torch.save(state, str(tmp_path / "model.pt"))
+    task.build_model = lambda cfg, from_checkpoint=False: models.build_model(cfg, task, from_checkpoint)
+    (model,), _ = checkpoint_utils.load_model_ensemble([str(tmp_path / "model.pt")], task=task)
+    never_trained = (*compat.FAST_PATH_NAMES, "_float_tensor")
+    for name, value in model.state_dict().items():
+        assert name.split(".")[-1] in never_trained or torch.equal(value, weights[name])
+
+
+def test_nested_options_name_no_file_that_started_a_training(tmp_path: Path) -> None:
+    history = [{"optimizer_name": "", "lr_scheduler_state": {}, "num_updates": 0}]
+    state = {"model": {"weight": torch.zeros(1)}, "extra_state": {}, "optimizer_history": history}
+    torch.save({**state, **nested_options(Namespace(), tmp_path / "gone")}, str(tmp_path / "model.pt"))
+    cfg = checkpoint_utils.load_checkpoint_to_cpu(str(tmp_path / "model.pt"))["cfg"].model
+    assert cfg.encoder.embed_path is None and cfg.decoder.embed_path is None
 
 
 COMPREHENSION = "[0 for (__builtins__['map'], __builtins__['list']) in [(print, print)]][0]"

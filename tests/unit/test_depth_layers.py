@@ -136,20 +136,20 @@ def test_a_layer_is_dropped_from_all_depths_of_an_update_or_from_none():
     assert seen == {(0, 0), (1, 0), (0, 2), (1, 2)}
 
 
-def left_out(layers, subnetworks):
+def unused(layers, subnetworks):
     layers.run_plan(build_plan(subnetworks), torch.ones(1, 1, 3), lambda layer, x: layer(x))
     position_of = {id(parameter): index + 1 for index in range(len(layers)) for parameter in layers[index].parameters()}
-    return [position_of[id(parameter)] for parameter in layers.left_out()]
+    return [position_of[id(parameter)] for parameter in layers.unused_parameters()]
 
 
-def test_parameters_that_a_plan_leaves_out():
+def test_parameters_that_a_plan_does_not_use():
     layers = stack()
-    assert left_out(layers, [(1, 2, 3, 4)]) == []
-    assert left_out(layers, [(1,), (1, 3)]) == [2, 2, 4, 4]
+    assert unused(layers, [(1, 2, 3, 4)]) == []
+    assert unused(layers, [(1,), (1, 3)]) == [2, 2, 4, 4]
 
 
-def test_parameters_that_layer_drop_leaves_out():
+def test_parameters_that_layer_drop_does_not_use():
     layers = stack(layerdrop=1.0)
-    assert left_out(layers, [(1,), (1, 3)]) == [1, 1, 2, 2, 3, 3, 4, 4]
+    assert unused(layers, [(1,), (1, 3)]) == [1, 1, 2, 2, 3, 3, 4, 4]
     layers.eval()
-    assert left_out(layers, [(1,), (1, 3)]) == [2, 2, 4, 4]
+    assert unused(layers, [(1,), (1, 3)]) == [2, 2, 4, 4]

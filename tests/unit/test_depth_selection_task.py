@@ -53,6 +53,13 @@ def test_a_batch_holds_sentences_labels_and_scores(folder: Path) -> None:
     assert dataset.collater([]) == {}
 
 
+def test_labels_are_in_one_format(folder: Path) -> None:
+    message = "^--dataset-impl raw: fairseq-flexdepth oracle writes mmap; leave the option out$"
+    with pytest.raises(ValueError, match=message):
+        task_of(folder, dataset_impl="raw").load_dataset("valid")
+    task_of(folder, dataset_impl="mmap").load_dataset("valid")
+
+
 def test_sentences_come_by_length_but_in_training_at_random(folder: Path) -> None:
     write_labels(folder, {"train": 60, "valid": 60})
     task = task_of(folder)

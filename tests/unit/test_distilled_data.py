@@ -48,7 +48,11 @@ def test_dictionaries_and_other_splits_are_carried_over_under_the_direction_aske
     for name in (*carried, *left):
         (data / name).write_text(name)
     split: Any = SimpleNamespace(
-        task=SimpleNamespace(cfg=SimpleNamespace(source_lang="de", target_lang="en")),
+        task=SimpleNamespace(
+            cfg=SimpleNamespace(source_lang="de", target_lang="en", dataset_impl=None),
+            source_dictionary=None,
+            target_dictionary=None,
+        ),
         cfg=SimpleNamespace(task=SimpleNamespace(data=str(data)), dataset=SimpleNamespace(gen_subset="train")),
     )
     carry_over(str(folder), split, combined=True)

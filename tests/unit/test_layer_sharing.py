@@ -169,7 +169,7 @@ def test_parameters_of_left_out_positions_get_zero_gradients_unless_another_posi
     model.train()(**BATCH["net_input"], target=BATCH["target"], depths=space)["loss"].backward()
     assert model.encoder.layers[1].fc1.weight.grad.abs().sum() > 0
     assert model.encoder.layers[5].fc1.weight.grad.abs().sum() == 0
-    assert len(model.encoder.layers.left_out()) == 2 * 16
+    assert len(model.encoder.layers.unused_parameters()) == 2 * 16
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fairseq_flexdepth.modules import linear_cross_entropy as module
 from fairseq_flexdepth.modules.linear_cross_entropy import linear_cross_entropy
+from tests.half_precision import HALF_TYPES, multiplies
 
 ROWS, CHANNELS, CLASSES = 11, 6, 13
 
@@ -189,23 +190,6 @@ def test_a_second_backward_pass_is_refused():
     loss.backward(retain_graph=True)
     with pytest.raises(RuntimeError, match="were used up by an earlier backward"):
         loss.backward()
-
-
-def multiplies(dtype):
-    try:
-        torch.ones(2, 2, dtype=dtype) @ torch.ones(2, 2, dtype=dtype)
-    except RuntimeError:
-        return False
-    return True
-
-
-HALF_TYPES = [
-    pytest.param(
-        dtype,
-        marks=pytest.mark.skipif(not multiplies(dtype), reason=f"no product of {dtype} on this torch's CPU"),
-    )
-    for dtype in (torch.bfloat16, torch.float16)
-]
 
 
 def distance(values, exact_values):

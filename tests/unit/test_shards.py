@@ -59,7 +59,7 @@ def test_a_damaged_line_is_named_and_nothing_is_removed(path, line):
     lines[line - 1] = lines[line - 1].replace(b"5", b"6").replace(b"x", b"y")
     path.write_bytes(b"".join(lines))
     damaged = path.read_bytes()
-    with pytest.raises(ValueError, match=f"shard.jsonl: line {line} is damaged; delete the file to decode this shard"):
+    with pytest.raises(ValueError, match=f"shard.jsonl: line {line} is damaged; --overwrite decodes this shard again"):
         fill(path)
     assert path.read_bytes() == damaged
 
@@ -81,6 +81,23 @@ def test_other_settings_are_named(path):
     with pytest.raises(ValueError, match="made with lenpen None, now 1, seed 1, now None;"):
         fill(path, fingerprint={"beam": 5, "lenpen": 1})
     assert path.read_bytes() == before
+
+
+def test_other_settings_begin_anew_where_nothing_is_lost_or_to_be_overwritten(path, caplog):
+    other = {**FINGERPRINT, "beam": 4}
+    fill(path, 0)
+    fill(path, 2, other)
+    with ShardFile(str(path), BATCHES, FINGERPRINT, overwrite=True) as shard:
+        assert shard.done == 0
+    assert caplog.messages == [f"{path}: made with beam 4, now 5: decoding anew (--overwrite)"]
+    fill(path)
+    whole = path.read_bytes()
+    with ShardFile(str(path), BATCHES, FINGERPRINT, overwrite=True) as shard:
+        assert shard.done == 4
+    assert path.read_bytes() == whole
+    path.write_bytes(whole.replace(b"x", b"y"))
+    with ShardFile(str(path), BATCHES, FINGERPRINT, overwrite=True) as shard:
+        assert not list(shard.results())
 
 
 def test_one_process_at_a_time(path):

@@ -64,6 +64,19 @@ def test_topk_of_all_words_is_no_topk() -> None:
     assert targets.dropped.abs().max() < 1e-6
 
 
+@pytest.mark.parametrize("teachers", [1, 3])
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_keeps_improbable_words(dtype: torch.dtype, temperature: float, teachers: int) -> None:
+    said = [(8 * logits(seed)).to(dtype) for seed in range(teachers)]
+    mean = sum(torch.softmax(one.double(), dim=-1) for one in said).view(6, 9) / teachers
+    assert (mean < 1e-9).any()
+    expected = mean ** (1 / temperature)
+    expected /= expected.sum(dim=1, keepdim=True)
+    found = dense(soft_targets(mean_logits(one.clone() for one in said), temperature))
+    assert torch.allclose(found.double(), expected, rtol=1e-4, atol=0)
+
+
 @pytest.mark.parametrize("topk", [0, 4])
 def test_rows_are_taken_by_their_index(topk: int) -> None:
     index = torch.tensor([5, 0, 0, 3])

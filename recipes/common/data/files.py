@@ -3,10 +3,12 @@
 Nothing here imports torch or fairseq, so that these commands start at once.
 """
 
+import codecs
 import contextlib
+import gzip
 import os
 import sys
-from typing import IO, Callable, Iterable, Iterator, Sequence
+from typing import IO, Any, Callable, Iterable, Iterator, Sequence
 
 
 @contextlib.contextmanager
@@ -27,10 +29,20 @@ def write_lines(path: str, lines: Iterable[str]) -> None:
 
 
 def read_lines(path: str) -> Iterator[str]:
-    """A text file's lines, without their ends. Only a line feed ends a line: texts hold U+2028 and the like."""
-    with open(path, encoding="utf-8", errors="replace", newline="\n") as lines:
+    """A text file's lines, gzipped or not, without their ends or a byte order mark.
+
+    Only a line feed ends a line: texts hold U+2028 and the like.
+
+    Raises:
+        ValueError: the file is in UTF-16.
+    """
+    opened: Any = gzip.open if path.endswith(".gz") else open
+    with opened(path, "rb") as content:
+        if content.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise ValueError(f"{path}: is in UTF-16; expected text in UTF-8")
+    with opened(path, "rt", encoding="utf-8-sig", errors="replace", newline="\n") as lines:
         for line in lines:
-            yield line.rstrip("\n")
+            yield line.rstrip("\r\n")
 
 
 def run(main: Callable[[Sequence[str]], None]) -> None:

@@ -60,7 +60,7 @@ def utterances(path: str, transcripts: Dict[str, str]) -> Iterator[Tuple[str, by
         if base.endswith(".flac"):
             yield base[: -len(".flac")], content.read()
         elif base.endswith(".trans.txt"):
-            for line in content.read().decode("utf-8").splitlines():
+            for line in filter(None, content.read().decode("utf-8-sig").split("\n")):
                 utterance, _, said = line.partition(" ")
                 transcripts[utterance] = " ".join(said.lower().split())
 

@@ -7,7 +7,6 @@
 - anything else: plain text.
 """
 
-import gzip
 import html
 import os
 import re
@@ -40,10 +39,6 @@ def read(path: str) -> Iterator[str]:
             segment = _SEGMENT.search(line)
             if segment:
                 yield clean(html.unescape(segment.group(1)) if name.endswith(".xml") else segment.group(1))
-    elif name.endswith(".gz"):
-        with gzip.open(path, "rt", encoding="utf-8", errors="replace", newline="\n") as lines:
-            for line in lines:
-                yield clean(line)
     else:
         for line in files.read_lines(path):
             yield clean(line)

@@ -1,4 +1,4 @@
-"""A --user-dir for ``ranks``: the plugin, and what each rank of a training ends with and computes on the way.
+"""A --user-dir for ``ranks``: the plugin, torch's DDP on a CPU, and a record of each rank of a training.
 
 The folder that RANK_WATCH names gets the parameters of every rank whenever a checkpoint is due, ``rank0.pt`` and so on,
 and the sums that the ranks log together of an update or a validation batch, ``rank0.jsonl`` and so on.
@@ -11,7 +11,9 @@ from typing import Any
 
 import torch
 from fairseq import checkpoint_utils
+from fairseq.models import distributed_fairseq_model
 from fairseq.trainer import Trainer
+from torch.nn.parallel import DistributedDataParallel
 
 import fairseq_flexdepth  # noqa: F401
 
@@ -36,5 +38,11 @@ def save(cfg: Any, trainer: Any, *args: Any) -> Any:
     return stock_save(cfg, trainer, *args)
 
 
+def on_cpu(module: Any, device_ids: Any, output_device: Any, **options: Any) -> Any:
+    """torch's DDP, to which fairseq names GPUs, which it refuses for a model on a CPU."""
+    return DistributedDataParallel(module, **options)
+
+
+distributed_fairseq_model.DistributedDataParallel = on_cpu
 Trainer._reduce_and_log_stats = statistics
 checkpoint_utils.save_checkpoint = save
