@@ -6,10 +6,12 @@ torch 1.12.
 
 import argparse
 import collections
+import importlib
 import logging
 import os
 import pickle
 import re
+import sys
 from contextlib import contextmanager
 from functools import lru_cache, wraps
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
@@ -17,12 +19,14 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
 import numpy
 import torch
 from fairseq import criterions, models, registry, tasks
-from fairseq.data import data_utils
+from fairseq.data import Dictionary, data_utils
 from fairseq.distributed.utils import _TensorPlaceholder
 from hydra.core.config_store import ConfigStore
 from omegaconf import AnyNode, DictConfig, ListConfig
 from omegaconf.base import ContainerMetadata, Metadata
 from torch import nn
+
+from fairseq_flexdepth.models import checkpoint_arrays
 
 logger = logging.getLogger(__name__)
 
@@ -40,15 +44,28 @@ FAST_PATH_NAMES = (
 
 
 def allow_safe_checkpoints() -> None:
-    """Let torch ≥ 2.6 load fairseq's checkpoints with its safe (weights-only) loader.
+    """Let torch ≥ 2.6 load fairseq's checkpoints with its safe (weights-only) loader, and either stack those of both.
 
-    It refuses classes until they are named. A checkpoint holds one ``argparse.Namespace``; and where several processes
-    resume, the first sends it to the others with its options in omegaconf's containers, through the same loader.
+    That loader refuses classes until they are named. A checkpoint holds one ``argparse.Namespace``, in its meters
+    NumPy's arrays, which ``checkpoint_arrays`` makes, and of some tasks a dictionary. Where several processes resume,
+    the first sends it to the others with its options in omegaconf's containers, through the same loader.
     """
     if hasattr(torch.serialization, "add_safe_globals"):
         options = [DictConfig, ListConfig, AnyNode, ContainerMetadata, Metadata, Any]
-        builtin = [collections.defaultdict, dict, list, int]
-        torch.serialization.add_safe_globals([argparse.Namespace, _TensorPlaceholder, *options, *builtin])
+        builtin = [collections.defaultdict, dict, list, int, bytes]  # bytes: those of an empty array
+        torch.serialization.add_safe_globals([argparse.Namespace, Dictionary, _TensorPlaceholder, *options, *builtin])
+    if torch.__version__ >= (2, 6):  # older ones know no other names
+        torch.serialization.add_safe_globals(checkpoint_arrays.replacements())
+    _read_arrays_of_numpy_2()
+
+
+def _read_arrays_of_numpy_2() -> None:
+    # NumPy 2 renamed the module that pickled arrays name; 1.23 knows the old name alone.
+    try:
+        importlib.import_module("numpy._core.multiarray")
+    except ImportError:
+        for part in ("", ".multiarray"):
+            sys.modules[f"numpy._core{part}"] = importlib.import_module(f"numpy.core{part}")
 
 
 class UnsafeCheckpointError(ValueError):

@@ -176,7 +176,8 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
         """Find out whether the options fit *model*, before any data is read.
 
         Raises:
-            ValueError: *model* has no depths; the options do not fit its depths or contradict its own.
+            ValueError: *model* has no depths; the options do not fit its depths or contradict its own; it adds noise
+                to the output projection.
         """
         space = getattr(model, "depth_space", None)
         if space is None:
@@ -188,6 +189,12 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
             raise ValueError(
                 "--accumulate-depths: propagates back within the forward pass, which --checkpoint-activations cannot; "
                 "leave one of them out"
+            )
+        noise = model.cfg.quant_noise.scalar
+        if noise > 0:
+            raise ValueError(
+                f"--quant-noise-scalar {noise}: the losses of many depths read the output projection without its "
+                "noise; use --quant-noise-pq, or a stock criterion, which trains the deepest pair alone"
             )
         drawn = self._draw(space, update=0)
         if self.cfg.depth_weights is not None:

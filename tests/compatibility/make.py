@@ -22,7 +22,7 @@ from tests.integration import cli
 from tests.integration.test_speech_training import write_features
 
 STACK = find_environment().stack.lower()
-OF_B = ("tied", "cycled", "language", "speech")  # the kinds whose files differ most
+OF_B = ("tied", "cycled", "language", "speech", "scored")  # the kinds whose files differ most
 
 LAST = "checkpoint_last.pt"  # of the folder of its kind
 SMALL = (
@@ -34,6 +34,7 @@ PRE_LN = ("--encoder-normalize-before", "--decoder-normalize-before")
 CYCLED = ("--layer-sharing", "cycle_rev", "--unique-encoder-layers", 2, "--unique-decoder-layers", 2)
 OPTIMAL = ("--subnetworks", "optimal", "--encoder-depths", "divisors", "--decoder-depths", "divisors")
 DEEP = ("--encoder-layers", 4, "--decoder-layers", 4)
+BLEU = ("--eval-bleu", "--best-checkpoint-metric", "bleu", "--maximize-best-checkpoint-metric")  # arrays in its meters
 
 
 def translation(folder: Path, *options: Any) -> None:
@@ -134,6 +135,7 @@ KINDS: Dict[str, Callable[[Path], None]] = {
     "exported": exported,
     "pruned": pruned,
     "averaged": averaged,
+    "scored": lambda folder: translation(folder, *BLEU),
 }
 
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any, Callable, Dict
 
 import fairseq
+import numpy
 import pytest
 import torch
 from fairseq import checkpoint_utils, models
@@ -53,8 +54,12 @@ def script(path: Path, folder: Path) -> None:
     torch.jit.script(torch.nn.Linear(1, 1)).save(str(path))
 
 
+def in_an_array(path: Path, folder: Path) -> None:
+    torch.save({"model": {}, "best": numpy.array([Code(folder)], dtype=object)}, str(path))
+
+
 FORMS: Dict[str, Callable[[Path, Path], None]] = {
-    form.__name__: form for form in (zipped, legacy, bare, instance, archived, script)
+    form.__name__: form for form in (zipped, legacy, bare, instance, archived, script, in_an_array)
 }
 
 

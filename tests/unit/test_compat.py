@@ -16,11 +16,17 @@ from torch import nn
 from fairseq_flexdepth import compat
 from fairseq_flexdepth.models.transformer import FlexDepthTransformer
 from fairseq_flexdepth.tasks.translation import FlexDepthTranslationTask
+from tests import tiny
 
 
 def test_a_checkpoint_with_a_namespace_loads_safely(tmp_path):
     torch.save({"args": Namespace(arch="transformer"), "model": torch.ones(2)}, tmp_path / "checkpoint.pt")
     assert torch.load(tmp_path / "checkpoint.pt")["args"].arch == "transformer"
+
+
+def test_a_dictionary_in_the_state_of_a_task_loads_safely(tmp_path):
+    torch.save({"task_state": {"target_dictionary": tiny.dictionary(9)}}, tmp_path / "checkpoint.pt")
+    assert torch.load(tmp_path / "checkpoint.pt")["task_state"]["target_dictionary"] == tiny.dictionary(9)
 
 
 class Unsafe:

@@ -88,25 +88,6 @@ def test_a_word_beside_a_very_long_sentence() -> None:
     assert_equals_naive(model, sample, uniform, 0.1, loss, tolerance=1e-4)  # sums of so many round more
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"share_all_embeddings": True},
-        {"share_decoder_input_output_embed": True},
-        {"encoder_learned_pos": True, "layernorm_embedding": True},
-        {"decoder_output_dim": 10},
-        {"checkpoint_activations": True},
-    ],
-    ids=lambda changes: next(iter(changes)),
-)
-def test_other_shapes_of_the_model_equal_algorithm_1(changes: Dict) -> None:
-    joined = changes.get("share_all_embeddings", False)
-    model = tiny.flexible_model(for_task=tiny.task(21, 21, joined), **changes)
-    sample = tiny.sample([6, 2, 4], [1, 7, 3])
-    loss, _, _ = criterion()(model, sample)
-    assert_equals_naive(model, sample, {pair: 1 / 6 for pair in model.depth_space.pairs}, 0.1, loss, **changes)
-
-
 def test_weights_weigh_the_pairs() -> None:
     model = tiny.flexible_model()
     sample = tiny.sample([6, 2, 4], [1, 7, 3])
