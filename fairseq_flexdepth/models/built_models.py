@@ -7,8 +7,6 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 from fairseq import models
 from fairseq.tasks import FairseqTask
 
-from fairseq_flexdepth.models.typed_options import named_type_mistakes
-
 _BUILT: "MutableMapping[FairseqTask, ReferenceType[Any]]" = WeakKeyDictionary()
 
 
@@ -20,8 +18,7 @@ def note_built_models() -> None:
 
     @wraps(stock)
     def build_model(cfg: Any, task: Any, *args: Any, **kwargs: Any) -> Any:
-        with named_type_mistakes(cfg):
-            model = stock(cfg, task, *args, **kwargs)
+        model = stock(cfg, task, *args, **kwargs)
         if isinstance(task, FairseqTask):
             _BUILT[task] = ref(model)
         return model

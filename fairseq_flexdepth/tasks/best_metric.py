@@ -52,7 +52,8 @@ def check_best_metric(cfg: Any, task: Any, model: Any, criterion: Any) -> None:
     of_criterion, of_task = _of_criterion(model, criterion), _of_task(task)
     if of_criterion is not None and of_task is not None:
         if metric not in (*of_criterion, *of_task, *OF_EVERY_TASK):
-            raise ValueError(f"{OPTION} {metric}: expected one of {_listed([*of_criterion, *of_task])}{_advice(metric)}")
+            there = _listed([*of_criterion, *of_task])
+            raise ValueError(f"{OPTION} {metric}: expected one of {there}{_advice(metric)}")
     elif OF_A_PAIR.fullmatch(metric) and metric not in (of_criterion or ()):
         there = "this criterion logs no losses of depth pairs" if of_criterion is None else _listed(of_criterion)
         raise ValueError(f"{OPTION} {metric}: there is no such depth pair: {there}")

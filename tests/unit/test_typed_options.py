@@ -1,6 +1,6 @@
 """Options as YAML files hold them: numbers and lists where text is expected, and nothing at all."""
 
-from typing import Any, Dict
+from typing import Any
 
 import pytest
 from fairseq import criterions, models, tasks
@@ -49,10 +49,11 @@ def test_criterions(criterion: str, option: str, value: Any, given: str) -> None
         criterions.build_criterion(cfg, tiny.task())
 
 
-@pytest.mark.parametrize("options", [{"depth_selector": ["a"]}, {"enc_layers": [1]}, {"subnetworks": ["left"]}], ids=str)
-def test_tasks(options: Dict[str, Any]) -> None:
-    (option, _), = options.items()
-    cfg = OmegaConf.create({"_name": "translation_flexdepth", "data": "nowhere", **options})
+@pytest.mark.parametrize(
+    ("option", "value"), [("depth_selector", ["a"]), ("enc_layers", [1]), ("subnetworks", ["left"])]
+)
+def test_tasks(option: str, value: Any) -> None:
+    cfg = OmegaConf.create({"_name": "translation_flexdepth", "data": "nowhere", option: value})
     with pytest.raises(ValueError, match=f"^--{option.replace('_', '-')} .*{WRITE}"):
         tasks.setup_task(cfg)
 
