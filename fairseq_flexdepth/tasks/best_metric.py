@@ -53,7 +53,7 @@ def check_best_metric(cfg: Any, task: Any, model: Any, criterion: Any) -> None:
     if of_criterion is not None and of_task is not None:
         if metric not in (*of_criterion, *of_task, *OF_EVERY_TASK):
             there = _listed([*of_criterion, *of_task])
-            raise ValueError(f"{OPTION} {metric}: expected one of {there}{_advice(metric)}")
+            raise ValueError(f"{OPTION} {metric}: expected one of {there}{_advice(metric, task, criterion)}")
     elif OF_A_PAIR.fullmatch(metric) and metric not in (of_criterion or ()):
         there = "this criterion logs no losses of depth pairs" if of_criterion is None else _listed(of_criterion)
         raise ValueError(f"{OPTION} {metric}: there is no such depth pair: {there}")
@@ -98,6 +98,9 @@ def _listed(names: List[str]) -> str:
     return ", ".join(others)
 
 
-def _advice(metric: str) -> str:
-    advice = {"bleu": "--eval-bleu logs bleu", "accuracy": "--report-accuracy logs accuracy"}
-    return f"; {advice[metric]}" if metric in advice else ""
+def _advice(metric: str, task: Any, criterion: Any) -> str:
+    if metric == "bleu" and isinstance(task, TranslationTask):
+        return "; --eval-bleu logs bleu"
+    if metric == "accuracy" and type(criterion) is LabelSmoothedCrossEntropyCriterion:
+        return "; --report-accuracy logs accuracy"
+    return ""
