@@ -1,5 +1,6 @@
 """What the distillation criterions have in common: a teacher, and students of one depth or of many."""
 
+import inspect
 import math
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -93,6 +94,7 @@ class DistillationCriterion(TiedMultiCrossEntropyCriterion):
         """
         if not isinstance(model, FairseqEncoderDecoderModel):
             raise ValueError(f"--criterion {self.name}: expected an encoder-decoder, given {type(model).__name__}")
+        _check_call(model, self.name)
         if hasattr(model, "depth_space"):
             super().check_model(model)
         else:
@@ -108,6 +110,11 @@ class DistillationCriterion(TiedMultiCrossEntropyCriterion):
         if self.teacher is not None:
             for teacher in self.teacher.models:
                 _check_positions(model, teacher)
+
+    def metric_names(self, model: Any) -> List[str]:
+        """What validation of *model* logs, a depth pair each last."""
+        taught = ["kd_loss"] if self.mixture.soft > 0 else []
+        return [*taught, *(["kd_dropped"] if taught and self.cfg.kd_topk else []), *super().metric_names(model)]
 
     def lesson(self, model: Any, sample: Dict[str, Any], sides: Sequence[str] = ()) -> Optional[Lesson]:
         """What the teacher says about the batch, and of these sides what its layers gave out."""
@@ -179,6 +186,17 @@ class DistillationCriterion(TiedMultiCrossEntropyCriterion):
         for key, unit in (("kd_loss", math.log(2)), ("layer_loss", 1.0), ("kd_dropped", 1.0)):
             if key in sums:
                 metrics.log_scalar(key, mean(sums[key], tokens) / unit, tokens, round=4)
+
+
+def _check_call(model: Any, criterion: str) -> None:
+    """Look whether a batch of source and target tokens is all that *model* takes."""
+    try:
+        inspect.signature(model.forward).bind(src_tokens=None, src_lengths=None, prev_output_tokens=None)
+    except TypeError as error:
+        raise ValueError(
+            f"--criterion {criterion}: expected a model of source and target tokens alone, given "
+            f"{type(model).__name__}: {error}"
+        ) from error
 
 
 def _check_positions(student: Any, teacher: Any) -> None:

@@ -62,6 +62,11 @@ class LayerDistillationCriterion(DistillationCriterion):
             )
         if cfg.accumulate_depths:
             raise ValueError(f"--accumulate-depths: cannot be combined with --criterion {self.name}; leave it out")
+        if getattr(task, "source_dictionary", None) is None:
+            raise ValueError(
+                f"--criterion {self.name}: expected a task with source words, given {type(task).__name__}; --criterion "
+                "word_kd takes any source"
+            )
         super().__init__(task, cfg)
         self.source_padding = task.source_dictionary.pad()
         self.fusions = nn.ModuleDict()
@@ -103,6 +108,10 @@ class LayerDistillationCriterion(DistillationCriterion):
                 self.fusions[f"{side}_{position}"] = self.build_fusion(own_width, teacher_width, len(others))
         avoid_encoder_fast_path(model.encoder.layers.children())  # it would swap axes in validation
 
+    def metric_names(self, model: Any) -> List[str]:
+        """What validation of *model* logs, a depth pair each last."""
+        return [*(["layer_loss"] if self.mappings else []), *super().metric_names(model)]
+
     def forward(
         self, model: Any, sample: Dict[str, Any], reduce: bool = True
     ) -> Tuple[Tensor, int, Dict[str, Any]]:
@@ -111,13 +120,10 @@ class LayerDistillationCriterion(DistillationCriterion):
         ``fairseq-validate`` has no fusions to load: there L_layer is left out.
 
         Raises:
-            ValueError: a task of fairseq's, which never showed the model to :meth:`check_model`.
+            ValueError: :meth:`check_model` was never called; every task of fairseq has it called.
         """
         if self.teacher is not None and not self.mappings:
-            raise ValueError(
-                f"--criterion {self.name}: expected --task translation, given a {type(self.task).__name__}, which does "
-                "not map the layers before training"
-            )
+            raise ValueError(f"--criterion {self.name}: its layers are not mapped; call check_model(model) first")
         self.fitted = self.fitted or model.training
         compares = self.fitted or not list(self.fusions.parameters())
         sides = tuple(self.mappings) if compares else ()

@@ -99,6 +99,10 @@ class DepthSelectionCriterion(FairseqCriterion):
             "weighted_decisions": squared * best.sum() + predicted.sum(),
         }
 
+    def metric_names(self, model: Any) -> List[str]:
+        """What validation logs."""
+        return ["loss", *_MEANS, *_RATIOS]
+
     @classmethod
     def reduce_metrics(cls, logging_outputs: List[Dict[str, Any]]) -> None:
         """Aggregate what data-parallel workers logged."""

@@ -16,6 +16,7 @@ from fairseq_flexdepth.compat import register_criterion
 from fairseq_flexdepth.criterions.logged_sums import logged_sums, mean
 from fairseq_flexdepth.depth.space import DepthPair, DepthSpace
 from fairseq_flexdepth.depth.weights import pair_weights, parse_depth_weights
+from fairseq_flexdepth.models.built_models import built_model
 from fairseq_flexdepth.modules.device_copies import on_device_of
 from fairseq_flexdepth.modules.token_weights import token_weights
 
@@ -63,6 +64,8 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
 
     def __init__(self, task: Any, cfg: TiedMultiCrossEntropyConfig) -> None:
         super().__init__(task)
+        if getattr(task, "target_dictionary", None) is None:
+            raise ValueError(f"--criterion {self.name}: expected a task with target words, given {type(task).__name__}")
         self.cfg = cfg
         if not 0 <= cfg.label_smoothing <= 1:
             raise ValueError(f"--label-smoothing {cfg.label_smoothing}: expected a number from 0 to 1")
@@ -76,7 +79,15 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
 
     @classmethod
     def build_criterion(cls, cfg: TiedMultiCrossEntropyConfig, task: Any) -> "TiedMultiCrossEntropyCriterion":
-        return cls(task, cfg)
+        """The criterion, once it has looked at the model that *task* has built.
+
+        Raises:
+            ValueError: the options are wrong, or do not fit the model.
+        """
+        criterion, model = cls(task, cfg), built_model(task)
+        if model is not None:
+            criterion.check_model(model)
+        return criterion
 
     def forward(
         self, model: Any, sample: Dict[str, Any], reduce: bool = True
@@ -203,6 +214,11 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
                 raise ValueError(
                     f"--depth-weights {self.cfg.depth_weights}: expected weights above 0 where depths are sampled"
                 )
+
+    def metric_names(self, model: Any) -> List[str]:
+        """What validation of *model* logs, a depth pair each last."""
+        space = getattr(model, "depth_space", None)
+        return ["loss", "nll_loss", "ppl", *(map(pair_key, space.pairs) if space is not None else ())]
 
     def _draw(self, space: DepthSpace, update: int) -> DepthSpace:
         return space.sample(self.cfg.sample_encoder_depths, self.cfg.sample_decoder_depths, self.cfg.seed, update)

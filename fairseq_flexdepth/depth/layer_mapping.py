@@ -72,7 +72,9 @@ def _explicit(mapping: str, teacher: int, student: int, option: str) -> LayerMap
         own, colon, others = part.partition(":")
         numbers = [own, *others.split("+")]
         if not colon or not all(number.strip().isdecimal() for number in numbers):
-            raise ValueError(f"{option} {mapping}: expected {', '.join(COMBINATIONS)} or {_FORM}")
+            # YAML 1.1 takes 1:2 for 62, as minutes and seconds.
+            quotes = "; in YAML it needs quotes, which keep 1:2 from being a number" if mapping.isdecimal() else ""
+            raise ValueError(f"{option} {mapping}: expected {', '.join(COMBINATIONS)} or {_FORM}{quotes}")
         layer, *taught_by = map(int, numbers)
         if not 1 <= layer <= student:
             raise ValueError(f"{option} {mapping}: the student has layers 1 to {student}, not {layer}")

@@ -1,5 +1,6 @@
 """Trained models that a student learns from: frozen, in evaluation mode, and no part of what is trained or saved."""
 
+import copy
 import logging
 import os
 from contextlib import ExitStack
@@ -7,13 +8,14 @@ from itertools import chain
 from typing import Any, Dict, List, NamedTuple, Sequence
 
 import torch
-from fairseq import models as fairseq_models
+from fairseq import tasks
 from fairseq.data import Dictionary
 from fairseq.data.data_utils import infer_language_pair
 from fairseq.models import ARCH_MODEL_REGISTRY, MODEL_REGISTRY, FairseqEncoderDecoderModel
 from torch import Tensor, nn
 
 from fairseq_flexdepth.compat import disable_encoder_fast_path
+from fairseq_flexdepth.models.built_models import build_aside
 from fairseq_flexdepth.models.checkpoint_file import load_weights, read_checkpoint
 from fairseq_flexdepth.modules.layer_trace import LayerTrace, traced
 from fairseq_flexdepth.modules.soft_targets import SoftTargets, mean_logits, soft_targets
@@ -96,7 +98,7 @@ def _load(path: str, task: Any) -> Any:
     if model_class is None or not issubclass(model_class, FairseqEncoderDecoderModel):
         raise ValueError(f"{option}: expected an encoder-decoder, given a {cfg.model._name}")
     _check_dictionaries(option, cfg.task, weights, task)
-    model = fairseq_models.build_model(cfg.model, task)
+    model = build_aside(cfg.model, task)
     load_weights(model, weights, cfg.model, option)
     if getattr(model.decoder, "adaptive_softmax", None) is not None:
         raise ValueError(f"{option}: has an adaptive softmax; expected a teacher with a full one")
@@ -110,18 +112,42 @@ def _check_dictionaries(option: str, trained_with: Any, weights: Dict[str, Tenso
     own = [getattr(getattr(task, "cfg", None), f"{side}_lang", None) for side in ("source", "target")]
     if languages == own[::-1] and own[0] != own[1]:
         raise ValueError(f"{option}: translates from {languages[0]} to {languages[1]}, DATA from {own[0]} to {own[1]}")
+    teachers_task = _set_up(trained_with)
     sides = ("source", "encoder", task.source_dictionary), ("target", "decoder", task.target_dictionary)
     for (side, stack, dictionary), language in zip(sides, languages):
+        if dictionary is None:  # of speech
+            continue
         embeddings = weights.get(f"{stack}.embed_tokens.weight")
         if embeddings is not None and len(embeddings) != len(dictionary):
             raise ValueError(
                 f"{option}: has a {side} dictionary of {len(embeddings)} entries, DATA one of {len(dictionary)}"
             )
         file = os.path.join(folder, f"dict.{language}.txt")
-        if not os.path.isfile(file):
+        made = getattr(teachers_task, f"{side}_dictionary", None)
+        if made is not None:
+            same = made == dictionary
+        elif os.path.isfile(file):
+            same = _begins_with(dictionary, Dictionary.load(file))
+        else:
+            same = True
             logger.warning("%s: cannot tell whether its %s dictionary is DATA's: no %s", option, side, file)
-        elif Dictionary.load(file) != dictionary:
-            raise ValueError(f"{option}: was trained with another {side} dictionary than DATA's, {file}")
+        if not same:
+            origin = file if os.path.isfile(file) else f"that of {folder}"
+            raise ValueError(f"{option}: was trained with another {side} dictionary than DATA's, {origin}")
+
+
+def _set_up(trained_with: Any) -> Any:
+    """The task of these options, which may add symbols to its dictionaries; ``None`` if it needs what is gone."""
+    try:
+        return tasks.setup_task(copy.deepcopy(trained_with))  # which some tasks change
+    except Exception as error:  # of any task
+        logger.debug("the teacher's task cannot be set up: %s", error)
+        return None
+
+
+def _begins_with(dictionary: Dictionary, file: Dictionary) -> bool:
+    """Whether *dictionary* is that of a *file* and, behind it, the symbols that a task adds."""
+    return list(dictionary.symbols[: len(file)]) == list(file.symbols)
 
 
 def _languages(trained_with: Any, folder: str) -> List[Any]:

@@ -16,6 +16,7 @@ from fairseq_flexdepth.decoding.selective import SelectiveDecoding
 from fairseq_flexdepth.depth.space import written_pair
 from fairseq_flexdepth.modules.mixed_precision import loss_scale, refresh_fp32_copies
 from fairseq_flexdepth.modules.pruned_weights import PrunedWeights
+from fairseq_flexdepth.tasks.bleu_options import check_bleu_options
 from fairseq_flexdepth.tasks.resuming import portable
 from fairseq_flexdepth.tasks.sentence_weights import WeightedSentences, weights_file
 from fairseq_flexdepth.tasks.translation_config import FlexDepthTranslationConfig
@@ -95,14 +96,16 @@ class FlexDepthTranslationTask(TranslationTask):
         """Build the model and set its depth; in training ``--subnetworks`` is the model's own.
 
         Raises:
-            ValueError: a depth is asked for that the model does not support, ``--keep-pruned`` of shards, or a
-                ``--depth-selector`` that does not fit.
+            ValueError: a depth is asked for that the model does not support, ``--keep-pruned`` of shards, a
+                ``--depth-selector`` that does not fit, or an option of ``--eval-bleu`` that is wrong.
         """
         if self.cfg.keep_pruned and getattr(cfg, "ddp_backend", None) == "fully_sharded":
             raise ValueError(
                 "--keep-pruned: does not find the zeros of --ddp-backend fully_sharded's shards; "
                 "use --ddp-backend legacy_ddp"
             )
+        if self.cfg.eval_bleu and not from_checkpoint:
+            check_bleu_options(self.cfg)
         self.latest_model = None  # --eval-bleu builds a generator now, of a depth that is yet to be chosen
         model = super().build_model(cfg, from_checkpoint)
         choose_depth(model, self.cfg.enc_layers, self.cfg.dec_layers, self.cfg.subnetworks)
@@ -125,7 +128,7 @@ class FlexDepthTranslationTask(TranslationTask):
         self.decoding_models = [*self.decoding_models, model]
 
     def build_criterion(self, *args: Any, **kwargs: Any) -> Any:
-        """As fairseq's, once the model is built; a criterion with a ``check_model`` looks at it.
+        """As fairseq's, once the model is built; our criterions look at it.
 
         Raises:
             ValueError: the criterion's options do not fit the model, or ``--depth-selector`` is given.
@@ -137,8 +140,6 @@ class FlexDepthTranslationTask(TranslationTask):
             )
         criterion = super().build_criterion(*args, **kwargs)
         self.weighs_sentences = getattr(criterion, "weighs_sentences", False)
-        if hasattr(criterion, "check_model") and self.latest_model is not None:
-            criterion.check_model(self.latest_model)
         return criterion
 
     def train_step(

@@ -55,6 +55,24 @@ TRAINING = [
     ("--criterion ckd --ckd-fusion x", f"{PARSER} --ckd-fusion: {NO_CHOICE}"),
     ("--criterion ckd --accumulate-depths", "--accumulate-depths: cannot be combined with --criterion ckd; leave it"),
     ("--task depth_selection", "--source-lang: needed where DATA has not one dictionary"),
+    ("--best-checkpoint-metric nll_e3d3", "--best-checkpoint-metric nll_e3d3: expected one of loss, nll_loss"),
+    (
+        "--criterion cross_entropy --best-checkpoint-metric bleu",
+        "--best-checkpoint-metric bleu: expected one of loss, ppl; --eval-bleu logs bleu",
+    ),
+    ("--eval-bleu --eval-bleu-args {beam:4}", "--eval-bleu-args {beam:4}: expected a JSON object, such as {"),
+]  # fmt: skip
+
+STOCK = "--arch transformer_tiny"
+OF_OTHERS = [
+    ("translation_multi_simple_epoch", STOCK, "expected a model of many depths, such as --arch"),
+    ("translation_lev", STOCK, "expected a model of many depths, such as --arch"),
+    ("translation_lev", "--arch nonautoregressive_transformer --criterion word_kd --kd-alpha 0", "expected a model of"),
+    ("multilingual_translation", "--arch multilingual_transformer --criterion word_kd --kd-alpha 0", "expected an enc"),
+    ("translation_multi_simple_epoch", "--accumulate-depths", "--accumulate-depths: expected --task translation, giv"),
+    ("translation_multi_simple_epoch", "--depth-weights 1", "--depth-weights 1: expected 3 rows separated by ';'"),
+    ("translation_multi_simple_epoch", "--best-checkpoint-metric nll_e4d1", "--best-checkpoint-metric nll_e4d1: exp"),
+    ("translation_lev", "--best-checkpoint-metric bleu", "--best-checkpoint-metric bleu: expected one of"),
 ]  # fmt: skip
 
 
@@ -62,6 +80,16 @@ TRAINING = [
 def test_fairseq_train(options: str, message: str, data: Path, tmp_path: Path) -> None:
     line = training(data, tmp_path, *options.split())
     assert line.startswith(message if message.startswith(PARSER) else f"ValueError: {message}")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("task", "options", "message"), OF_OTHERS)
+def test_other_tasks(task: str, options: str, message: str, data: Path, tmp_path: Path) -> None:
+    """Before any update: no crash.pt is left behind."""
+    languages = ("--lang-pairs", "src-tgt") if task.startswith(("multi", "translation_multi")) else ()
+    line = training(data, tmp_path, "--task", task, *languages, *options.split())
+    assert line.startswith(f"ValueError: {message if message.startswith('--') else '--criterion '}")
+    assert message in line
     assert not list(tmp_path.iterdir())
 
 

@@ -51,6 +51,21 @@ def test_a_ckd_student_resumes_exactly_and_decodes_alone(data: Path, teacher: Pa
         teacher.with_suffix(".gone").rename(teacher)
 
 
+def test_a_student_of_a_task_that_adds_language_symbols(data: Path, tmp_path: Path) -> None:
+    task = ("--task", "translation_multi_simple_epoch", "--lang-pairs", "src-tgt", "--encoder-langtok", "src")
+    teacher = tmp_path / "teacher" / "checkpoint_last.pt"
+    cli.train(data, teacher.parent, *task, "--max-update", 1)
+    log = cli.train(data, tmp_path / "student", *STUDENT, *task, *CKD, "--teacher-path", teacher, "--max-update", 2)
+    assert '"layer_loss": ' in log
+    validated = cli.run(
+        "fairseq-validate", data, "--user-dir", cli.PLUGIN, *task, "--cpu", "--num-workers", 0, "--max-tokens", 200,
+        "--path", tmp_path / "student" / "checkpoint_last.pt",
+    )  # fmt: skip
+    assert "kd_loss" in validated
+    log = cli.train(data, tmp_path / "other", *STUDENT, *CKD, "--teacher-path", teacher, fails=True)
+    assert f"ValueError: --teacher-path {teacher}: has a source dictionary of 18 entries, DATA one of 16" in log
+
+
 def test_two_ranks_that_resume_are_one_process(data: Path, teacher: Path, tmp_path: Path) -> None:
     """Also with depths drawn, so that a fusion is left out of some updates."""
     options = (

@@ -182,6 +182,9 @@ checkpoint: {{save_dir: {tmp_path}, no_epoch_checkpoints: true}}
 hydra: {{run: {{dir: {tmp_path}/hydra}}}}
 """
     )
-    cli.run("fairseq-hydra-train", "--config-dir", tmp_path, "--config-name", "tied_multi", HYDRA_FULL_ERROR="1")
+    command = ("fairseq-hydra-train", "--config-dir", tmp_path, "--config-name", "tied_multi")
+    listed = cli.run(*command, "model.encoder_depths=[1,2]", HYDRA_FULL_ERROR="1", fails=True).splitlines()[-1]
+    assert listed.startswith("ValueError: --encoder-depths [1, 2]: ")
+    cli.run(*command, HYDRA_FULL_ERROR="1")
     assert fairseq_flexdepth.load(str(tmp_path / "checkpoint_last.pt")).depths == [(1, 1), (1, 2), (2, 1), (2, 2)]
     assert len(cli.hypotheses(cli.generate(data, tmp_path / "checkpoint_last.pt", "--enc-layers", 1))) == 20

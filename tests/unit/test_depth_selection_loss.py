@@ -190,6 +190,7 @@ def test_what_is_logged_of_the_paper_s_selector() -> None:
     logits = torch.tensor([[3.0, -1.0, 2.0, -1.0], [-1.0, -2.0, -1.0, -1.0], [-1.0, 0.5, -1.0, 0.4]])
     criterion = paper(beta=2.0, threshold=0.5)
     shown = reduced(criterion, [criterion(Fixed(logits), batch(Task(SCORES).labels, [0, 1, 2]))[2]])
+    assert set(shown) == set(criterion.metric_names(None))
     # predicted: (1, 1) and (2, 1); nothing, so that (2, 2) is chosen; (1, 2) and (2, 2)
     assert shown["precision"] == pytest.approx(2 / 4)
     assert shown["recall"] == pytest.approx(2 / 4)

@@ -325,11 +325,11 @@ def test_layerdrop_in_a_student_leaves_the_mapping_alone(name: str, monkeypatch:
     assert list(tested.mappings["encoder"]) == [1, 2]
 
 
-def test_a_task_that_does_not_map_the_layers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_was_never_looked_at_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     model = student()
     tested = criterion("ckd", monkeypatch, model, teacher())
-    tested.mappings = {}  # as in a task that never calls check_model
-    with pytest.raises(ValueError, match="--criterion ckd: expected --task translation, given a SimpleNamespace"):
+    tested.mappings = {}  # as before check_model
+    with pytest.raises(ValueError, match=r"--criterion ckd: its layers are not mapped; call check_model"):
         tested(model, SAMPLE)
 
 

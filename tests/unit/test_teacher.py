@@ -2,10 +2,11 @@
 
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
+from typing import Any, Dict
 
 import pytest
 import torch
+from fairseq import tasks
 from fairseq.data import Dictionary
 from fairseq.dataclass.configs import FairseqConfig
 from omegaconf import OmegaConf
@@ -21,7 +22,8 @@ def save(model: Any, path: Path, name: str = "transformer", **task: Any) -> Path
     options = vars(tiny.options())
     cfg = OmegaConf.to_container(OmegaConf.structured(FairseqConfig), enum_to_str=True)
     cfg["model"] = {"_name": name, "min_params_to_wrap": 1, **options}
-    cfg["task"] = {"_name": "translation", "data": "nowhere", **task}
+    legacy = "task" in task
+    cfg["task"] = Namespace(**task) if legacy else {"_name": "translation", "data": "nowhere", **task}
     history = {"criterion_name": "", "lr_scheduler_state": {}, "num_updates": 1}
     state = {"args": None, "cfg": cfg, "model": model.state_dict(), "optimizer_history": [history], "extra_state": {}}
     torch.save(state, str(path))
@@ -94,6 +96,39 @@ def test_other_dictionaries_are_refused(tmp_path: Path) -> None:
         load_teacher(str(path), student_task())
     tiny.dictionary(17).save(str(tmp_path / "dict.de.txt"))
     assert len(load_teacher(str(path), student_task()).models) == 1
+
+
+def of_pretrained_bart(folder: Path, langs: str) -> Dict[str, Any]:
+    """Options of a task that adds a symbol for each of *langs*, and one more, to its dictionaries."""
+    for language in ("de", "en"):
+        tiny.dictionary(17).save(str(folder / f"dict.{language}.txt"))
+    return {
+        "task": "translation_from_pretrained_bart", "data": str(folder), "source_lang": "de", "target_lang": "en",
+        "langs": langs, "prepend_bos": False, "left_pad_source": True, "left_pad_target": False,
+    }  # fmt: skip
+
+
+def test_dictionaries_are_compared_as_the_tasks_make_them(tmp_path: Path) -> None:
+    student = tasks.setup_task(Namespace(**of_pretrained_bart(tmp_path, "de,en")))
+    size = len(student.source_dictionary)
+    assert size > 17
+    model = tiny.plain_model(1, size, size)
+    same = save(model, tmp_path / "same.pt", **of_pretrained_bart(tmp_path, "de,en"))
+    assert len(load_teacher(str(same), student).models) == 1
+    other = save(model, tmp_path / "other.pt", **of_pretrained_bart(tmp_path, "en,de"))
+    with pytest.raises(ValueError, match="was trained with another source dictionary than DATA's"):
+        load_teacher(str(other), student)
+
+
+def test_symbols_that_a_task_added_are_passed_over_where_it_cannot_be_set_up(tmp_path: Path) -> None:
+    options = of_pretrained_bart(tmp_path, "de,en")
+    student = tasks.setup_task(Namespace(**options))
+    model = tiny.plain_model(1, len(student.source_dictionary), len(student.target_dictionary))
+    gone = save(model, tmp_path / "teacher.pt", **{**options, "task": "of another plugin"})
+    assert len(load_teacher(str(gone), student).models) == 1
+    (tmp_path / "dict.de.txt").write_text("other 1\n")
+    with pytest.raises(ValueError, match="was trained with another source dictionary than DATA's"):
+        load_teacher(str(gone), student)
 
 
 def test_a_teacher_of_the_other_direction_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,106 @@
+"""``--best-checkpoint-metric`` is looked at before the first update: fairseq looks it up after the first validation."""
+
+import logging
+import re
+from functools import wraps
+from typing import Any, List, Optional
+
+from fairseq.criterions.cross_entropy import CrossEntropyCriterion
+from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
+from fairseq.tasks import FairseqTask
+from fairseq.tasks.translation import TranslationTask
+from fairseq.tasks.translation_multi_simple_epoch import TranslationMultiSimpleEpochTask
+from fairseq.trainer import Trainer
+
+logger = logging.getLogger(__name__)
+
+OPTION = "--best-checkpoint-metric"
+OF_A_PAIR = re.compile(r"nll_e(\d+)d(\d+)")
+OF_EVERY_TASK = ("wps", "wpb", "bsz", "num_updates")  # fairseq's, good for no choice
+HIGHER_IS_BETTER = ("bleu", "accuracy", "quality", "precision", "recall", "f_beta")
+LOWER_IS_BETTER = ("loss", "nll_loss", "ppl", "kd_loss", "layer_loss", "cost")
+
+
+def check_before_training() -> None:
+    """Let fairseq's trainer look at the metric when it is made, which is before it loads the training data."""
+    stock = Trainer.__init__
+    if hasattr(stock, "__wrapped__"):
+        return
+
+    @wraps(stock)
+    def init(self: Any, cfg: Any, task: Any, model: Any, criterion: Any, *args: Any, **kwargs: Any) -> None:
+        if hasattr(cfg, "checkpoint") and not cfg.dataset.disable_validation:
+            check_best_metric(cfg.checkpoint, task, model, criterion)
+        stock(self, cfg, task, model, criterion, *args, **kwargs)
+
+    setattr(Trainer, "__init__", init)  # noqa: B010  (mypy takes no assignment to a method)
+
+
+def check_best_metric(cfg: Any, task: Any, model: Any, criterion: Any) -> None:
+    """Refuse a metric that validation will not log; of a criterion or a task that we do not know, what none logs.
+
+    Args:
+        cfg: the options of checkpoints.
+        task: of the training.
+        model: that is trained.
+        criterion: its own.
+
+    Raises:
+        ValueError: there is no such metric.
+    """
+    metric, highest = str(cfg.best_checkpoint_metric), bool(cfg.maximize_best_checkpoint_metric)
+    of_criterion, of_task = _of_criterion(model, criterion), _of_task(task)
+    if of_criterion is not None and of_task is not None:
+        if metric not in (*of_criterion, *of_task, *OF_EVERY_TASK):
+            there = _listed([*of_criterion, *of_task])
+            raise ValueError(f"{OPTION} {metric}: expected one of {there}{_advice(metric, task, criterion)}")
+    elif OF_A_PAIR.fullmatch(metric) and metric not in (of_criterion or ()):
+        there = "this criterion logs no losses of depth pairs" if of_criterion is None else _listed(of_criterion)
+        raise ValueError(f"{OPTION} {metric}: there is no such depth pair: {there}")
+    elif metric == "bleu" and isinstance(task, TranslationTask) and of_task == []:
+        raise ValueError(f"{OPTION} bleu: needs --eval-bleu, which logs it")
+    if metric in HIGHER_IS_BETTER and not highest:
+        logger.warning("%s %s: the lowest is kept as the best; add --maximize-best-checkpoint-metric", OPTION, metric)
+    elif highest and (metric in LOWER_IS_BETTER or OF_A_PAIR.fullmatch(metric)):
+        logger.warning("%s %s: the highest is kept; leave out --maximize-best-checkpoint-metric", OPTION, metric)
+
+
+def _of_criterion(model: Any, criterion: Any) -> Optional[List[str]]:
+    """What *criterion* logs; ``None`` where we do not know."""
+    if hasattr(criterion, "metric_names"):
+        return list(criterion.metric_names(getattr(model, "module", model)))  # fully_sharded wraps it
+    if type(criterion) is CrossEntropyCriterion:
+        return ["loss", "ppl", *(["nll_loss"] if criterion.sentence_avg else [])]
+    if type(criterion) is LabelSmoothedCrossEntropyCriterion:
+        accuracy = ["accuracy", "n_correct", "total"] if criterion.report_accuracy else []
+        return ["loss", "nll_loss", "ppl", *accuracy]
+    return None
+
+
+def _of_task(task: Any) -> Optional[List[str]]:
+    """What *task* adds; ``None`` where we do not know."""
+    if hasattr(task, "post_validate"):
+        return None
+    reduce_metrics = type(task).reduce_metrics
+    if reduce_metrics is TranslationTask.reduce_metrics:
+        return ["bleu"] if task.cfg.eval_bleu else []
+    plain = FairseqTask.reduce_metrics, TranslationMultiSimpleEpochTask.reduce_metrics
+    return [] if reduce_metrics in plain else None
+
+
+def _listed(names: List[str]) -> str:
+    """The names, those of depth pairs in short."""
+    pairs = [pair for pair in map(OF_A_PAIR.fullmatch, names) if pair]
+    others = [name for name in names if not OF_A_PAIR.fullmatch(name)]
+    if pairs:
+        n, m = (",".join(sorted({pair.group(side) for pair in pairs}, key=int)) for side in (1, 2))
+        others.append(f"nll_e<n>d<m> with n of {n} and m of {m}")
+    return ", ".join(others)
+
+
+def _advice(metric: str, task: Any, criterion: Any) -> str:
+    if metric == "bleu" and isinstance(task, TranslationTask):
+        return "; --eval-bleu logs bleu"
+    if metric == "accuracy" and type(criterion) is LabelSmoothedCrossEntropyCriterion:
+        return "; --report-accuracy logs accuracy"
+    return ""

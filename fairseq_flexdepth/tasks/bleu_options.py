@@ -1,0 +1,59 @@
+"""Options of ``--eval-bleu`` are looked at before training: fairseq needs some of them in the first validation."""
+
+import json
+from argparse import Namespace
+from dataclasses import fields
+from typing import Any, Dict
+
+from fairseq.data import encoders
+from fairseq.data.data_utils import post_process
+from fairseq.dataclass.configs import GenerationConfig
+
+from fairseq_flexdepth.models.checkpoint_file import brief
+
+
+def check_bleu_options(cfg: Any) -> None:
+    """Look at the options of ``--eval-bleu``.
+
+    Args:
+        cfg: the options of a translation task.
+
+    Raises:
+        ValueError: JSON that is none, a generation option that does not exist, a tokeniser that cannot be made, or an
+            unknown ``--eval-bleu-remove-bpe``.
+    """
+    known = {option.name for option in fields(GenerationConfig)} - {"_name"}
+    for name in _json_object("--eval-bleu-args", cfg.eval_bleu_args):
+        if name not in known:
+            raise ValueError(
+                f"--eval-bleu-args {cfg.eval_bleu_args}: fairseq-generate has no such option: {name}; expected names "
+                "such as beam, lenpen, max_len_a, max_len_b"
+            )
+    arguments = _json_object("--eval-bleu-detok-args", cfg.eval_bleu_detok_args)
+    tokenisers = ", ".join(sorted(encoders.TOKENIZER_REGISTRY))
+    if cfg.eval_bleu_detok not in encoders.TOKENIZER_REGISTRY:
+        raise ValueError(f"--eval-bleu-detok {cfg.eval_bleu_detok}: expected one of {tokenisers}")
+    try:
+        encoders.build_tokenizer(Namespace(tokenizer=cfg.eval_bleu_detok, **arguments))
+    except Exception as error:  # of whatever makes the tokeniser
+        raise ValueError(
+            f"--eval-bleu-detok {cfg.eval_bleu_detok}: cannot be made with --eval-bleu-detok-args "
+            f"{cfg.eval_bleu_detok_args}: {brief(error)}"
+        ) from error
+    try:
+        post_process("", cfg.eval_bleu_remove_bpe)
+    except NotImplementedError as error:
+        raise ValueError(
+            f"--eval-bleu-remove-bpe {cfg.eval_bleu_remove_bpe}: expected no value, or a form of subwords that "
+            "fairseq knows, such as sentencepiece, subword_nmt, wordpiece"
+        ) from error
+
+
+def _json_object(option: str, text: Any) -> Dict[str, Any]:
+    try:
+        value = json.loads(str(text))
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise ValueError(f'{option} {text}: expected a JSON object, such as {{"beam": 4}}')
+    return value
