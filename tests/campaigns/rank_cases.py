@@ -17,7 +17,7 @@ Case = Callable[[Path], List[Any]]
 
 
 def unused_layers(inputs: Inputs) -> Dict[str, Case]:
-    """Trainings whose updates do not use all layers; ranks draw the same ones, one process in their place draws others."""
+    """Trainings whose updates leave layers unused, the same ones on all ranks but others in one process."""
     dropped = ("--encoder-layerdrop", 0.2, "--decoder-layerdrop", 0.5)
     fewer = ("--encoder-depths", "1,2", "--decoder-depths", "1")
     taught = ("--teacher-path", inputs.teacher, "--ckd-mapping", "1:1+2,2:2+3,3:3", *dropped)
