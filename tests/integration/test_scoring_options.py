@@ -1,14 +1,17 @@
-"""``--scoring sacrebleu`` and ``--diverse-beam-groups`` in sweep, oracle and distill, against fairseq-generate."""
+"""``--scoring sacrebleu``, ``--diverse-beam-groups`` and ``--retain-dropout`` in sweep and oracle."""
 
 import json
 from pathlib import Path
-from typing import Any, List, Tuple
+from typing import Any, Sequence, Tuple
 
 import pytest
 from sacrebleu.metrics import BLEU
 
+from fairseq_flexdepth.cli.fairseq_options import parse_generation_options
 from fairseq_flexdepth.cli.main import main
 from fairseq_flexdepth.decoding.depth_labels import load_labels
+from fairseq_flexdepth.decoding.every_depth import EveryDepth
+from fairseq_flexdepth.decoding.split import Split
 from tests.integration import cli
 
 DECODING = ("--cpu", "--beam", 3, "--max-len-b", 10, "--num-workers", 0, "--no-progress-bar")
@@ -34,7 +37,7 @@ def chinese(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def printed(output: str) -> Tuple[float, List[str]]:
+def printed(output: str) -> Tuple[float, Sequence[str]]:
     """The BLEU that fairseq-generate prints, and its detokenised translations in the order of the data."""
     lines = output.splitlines()
     (bleu,) = [line for line in lines if line.startswith("Generate test with beam=3: BLEU")]
@@ -102,10 +105,13 @@ def test_diverse_beam_search_takes_a_sentence_as_if_it_were_alone(
     assert sum("zh does not write; use --scoring sacrebleu" in line for line in caplog.messages) == 2
 
 
-def test_retained_dropout_is_that_of_the_seed(data: Path, checkpoint: Path, tmp_path: Path) -> None:
-    given = (data, "--path", checkpoint, "--retain-dropout", "--depths", "1-1,3-2", "--output")
-    for name in ("first", "second"):
-        ours("sweep", *given, tmp_path / name)
-    ours("sweep", *given, tmp_path / "other", "--seed", 7)
-    texts = [(tmp_path / name / "e3d2.txt").read_text() for name in ("first", "second", "other")]
-    assert texts[0] == texts[1] != texts[2]
+def test_retained_dropout_depends_on_the_batch_and_the_seed_alone(data: Path, teacher: Path) -> None:
+    def decoded(seed: int, numbers: Sequence[int]) -> Any:
+        """The last of the batches *numbers* at every pair, decoded in a row as after an interruption."""
+        given = (data, "--path", teacher, "--batch-size", 4, "--retain-dropout", "--seed", seed, *DECODING)
+        given += ("--model-overrides", "{'dropout': 0.5}")
+        split = Split(parse_generation_options([str(word) for word in given]))
+        every_depth, batches = EveryDepth(split), split.batches()
+        return [{p: d.texts for p, d in every_depth.decode(n, batches[n]).items()} for n in numbers][-1]
+
+    assert decoded(1, (0, 1)) == decoded(1, (1,)) != decoded(2, (1,))
