@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     with quiet():
-        config = parse_generation_options(["--gen-subset", "train", *args.fairseq_options])
+        config = parse_generation_options(["--gen-subset", "train", *args.fairseq_options], NAME)
         _check(args, config)
         message = _distill(args, config)
     print(message)
@@ -64,27 +64,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace, config: "DictConfig") -> None:
-    from fairseq_flexdepth.decoding.split import TASKS
-
     if args.max_length is not None and args.max_length < 1:
         raise ValueError(f"--max-length {args.max_length}: expected 1 or more")
     if args.max_ratio is not None and not args.max_ratio >= 1:
         raise ValueError(f"--max-ratio {args.max_ratio:g}: expected 1 or more")
     check_shard_options(config)
-    if config.task._name not in TASKS:
-        raise ValueError(f"--task {config.task._name}: expected {' or '.join(TASKS)}")
     check_one_directory(config, "distill")
     generation = config.generation
     if generation.nbest not in (1, generation.beam):
         raise ValueError(f"--nbest {generation.nbest}: expected --beam's {generation.beam}; all hypotheses are used")
-    refused = {
-        "--replace-unk": generation.replace_unk,
-        "--score-reference": generation.score_reference,
-        "--constraints": generation.constraints,
-    }
-    for option, value in refused.items():
-        if value not in (None, False):
-            raise ValueError(f"{option}: not supported by distill; leave it out")
+    if config.scoring is not None and args.select != "sentence-bleu":
+        raise ValueError(f"--scoring {config.scoring._name}: expected --select sentence-bleu, which alone scores")
     check_file("--dest", args.dest)
     args.dest = os.path.realpath(args.dest)  # what a link points to is replaced, not the link
     _check_destination(args.dest, args.overwrite)
@@ -109,6 +99,8 @@ def _distill(args: argparse.Namespace, config: "DictConfig") -> str:
     paths = shard_paths(f"{args.dest.rstrip(os.sep)}.work", shards, must_exist=args.merge)
     split = Split(config, combine=_combined(config))
     check_other_splits(split, _combined(config))
+    if args.select == "sentence-bleu":
+        split.warn_of_bleu()
     unknown = split.task.target_dictionary.unk() if args.drop_unknown else None
     distiller = Distiller(split, args.select, Filters(args.max_length, args.max_ratio, unknown))
     # A reference that is too long for the teacher is no reason to drop its source.

@@ -15,6 +15,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterator, List, NoReturn, Sequence, Tuple
 
+from fairseq_flexdepth.cli.decoding_options import check_task, check_values, composed, refuse_options
+
 if TYPE_CHECKING:
     from omegaconf import DictConfig
     from torch import nn
@@ -120,30 +122,28 @@ def parse_training_options(arguments: Sequence[str], data: str) -> argparse.Name
     return args
 
 
-def parse_generation_options(arguments: Sequence[str]) -> "DictConfig":
-    """The options of fairseq-generate, parsed by its own parser.
+def parse_generation_options(arguments: Sequence[str], command: str = "sweep") -> "DictConfig":
+    """The options of fairseq-generate that *command* is given, parsed by fairseq's own parser.
 
     Raises:
-        ValueError: fairseq refuses the options, or there is no ``--path`` or no DATA.
+        ValueError: fairseq or *command* refuses the options, or there is no ``--path`` or no DATA.
     """
     rest, user_dirs = split_user_dirs(arguments)
     import_plugin(user_dirs)
     from fairseq import options
-    from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
     with _program("fairseq-generate"):
         parser = options.get_generation_parser()
         parser.error = _refuse  # type: ignore[method-assign]
+        parser.set_defaults(scoring=None)  # fairseq's default, bleu, counts tokens, and ours does not
+        check_task(parser.parse_known_args(rest)[0].task)  # before other tasks add options of their own
         args = options.parse_args_and_arch(parser, list(rest))
+        refuse_options(parser, parser.parse_args(rest), command)  # as typed: fairseq lets --bf16 set --tpu, too
     if args.path is None:
         raise ValueError("--path: required, the checkpoint to decode with")
     check_paths([args.path])
-    if not os.path.isdir(args.data.split(os.pathsep)[0]):
-        raise ValueError(f"DATA {args.data}: no such directory")
-    for option in ("beam", "nbest", "required_batch_size_multiple"):
-        if getattr(args, option) < 1:
-            raise ValueError(f"--{option.replace('_', '-')} {getattr(args, option)}: expected 1 or more")
-    return convert_namespace_to_omegaconf(args)
+    check_values(args)
+    return composed(args)
 
 
 def check_paths(paths: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ Sub-commands import torch, fairseq and matplotlib inside ``run``: starting up ta
 
 import argparse
 import sys
+import traceback
 from typing import NoReturn, Optional, Protocol, Sequence, Tuple
 
 from fairseq_flexdepth import __version__
@@ -46,12 +47,18 @@ def build_parser() -> argparse.ArgumentParser:
     for command in COMMANDS:
         sub_parser = commands.add_parser(command.NAME, help=command.HELP, description=command.HELP, allow_abbrev=False)
         command.add_arguments(sub_parser)
+        sub_parser.add_argument("--traceback", action="store_true", help="show where an error was raised")
         sub_parser.set_defaults(run=command.run)
     return parser
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Run one sub-command; the exit status is 2 for a user's mistake, which is reported in one line."""
+    """Run one sub-command.
+
+    Returns:
+        The exit status: 2 for a user's mistake, 1 for any other error. Both are reported in one line, after the
+        traceback if ``--traceback`` asks for it.
+    """
     args, unknown = build_parser().parse_known_args(argv)
     try:
         if hasattr(args, "fairseq_options"):
@@ -62,16 +69,26 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except OSError as error:
         # A full disk's error names no file: then it is where the results go.
         place = error.filename2 or error.filename or getattr(args, "dest", None) or getattr(args, "output", None)
-        return _report(args.command, f"{place}: {error.strerror}" if error.strerror and place else str(error), 2)
+        return _report(args, f"{place}: {error.strerror}" if error.strerror and place else str(error), 2)
     except ValueError as error:
-        return _report(args.command, str(error), 2)
+        return _report(args, str(error), 2)
     except ImportError as error:
-        return _report(args.command, f"{error}; fairseq-flexdepth doctor says what is missing", 1)
+        return _report(args, f"{error}; fairseq-flexdepth doctor says what is missing", 1)
+    except Exception as error:  # fairseq's, torch's or a mistake of ours
+        return _report(args, f"{_named(error)}; --traceback shows where", 1)
 
 
-def _report(command: str, message: str, status: int) -> int:
-    print(f"{PROGRAM} {command}: error: {' '.join(message.split())}", file=sys.stderr)
+def _report(args: argparse.Namespace, message: str, status: int) -> int:
+    if args.traceback:
+        traceback.print_exc()
+    print(f"{PROGRAM} {args.command}: error: {' '.join(message.split())}", file=sys.stderr)
     return status
+
+
+def _named(error: Exception) -> str:
+    """The error's type and the first line of what it says."""
+    lines = str(error).strip().splitlines()
+    return ": ".join([type(error).__name__, *lines[:1]])
 
 
 if __name__ == "__main__":

@@ -54,31 +54,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     with quiet():
-        config = parse_generation_options(
-            [*(["--path", args.path[0]] if args.path else []), *args.fairseq_options]
-        )
+        given = [*(["--path", args.path[0]] if args.path else []), *args.fairseq_options]
+        config = parse_generation_options(given, NAME)
         check_paths(args.path)
         check_shard_options(config)
         check_one_directory(config, "decode")
         check_folder("--output", args.output)
-        _check_generation(config)
         report = _judge(args, config)
     if report is not None:
         print(report)
     return 0
-
-
-def _check_generation(config: "DictConfig") -> None:
-    refused = {
-        "--enc-layers": config.task.get("enc_layers"),
-        "--dec-layers": config.task.get("dec_layers"),
-        "--depth-selector": config.task.get("depth_selector"),
-        "--score-reference": config.generation.score_reference,
-        "--constraints": config.generation.constraints,
-    }
-    for option, value in refused.items():
-        if value not in (None, False):
-            raise ValueError(f"{option}: oracle decodes at every depth without it; leave it out")
 
 
 def _judge(args: argparse.Namespace, config: "DictConfig") -> Optional[str]:
@@ -95,6 +80,7 @@ def _judge(args: argparse.Namespace, config: "DictConfig") -> Optional[str]:
     work = os.path.join(args.output, f"{name}.work")
     paths = shard_paths(work, shards, must_exist=args.merge)
     split = Split(config, paths=args.path)
+    split.warn_of_bleu()
     _check_dictionary(args.output, split)
     oracle = Oracle(split, args.metric)
     batches = split.batches()

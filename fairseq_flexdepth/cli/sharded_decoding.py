@@ -4,6 +4,8 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Sequence
 
+from fairseq_flexdepth.cli.decoding_options import hides_progress
+
 if TYPE_CHECKING:
     import argparse
 
@@ -80,7 +82,7 @@ def finished_shards(
         for number in numbers
     ]
     if not args.merge:
-        _decode(files[0], batches, decode)
+        _decode(files[0], batches, decode, hides_progress(config))
         if len(paths) > 1:
             return []
     unfinished = [f"{file.path} ({file.done} of {len(file.batches)} batches)" for file in files if file.remaining]
@@ -102,13 +104,15 @@ def remove_shards(paths: Sequence[str]) -> None:
         os.rmdir(os.path.dirname(paths[0]))
 
 
-def _decode(shard: "ShardFile", batches: Batches, decode: Callable[[int, Sequence[int]], List[Any]]) -> None:
+def _decode(
+    shard: "ShardFile", batches: Batches, decode: Callable[[int, Sequence[int]], List[Any]], hidden: bool
+) -> None:
     """Decode the shard's remaining batches."""
     from tqdm import tqdm
 
     sentences = sum(len(batches[number]) for number in shard.batches)
     finished = sum(len(batches[number]) for number in shard.batches[: shard.done])
-    with tqdm(total=sentences, initial=finished, desc="decoding", unit="sentence") as progress:
+    with tqdm(total=sentences, initial=finished, desc="decoding", unit="sentence", disable=hidden) as progress:
         for number in shard.remaining:
             shard.append(decode(number, batches[number]))
             progress.update(len(batches[number]))

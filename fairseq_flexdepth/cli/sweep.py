@@ -6,6 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 
+from fairseq_flexdepth.cli.decoding_options import hides_progress
 from fairseq_flexdepth.cli.fairseq_options import check_one_directory, check_paths, parse_generation_options, quiet
 from fairseq_flexdepth.cli.files import check_folder
 from fairseq_flexdepth.depth.space import DepthPair, parse_pairs
@@ -59,7 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     with quiet():
-        config = parse_generation_options([*(["--path", args.path[0]] if args.path else []), *args.fairseq_options])
+        given = [*(["--path", args.path[0]] if args.path else []), *args.fairseq_options]
+        config = parse_generation_options(given, NAME)
         check_paths(args.path)
         depths = _check(args, config)
         rows, summary = _sweep(args, config, depths)
@@ -76,16 +78,6 @@ def _check(args: argparse.Namespace, config: "DictConfig") -> Optional[List[Dept
         raise ValueError(f"--repeat {args.repeat}: expected 1 or more")
     if args.budget is not None and not 0 < args.budget <= 1:
         raise ValueError(f"--budget {args.budget:g}: expected a share of the deepest's time, above 0 and at most 1")
-    refused = {
-        "--depth-selector": config.task.get("depth_selector"),
-        "--score-reference": config.generation.score_reference,
-        "--constraints": config.generation.constraints,
-    }
-    for option, value in refused.items():
-        if value not in (None, False):
-            raise ValueError(f"{option}: sweep decodes at every depth; leave it out")
-    if config.dataset.num_shards != 1:
-        raise ValueError(f"--num-shards {config.dataset.num_shards}: sweep decodes the whole split; leave it out")
     check_one_directory(config, "sweep")
     check_folder("--output", args.output)
     if os.path.exists(os.path.join(args.output, "sweep.json")) and not args.overwrite:
@@ -109,6 +101,7 @@ def _sweep(
     from fairseq_flexdepth.decoding.sweep import Sweep, Swept
 
     split = Split(config, paths=args.path)
+    split.warn_of_bleu()
     references = _references(args.references, split)
     comet = _comet(args.comet, split.use_cuda)
     sweep = Sweep(split, depths or _asked_for(split), args.repeat)
@@ -137,7 +130,8 @@ def _decode(sweep: "Sweep", shard: "ShardFile", batches: Sequence[Sequence[int]]
     each = len(sweep.runs) * sweep.repeats
     total, done = len(batches) * each, shard.done * each
     several = len(sweep.split.paths) > 1
-    with tqdm(total=total, initial=done, desc="decoding", unit="batch") as progress:
+    hidden = hides_progress(sweep.split.cfg)
+    with tqdm(total=total, initial=done, desc="decoding", unit="batch", disable=hidden) as progress:
 
         def tell(run: "Run") -> None:
             model = f"model {run.system + 1}, " if several else ""

@@ -76,6 +76,7 @@ class EveryDepth:
         self, ensemble: _Ensemble, number: int, sample: Sample, pairs: Sequence[DepthPair]
     ) -> Iterator[Tuple[DepthPair, Decoded]]:
         sentences = sample["id"].tolist()
+        self.split.seed_batch(number)  # --retain-dropout draws in the encoder, too
         encoded, seconds = self._encode(ensemble.models, sample, pairs)
         for pair in pairs:
             for model in ensemble.models:

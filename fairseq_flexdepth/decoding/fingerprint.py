@@ -51,6 +51,7 @@ def settings(split: Split, own: Dict[str, Any]) -> Dict[str, Any]:
         "fp16": cfg.common.fp16,
         "model_overrides": cfg.common_eval.model_overrides,
         "post_process": cfg.common_eval.post_process,
+        "scoring": _section(cfg.scoring),
         "bpe": _section(cfg.bpe),
         "tokenizer": _section(cfg.tokenizer),
         "beam": cfg.generation.beam,

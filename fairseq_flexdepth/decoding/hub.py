@@ -14,7 +14,7 @@ from fairseq_flexdepth.depth.space import DepthPair
 
 
 class FlexDepthHubInterface(GeneratorHubInterface):
-    """fairseq's hub interface (``translate``, ``score``, ``models``, ...) with :meth:`set_depth`."""
+    """fairseq's hub interface (``translate``, ``generate``, ``models``, ...) with :meth:`set_depth`."""
 
     @property
     def depths(self) -> List[DepthPair]:

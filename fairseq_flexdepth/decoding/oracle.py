@@ -4,7 +4,7 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 import numpy
 
-from fairseq_flexdepth.decoding.corpus_scores import corpus_scores
+from fairseq_flexdepth.decoding.corpus_scores import SACREBLEU, corpus_scores
 from fairseq_flexdepth.decoding.depth_labels import DepthLabels
 from fairseq_flexdepth.decoding.every_depth import EveryDepth
 from fairseq_flexdepth.decoding.selection import sentence_bleu, sentence_chrf
@@ -133,7 +133,7 @@ class OracleResults:
     def _summary(self, name: str, columns: Any, references: List[str]) -> Dict[str, Any]:
         labels, rows = self.labels, numpy.arange(len(self.labels))
         return {
-            **corpus_scores(list(self._texts[name].values()), references),
+            **corpus_scores(list(self._texts[name].values()), references, self._split.bleu_text or SACREBLEU),
             "quality": round(float(labels.scores[rows, columns][labels.labelled].mean()), 3),
             "seconds": round(float(self._share[rows, columns].sum()), 3),
         }

@@ -8,6 +8,8 @@ on the hypothesis closest to the reference (``sentence-bleu``).
 import math
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from fairseq_flexdepth.decoding.corpus_scores import BleuText
+
 SELECTIONS = ("best", "sentence-bleu", "all", "mixture")
 NEED_REFERENCES = ("sentence-bleu", "mixture")
 # What a single translation is judged by.
@@ -86,12 +88,15 @@ def keep_some(targets: Sequence[Target], reasons: Sequence[Optional[str]]) -> Li
     return [target for target, reason in zip(targets, reasons) if reason is None]
 
 
-def sentence_bleu(tokenize: str) -> Callable[[str, str], float]:
+def sentence_bleu(text: BleuText) -> Callable[[str, str], float]:
     """sacrebleu's smoothed BLEU of a sentence, of the orders that the sentence has."""
-    from sacrebleu.metrics import BLEU
+    metric = text.metric(effective_order=True)
 
-    metric = BLEU(effective_order=True, tokenize=tokenize)
-    return lambda hypothesis, reference: metric.sentence_score(hypothesis, [reference]).score
+    def score(hypothesis: str, reference: str) -> float:
+        prepared = text.prepared([hypothesis, reference])
+        return metric.sentence_score(prepared[0], prepared[1:]).score
+
+    return score
 
 
 def sentence_chrf() -> Callable[[str, str], float]:

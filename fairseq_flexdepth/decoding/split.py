@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from fairseq_flexdepth.decoding.binarised_files import named_batching_mistakes
+from fairseq_flexdepth.decoding.corpus_scores import BleuText, warn_of_unspaced_words
 from fairseq_flexdepth.models.checkpoint_file import brief
 
 # A batch of fairseq's collater, and what beam search returns for each of its sentences, best hypothesis first.
@@ -45,7 +46,7 @@ class Split:
         self.paths = list(paths or [cfg.common_eval.path])
         self.ensembles = [self._load_ensemble(path) for path in self.paths]
         self.models = self.ensembles[0]
-        self.task.load_dataset(cfg.dataset.gen_subset, combine=combine)
+        self._load_dataset(combine)
         self.dataset = self.task.dataset(cfg.dataset.gen_subset)
         if len(self.dataset) == 0:
             raise ValueError(f"--gen-subset {cfg.dataset.gen_subset}: expected sentences")
@@ -54,10 +55,20 @@ class Split:
         self.tokenizer = self._undo("tokenizer", self.task.build_tokenizer)
         self.bpe = self._undo("bpe", self.task.build_bpe)
         self._post_process = cfg.common_eval.post_process  # looking it up there costs more than a sentence's text
+        self.bleu_text = _bleu_text(cfg.scoring)
         try:
             data_utils.post_process("", self._post_process)
         except NotImplementedError as error:
             raise ValueError(f"--post-process {self._post_process}: {error}") from error
+
+    def _load_dataset(self, combine: bool) -> None:
+        try:
+            self.task.load_dataset(self.cfg.dataset.gen_subset, combine=combine)
+        except (AssertionError, TypeError) as error:  # of a reader that is handed another format
+            if self.cfg.dataset.dataset_impl is None:
+                raise
+            reason = f"DATA {self.cfg.task.data} is of another format: {brief(error)}"
+            raise ValueError(f"--dataset-impl {self.cfg.dataset.dataset_impl}: {reason}") from error
 
     def _undo(self, option: str, build: Callable[[Any], Any]) -> Any:
         """What ``--tokenizer`` or ``--bpe`` names, if anything."""
@@ -106,11 +117,17 @@ class Split:
             ValueError: fairseq refuses the options, or there are no references to take prefixes from.
         """
         generation = self.cfg.generation
+        words = len(self.task.target_dictionary)
+        if generation.sampling_topk > words:
+            raise ValueError(f"--sampling-topk {generation.sampling_topk}: expected {words} or less, the target words")
         if generation.prefix_size > 0:
             self.require_references(f"--prefix-size {generation.prefix_size}")
         extra = {}
         if generation.lm_path is not None:
             language_models = self._load_models([generation.lm_path], None, data=self.cfg.task.data)
+            if hasattr(language_models[0], "encoder"):
+                found = type(language_models[0]).__name__
+                raise ValueError(f"--lm-path {generation.lm_path}: holds a {found}; expected a language model")
             extra = {"lm_model": language_models[0], "lm_weight": generation.lm_weight}
         try:
             return self.task.build_generator(models or self.models, generation, extra_gen_cls_kwargs=extra)
@@ -164,9 +181,16 @@ class Split:
             raise ValueError(f"fairseq cannot search with these options and models: {brief(error)}") from error
 
     @property
-    def bleu_tokenizer(self) -> str:
-        """sacrebleu's for these texts: the usual one where their tokenisation is undone, else none."""
-        return "13a" if self._post_process or self.bpe or self.tokenizer else "none"
+    def bleu_tokenizer(self) -> BleuText:
+        """How sentence BLEU prepares these texts: as asked for, else as usual where their tokenisation is undone."""
+        if self.bleu_text is not None:
+            return self.bleu_text
+        return BleuText("13a" if self._post_process or self.bpe or self.tokenizer else "none")
+
+    def warn_of_bleu(self) -> None:
+        """Log where BLEU needs a tokenizer that was not asked for."""
+        if self.bleu_text is None:
+            warn_of_unspaced_words(self.task.cfg.target_lang)
 
     def source_text(self, index: int) -> str:
         """Source sentence number *index* as text."""
@@ -188,6 +212,16 @@ class Split:
         if self.bpe is not None:
             text = self.bpe.decode(text)
         return text if self.tokenizer is None else self.tokenizer.decode(text)
+
+
+def _bleu_text(scoring: Any) -> Optional[BleuText]:
+    """What ``--scoring sacrebleu`` asks for, once sacrebleu has made it; ``None`` without."""
+    if scoring is None:
+        return None
+    options = scoring.sacrebleu_tokenizer, scoring.sacrebleu_lowercase, scoring.sacrebleu_char_level
+    text = BleuText(*options, by_fairseq=True)
+    text.metric()
+    return text
 
 
 def _overrides(text: str) -> Dict[str, Any]:

@@ -3,7 +3,7 @@
 from statistics import median
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
-from fairseq_flexdepth.decoding.corpus_scores import CorpusScorer
+from fairseq_flexdepth.decoding.corpus_scores import SACREBLEU, CorpusScorer
 from fairseq_flexdepth.decoding.every_depth import EveryDepth
 from fairseq_flexdepth.decoding.split import Split
 from fairseq_flexdepth.depth.space import DepthPair, from_fastest
@@ -102,7 +102,8 @@ class Swept:
             references: theirs.
             score: computes a further score.
         """
-        scorer, words = CorpusScorer(references), self.source_words(sources)
+        scorer = CorpusScorer(references, self.sweep.split.bleu_text or SACREBLEU)
+        words = self.source_words(sources)
         baseline = self._typical(self.sweep.runs.index(self.sweep.baseline))
         rows = []
         for position, run in enumerate(self.sweep.runs):

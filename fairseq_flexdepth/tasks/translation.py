@@ -5,6 +5,7 @@ import os
 import time
 from typing import Any, Optional, Sequence, Set
 
+import torch
 from fairseq import utils
 from fairseq.tasks.translation import TranslationTask
 
@@ -204,12 +205,18 @@ class FlexDepthTranslationTask(TranslationTask):
         return False
 
     def inference_step(self, generator: Any, models: Sequence[Any], sample: Any, *args: Any, **kwargs: Any) -> Any:
-        """As fairseq's; with ``--depth-selector`` at the depth chosen for the batch."""
+        """As fairseq's; with ``--depth-selector`` at the depth chosen for the batch.
+
+        Diverse beam search takes a sentence's ``id`` for its place in the batch: fairseq is handed that place.
+        """
+        placed = sample
+        if "id" in sample:
+            placed = {**sample, "id": torch.arange(len(sample["id"]), device=sample["id"].device)}
         if self.selective is None:
-            return super().inference_step(generator, models, sample, *args, **kwargs)
+            return super().inference_step(generator, models, placed, *args, **kwargs)
         pair = self.selective.set_depth(models, sample)
         start = time.perf_counter()
-        hypotheses = super().inference_step(generator, models, sample, *args, **kwargs)
+        hypotheses = super().inference_step(generator, models, placed, *args, **kwargs)
         self.selective.count(pair, len(hypotheses), time.perf_counter() - start)
         return hypotheses
 

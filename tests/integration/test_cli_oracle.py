@@ -231,8 +231,8 @@ def test_mistakes_are_one_line_and_nothing_is_lost(
     fails(f"--path {tmp_path / 'none.pt'}: no such file", *given, "--path", tmp_path / "none.pt", *new)
     twice = f"--path {teacher}: decodes at 1-1, which {teacher} does already; expected models of different depths"
     fails(twice, *given, "--path", teacher, *new)
-    fails("--enc-layers: oracle decodes at every depth", *given, *new, "--enc-layers", 1)
-    fails("--depth-selector: oracle decodes at every depth", *given, *new, "--depth-selector", "oracle:x")
+    fails("--enc-layers 1: oracle decodes at every depth", *given, *new, "--enc-layers", 1)
+    fails("--depth-selector oracle:x: oracle decodes at every depth", *given, *new, "--depth-selector", "oracle:x")
     fails("--shard-id 2: expected 0 to 1", *given, *new, "--num-shards", 2, "--shard-id", 2)
     fails(f"DATA {data}: no split none of src-tgt; it has test, train, valid", *given, *new, "--gen-subset", "none")
     monolingual = tmp_path / "mono"

@@ -93,6 +93,19 @@ def test_an_unknown_sub_command_names_the_known_ones(capsys):
     assert error.count("\n") == 1
 
 
+# The options that a sub-command cannot do without.
+REQUIRED = {
+    "depths": ["--layers", "1"],
+    "sharing": ["--layers", "1", "--unique", "1", "--strategy", "cycle"],
+    "sweep": ["--output", "x"],
+    "oracle": ["--output", "x"],
+    "distill": ["--dest", "x"],
+    "export": ["--path", "x", "--output", "x"],
+    "average": ["--inputs", "x", "--output", "x"],
+    "prune": ["--path", "x", "--output", "x", "--fraction", "0.5"],
+}
+
+
 class _Stub:
     """A sub-command that takes fairseq's options and does what a test wants."""
 
@@ -143,6 +156,34 @@ def test_a_missing_package_points_to_doctor(monkeypatch, capsys):
     assert capsys.readouterr() == ("", f"fairseq-flexdepth stub: {expected}")
 
 
-def test_a_bug_keeps_its_traceback(monkeypatch):
-    with pytest.raises(RuntimeError, match="^a bug$"):
-        _run_stub(monkeypatch, lambda args: _raise(RuntimeError("a bug")))
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (RuntimeError("a bug\nand its explanation"), "RuntimeError: a bug"),
+        (KeyError("beam"), "KeyError: 'beam'"),
+        (AssertionError(), "AssertionError"),
+    ],
+)
+def test_an_unforeseen_error_is_one_line_and_status_1(monkeypatch, capsys, error, line):
+    assert _run_stub(monkeypatch, lambda args: _raise(error)) == 1
+    assert capsys.readouterr() == ("", f"fairseq-flexdepth stub: error: {line}; --traceback shows where\n")
+
+
+@pytest.mark.parametrize(("error", "status"), [(RuntimeError("a bug"), 1), (ValueError("a bug"), 2)])
+def test_a_traceback_on_demand(monkeypatch, capsys, error, status):
+    assert _run_stub(monkeypatch, lambda args: _raise(error), ["--traceback"]) == status
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert "raise error" in "".join(lines)
+    assert lines[-1].startswith("fairseq-flexdepth stub: error: ")
+
+
+def test_an_interruption_is_nobodys_error(monkeypatch):
+    with pytest.raises(KeyboardInterrupt, match="^now$"):
+        _run_stub(monkeypatch, lambda args: _raise(KeyboardInterrupt("now")))
+
+
+def test_every_sub_command_takes_traceback():
+    for command in cli.COMMANDS:
+        options = cli.build_parser().parse_known_args([command.NAME, "--traceback", *REQUIRED.get(command.NAME, ())])[0]
+        assert options.traceback

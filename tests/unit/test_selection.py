@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from fairseq_flexdepth.decoding.corpus_scores import BleuText
 from fairseq_flexdepth.decoding.selection import (
     Filters,
     Target,
@@ -86,7 +87,7 @@ def test_equal_texts_are_scored_once():
 
 
 def test_sentence_bleu_is_smoothed_and_takes_the_orders_there_are():
-    bleu = sentence_bleu("none")
+    bleu = sentence_bleu(BleuText("none"))
     assert bleu("a b", "a b") == pytest.approx(100)
     assert bleu("a b c d e", "a b c x y") > bleu("a q r s t", "a b c x y") > 0
-    assert bleu("a , b", "a, b") < sentence_bleu("13a")("a , b", "a, b")
+    assert bleu("a , b", "a, b") < sentence_bleu(BleuText("13a"))("a , b", "a, b")

@@ -46,7 +46,8 @@ def test_models_are_named_by_what_tells_them_apart():
 def swept(repeats=3):
     """Two batches of three sentences, one of which was too long, at two pairs."""
     generation = SimpleNamespace(beam=4)
-    split = SimpleNamespace(paths=["m.pt"], dataset=[0] * 4, cfg=SimpleNamespace(generation=generation))
+    cfg = SimpleNamespace(generation=generation)
+    split = SimpleNamespace(paths=["m.pt"], dataset=[0] * 4, cfg=cfg, bleu_text=None)
     runs = [Run(0, (1, 1)), Run(0, (2, 2))]
     sweep: Any = SimpleNamespace(split=split, runs=runs, repeats=repeats, baseline=runs[1])
     sweep.file_name = lambda run: "x.txt"

@@ -1,0 +1,75 @@
+"""BLEU and chrF of a corpus: sacrebleu's, and with ``--scoring sacrebleu`` what fairseq-generate prints."""
+
+import logging
+from argparse import Namespace
+
+import pytest
+import sacrebleu
+from fairseq.scoring.bleu import SacrebleuScorer
+from sacrebleu.metrics import BLEU
+
+from fairseq_flexdepth.decoding.corpus_scores import BleuText, corpus_scores, warn_of_unspaced_words
+from fairseq_flexdepth.decoding.selection import sentence_bleu
+
+REFERENCES = ["我们在 Wien 吃 Apfelstrudel 。", "Das &QUOT;Haus&QUOT; ist groß , ISTANBUL İ .", " x-1 3.5% ", ""]
+HYPOTHESES = ["我们 在wien吃了Apfelstrudel。", 'das "Haus" ist gross, istanbul i. ', "X-1  3.5 %", "word"]
+
+
+@pytest.mark.parametrize("tokenizer", ["13a", "zh", "intl", "char", "none"])
+@pytest.mark.parametrize("lowercase", [False, True])
+@pytest.mark.parametrize("characters", [False, True])
+def test_bleu_is_that_of_fairseqs_scorer(tokenizer: str, lowercase: bool, characters: bool) -> None:
+    options = Namespace(
+        sacrebleu_tokenizer=tokenizer, sacrebleu_lowercase=lowercase, sacrebleu_char_level=characters
+    )
+    scorer = SacrebleuScorer(options)
+    for reference, hypothesis in zip(REFERENCES, HYPOTHESES):
+        scorer.add_string(reference, hypothesis)
+    found = corpus_scores(HYPOTHESES, REFERENCES, BleuText(tokenizer, lowercase, characters, by_fairseq=True))
+    assert found["bleu"] == round(scorer.score(), 2) > 0
+    assert f"|tok:{tokenizer}{'+characters' if characters else ''}|" in found["bleu_signature"]
+    assert f"|case:{'lc' if lowercase else 'mixed'}|" in found["bleu_signature"]
+    assert found["chrf"] == round(sacrebleu.corpus_chrf(HYPOTHESES, [REFERENCES]).score, 2)
+
+
+def test_default_bleu_is_sacrebleus() -> None:
+    found = corpus_scores(HYPOTHESES, REFERENCES)
+    metric = BLEU()
+    assert found["bleu"] == round(metric.corpus_score(HYPOTHESES, [REFERENCES]).score, 2)
+    assert found["bleu_signature"] == str(metric.get_signature())
+
+
+def test_sentences_are_prepared_like_the_corpus() -> None:
+    assert sentence_bleu(BleuText(lowercase=True, by_fairseq=True))("Das HAUS", "das Haus") == pytest.approx(100)
+    assert sentence_bleu(BleuText(characters=True, by_fairseq=True))("abcde fg", "abcde xy") > 30
+    assert sentence_bleu(BleuText("zh"))("我们吃饭", "我们吃鱼") > sentence_bleu(BleuText())("我们吃饭", "我们吃鱼")
+
+
+def test_a_tokenizer_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(**options: object) -> None:
+        raise RuntimeError("install it")
+
+    monkeypatch.setattr("sacrebleu.metrics.BLEU", missing)
+    with pytest.raises(ValueError, match="^--sacrebleu-tokenizer ja-mecab: install it$"):
+        BleuText("ja-mecab").metric()
+
+
+@pytest.mark.parametrize(
+    ("language", "tokenizer"),
+    [("zh", "zh"), ("zh_CN", "zh"), ("zho-Hans", "zh"), ("JA", "ja-mecab"), ("ko", "ko-mecab"), ("th", "char")],
+)
+def test_languages_without_spaces_between_words(
+    language: str, tokenizer: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    warn_of_unspaced_words(language)
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert f"which {language} does not write; use --scoring sacrebleu --sacrebleu-tokenizer {tokenizer} " in (
+        record.getMessage()
+    )
+
+
+@pytest.mark.parametrize("language", ["de", "en_XX", "tgt", "jav", "thv"])
+def test_other_languages_need_no_warning(language: str, caplog: pytest.LogCaptureFixture) -> None:
+    warn_of_unspaced_words(language)
+    assert not caplog.records

@@ -1,0 +1,90 @@
+"""fairseq-generate's options in the sub-commands that take them: none is accepted and without effect."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+import pytest
+from fairseq import options
+from fairseq.registry import REGISTRIES
+from fairseq.tasks import TASK_REGISTRY
+
+from fairseq_flexdepth.cli import decoding_options
+from fairseq_flexdepth.cli.decoding_options import ACTING, COMMANDS, REFUSED, WITHOUT_MEANING, refuse_options
+from fairseq_flexdepth.decoding.split import TASKS
+from fairseq_flexdepth.decoding.stock_checkpoint import _check_kind
+from tests.integration.refusals import ours
+
+# Their choices bring options of their own, which are read by the same code as in fairseq-generate, or by none.
+REGISTRIES_OF_FAIRSEQ = {"bpe", "tokenizer", "criterion", "optimizer", "lr_scheduler"}
+
+
+@pytest.fixture(scope="module")
+def parser() -> ArgumentParser:
+    """fairseq-generate's, with the options that translation and --scoring sacrebleu add."""
+    parser = options.get_generation_parser()
+    parser.set_defaults(criterion=None, lr_scheduler=None)  # whose options fairseq-generate does not read
+    options.parse_args_and_arch(parser, ["data", "--task", "translation", "--scoring", "sacrebleu"])
+    return parser
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_acts_is_refused_or_has_no_meaning(parser: ArgumentParser, command: str) -> None:
+    known = {action.dest for action in parser._actions} - {"help"}
+    meaningless = [name for names in WITHOUT_MEANING.values() for name in names]
+    assert len(meaningless) == len(set(meaningless))
+    assert ACTING.isdisjoint(meaningless)
+    assert known - ACTING - set(meaningless) - set(REFUSED[command]) == set()
+
+
+def test_the_tables_name_only_options_that_there_are(parser: ArgumentParser) -> None:
+    of_one_stack = {"beam_mt", "max_len_a_mt", "max_len_b_mt", "lenpen_mt"}
+    known = {action.dest for action in parser._actions} | of_one_stack
+    named = ACTING.union(*WITHOUT_MEANING.values(), *REFUSED.values())
+    assert named <= known
+
+
+def test_no_registry_is_left_out() -> None:
+    assert set(REGISTRIES) - {"scoring", "simul_type"} == REGISTRIES_OF_FAIRSEQ
+    assert ACTING.union(*WITHOUT_MEANING.values()) >= REGISTRIES_OF_FAIRSEQ
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_refusal_names_its_option(parser: ArgumentParser, command: str) -> None:
+    for name in REFUSED[command]:
+        option = f"--{name.replace('_', '-')}"
+        with pytest.raises(ValueError, match=rf"^{option} 7: .*; leave it out$"):
+            refuse_options(parser, Namespace(**{name: 7}), command)
+        for value in (parser.get_default(name), *REFUSED[command][name].allowed):
+            if name != "scoring":  # its default is taken away
+                refuse_options(parser, Namespace(**{name: value}), command)
+
+
+def test_all_refused_options_are_named_together(parser: ArgumentParser) -> None:
+    given = Namespace(replace_unk="x", results_path="out", print_step=True, tpu=False)
+    expected = "--results-path out: sweep writes its own files; --replace-unk x, --print-step: not supported by sweep"
+    with pytest.raises(ValueError, match=f"^{expected}; leave them out$"):
+        refuse_options(parser, given, "sweep")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_other_task_is_refused(command: str, tmp_path: Path) -> None:
+    place = "--dest" if command == "distill" else "--output"
+    for task in sorted(set(TASK_REGISTRY) - set(TASKS)):
+        line = ours(command, "none", "--path", "none.pt", place, tmp_path / "new", "--task", task)
+        assert line == f"--task {task}: expected translation or translation_flexdepth"
+    assert not list(tmp_path.iterdir())
+
+
+def test_export_refuses_models_of_every_other_task() -> None:
+    for task in sorted(set(TASK_REGISTRY) - set(TASKS)):
+        cfg = Namespace(model=Namespace(_name="transformer"), task=Namespace(_name=task))
+        with pytest.raises(ValueError, match=f"was trained with --task {task}; expected --task translation"):
+            _check_kind("model.pt", cfg)
+
+
+def test_hydra_refuses_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    parser = options.get_generation_parser()
+    args = options.parse_args_and_arch(parser, ["data", "--tokenizer", "moses"])
+    with pytest.raises(ValueError, match="^fairseq refuses these options: "):
+        decoding_options.composed(args)
+    assert not caplog.records
