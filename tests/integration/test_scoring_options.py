@@ -108,8 +108,8 @@ def test_diverse_beam_search_takes_a_sentence_as_if_it_were_alone(
 def test_retained_dropout_depends_on_the_batch_and_the_seed_alone(data: Path, teacher: Path) -> None:
     def decoded(seed: int, numbers: Sequence[int]) -> Any:
         """The last of the batches *numbers* at every pair, decoded in a row as after an interruption."""
-        given = (data, "--path", teacher, "--batch-size", 4, "--retain-dropout", "--seed", seed, *DECODING)
-        given += ("--model-overrides", "{'dropout': 0.5}")
+        dropout = ("--retain-dropout", "--model-overrides", "{'dropout': 0.5}", "--seed", seed)
+        given = (data, "--path", teacher, "--batch-size", 4, *dropout, *DECODING)
         split = Split(parse_generation_options([str(word) for word in given]))
         every_depth, batches = EveryDepth(split), split.batches()
         return [{p: d.texts for p, d in every_depth.decode(n, batches[n]).items()} for n in numbers][-1]
