@@ -14,11 +14,12 @@ __version__ = "0.1.0"
 def register() -> None:
     """Register everything with fairseq; doing so again changes nothing."""
     from fairseq_flexdepth import compat, criterions  # noqa: F401
-    from fairseq_flexdepth.models import architectures, built_models, checkpoint_file, depth_selector, typed_options  # noqa: F401
+    from fairseq_flexdepth.files import checkpoints, safe_loader
+    from fairseq_flexdepth.models import architectures, built_models, depth_selector, typed_options  # noqa: F401
     from fairseq_flexdepth.tasks import best_metric, depth_selection, resuming, translation  # noqa: F401
 
-    compat.allow_safe_checkpoints()
-    checkpoint_file.guard_checkpoints()
+    safe_loader.allow_safe_checkpoints()
+    checkpoints.guard_checkpoints()
     compat.keep_last_batch()
     built_models.note_built_models()
     typed_options.guard_types()

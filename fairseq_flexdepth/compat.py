@@ -4,31 +4,19 @@ Stack A is Python 3.11+, fairseq-fixed 0.12.3.1 and a recent torch; stack B is P
 torch 1.12.
 """
 
-import argparse
-import collections
 import importlib
-import logging
 import os
-import pickle
-import re
 import sys
 from contextlib import contextmanager
-from functools import lru_cache, wraps
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
+from functools import wraps
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence
 
 import numpy
 import torch
 from fairseq import criterions, models, registry, tasks
-from fairseq.data import Dictionary, data_utils
-from fairseq.distributed.utils import _TensorPlaceholder
+from fairseq.data import data_utils
 from hydra.core.config_store import ConfigStore
-from omegaconf import AnyNode, DictConfig, ListConfig
-from omegaconf.base import ContainerMetadata, Metadata
 from torch import nn
-
-from fairseq_flexdepth.models import checkpoint_arrays
-
-logger = logging.getLogger(__name__)
 
 # Parameters of 0.12.2's encoder layers, read by its inference fast path alone and never trained.
 FAST_PATH_NAMES = (
@@ -43,71 +31,32 @@ FAST_PATH_NAMES = (
 )
 
 
-def allow_safe_checkpoints() -> None:
-    """Let torch ≥ 2.6 load fairseq's checkpoints with its safe (weights-only) loader, and either stack those of both.
+def loads_weights_only() -> bool:
+    """Whether torch's loader refuses all but weights and the classes that it was told: torch 2.6 and newer."""
+    switched_off = os.environ.get("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "") in ("1", "y", "yes", "true")
+    return bool(torch.__version__ >= (2, 6)) and not switched_off
 
-    That loader refuses classes until they are named. A checkpoint holds one ``argparse.Namespace``, in its meters
-    NumPy's arrays, which ``checkpoint_arrays`` makes, and of some tasks a dictionary. Where several processes resume,
-    the first sends it to the others with its options in omegaconf's containers, through the same loader.
+
+def allow_classes(classes: Sequence[type], replaced: Sequence[Any]) -> None:
+    """Let torch's safe loader read objects of *classes*.
+
+    Args:
+        classes: harmless ones.
+        replaced: functions and the names under which they take another's place, which torch before 2.6 cannot have.
     """
     if hasattr(torch.serialization, "add_safe_globals"):
-        options = [DictConfig, ListConfig, AnyNode, ContainerMetadata, Metadata, Any]
-        builtin = [collections.defaultdict, dict, list, int, bytes]  # bytes: those of an empty array
-        torch.serialization.add_safe_globals([argparse.Namespace, Dictionary, _TensorPlaceholder, *options, *builtin])
-    if torch.__version__ >= (2, 6):  # older ones know no other names
-        torch.serialization.add_safe_globals(checkpoint_arrays.replacements())
-    _read_arrays_of_numpy_2()
+        torch.serialization.add_safe_globals(list(classes))
+    if torch.__version__ >= (2, 6):
+        torch.serialization.add_safe_globals(list(replaced))
 
 
-def _read_arrays_of_numpy_2() -> None:
-    # NumPy 2 renamed the module that pickled arrays name; 1.23 knows the old name alone.
+def read_arrays_of_numpy_2() -> None:
+    """Let NumPy 1.23 read arrays that NumPy 2 pickled: it renamed the module that they name."""
     try:
         importlib.import_module("numpy._core.multiarray")
     except ImportError:
         for part in ("", ".multiarray"):
             sys.modules[f"numpy._core{part}"] = importlib.import_module(f"numpy.core{part}")
-
-
-class UnsafeCheckpointError(ValueError):
-    """A checkpoint that may carry code; the message begins with the file."""
-
-
-@contextmanager
-def reading_checkpoint(path: str) -> Iterator[None]:
-    """Let torch's loader read a checkpoint in this context, and say in one line what its safe loader refuses.
-
-    torch before 2.6 runs whatever code the file carries, which the log then says once.
-
-    Raises:
-        UnsafeCheckpointError: the file holds something else than weights and options.
-    """
-    if not _loads_safely():
-        _warn_of_unsafe_loading()
-    try:
-        yield
-    except (pickle.UnpicklingError, RuntimeError) as error:
-        if not (_loads_safely() and re.search("weights.only", str(error), re.IGNORECASE)):
-            raise
-        named = re.search(r"GLOBAL (\S+)", str(error))
-        what = f" ({named.group(1)}), which could run code" if named else ""
-        # Not chained: torch's own message says how to load it all the same.
-        raise UnsafeCheckpointError(
-            f"{path}: cannot be read as a fairseq checkpoint: it holds something else than weights and options{what}"
-        ) from None
-
-
-def _loads_safely() -> bool:
-    switched_off = os.environ.get("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "") in ("1", "y", "yes", "true")
-    return bool(torch.__version__ >= (2, 6)) and not switched_off
-
-
-@lru_cache(maxsize=None)
-def _warn_of_unsafe_loading() -> None:
-    logger.warning(
-        "torch %s, as it is set up, cannot tell whether a checkpoint carries code, which loading it would run: load "
-        "none of people you do not trust; torch 2.6 and newer refuses them",
-        torch.__version__,
-    )
 
 
 def keep_last_batch() -> None:

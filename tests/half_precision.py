@@ -12,13 +12,13 @@ import torch
 from fairseq.criterions.label_smoothed_cross_entropy import label_smoothed_nll_loss
 from torch import Tensor
 
-from fairseq_flexdepth.modules.distilled_cross_entropy import (
+from fairseq_flexdepth.modules.losses.distilled_cross_entropy import (
     Mixture,
     distilled_cross_entropy,
     distilled_linear_cross_entropy,
 )
-from fairseq_flexdepth.modules.linear_cross_entropy import linear_cross_entropy
-from fairseq_flexdepth.modules.soft_targets import soft_targets
+from fairseq_flexdepth.modules.losses.linear_cross_entropy import linear_cross_entropy
+from fairseq_flexdepth.modules.losses.soft_targets import soft_targets
 
 ROWS, CHANNELS, WORDS = 64, 32, 120
 LEAST_LOGIT = -18.0  # of the word that is on average the least probable

@@ -8,8 +8,8 @@ import numpy
 import torch
 from fairseq.data.indexed_dataset import MMapIndexedDatasetBuilder
 
-from fairseq_flexdepth.decoding.depth_labels import DepthLabels, labels_file
-from fairseq_flexdepth.modules.checksums import dictionary_checksum, source_checksum
+from fairseq_flexdepth.files.checksums import dictionary_checksum, source_checksum
+from fairseq_flexdepth.files.depth_labels import DepthLabels, labels_file
 from tests.tiny import dictionary
 
 PAIRS = [(1, 1), (1, 2), (2, 1), (2, 2)]

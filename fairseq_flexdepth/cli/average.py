@@ -7,14 +7,14 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
-from fairseq_flexdepth.cli.checkpoint_files import (
+from fairseq_flexdepth.cli.fairseq_options import quiet
+from fairseq_flexdepth.files.checkpoint_output import (
     check_output,
     load_checkpoint,
     save_checkpoint,
     tie_equal,
     without_training_state,
 )
-from fairseq_flexdepth.cli.fairseq_options import quiet
 
 if TYPE_CHECKING:
     from torch import Tensor

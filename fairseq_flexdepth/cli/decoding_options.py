@@ -18,7 +18,7 @@ def _names(text: str) -> FrozenSet[str]:
 
 COMMANDS = ("sweep", "oracle", "distill")
 
-# As in fairseq-generate: read by the same code of fairseq's, or by decoding/split.py in its place.
+# As in fairseq-generate: read by the same code of fairseq's, or by corpus/split.py in its place.
 ACTING = _names(
     # the task, the data and their batches
     "task data user_dir source_lang target_lang gen_subset train_subset dataset_impl load_alignments left_pad_source "
@@ -131,7 +131,7 @@ def check_task(name: str) -> None:
     Raises:
         ValueError: it is another.
     """
-    from fairseq_flexdepth.decoding.split import TASKS
+    from fairseq_flexdepth.decoding.depth import TASKS
 
     if name not in TASKS:
         raise ValueError(f"--task {name}: expected {' or '.join(TASKS)}")

@@ -8,22 +8,22 @@ import shutil
 from typing import TYPE_CHECKING, Any, Dict, Sequence
 
 from fairseq_flexdepth.cli.fairseq_options import check_one_directory, parse_generation_options, quiet
-from fairseq_flexdepth.cli.files import check_file, staging, write_whole
 from fairseq_flexdepth.cli.sharded_decoding import (
     add_shard_arguments,
     check_shard_options,
     finished_shards,
-    only_a_shard,
     remove_shards,
+    shard_finished_message,
     shard_paths,
 )
-from fairseq_flexdepth.decoding.selection import REASONS, SELECTIONS, Filters
+from fairseq_flexdepth.corpus.hypothesis_filter import REASONS, SELECTIONS, Filters
+from fairseq_flexdepth.files.outputs import check_file, staging, write_whole
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from fairseq_flexdepth.decoding.shards import ShardFile
-    from fairseq_flexdepth.decoding.split import Split
+    from fairseq_flexdepth.corpus.shards import ShardFile
+    from fairseq_flexdepth.corpus.split import Split
 
 NAME = "distill"
 HELP = "translate training data with a teacher: a binarised data set for Seq-KD or Seq-Inter"
@@ -90,10 +90,10 @@ def _check_destination(destination: str, overwrite: bool) -> None:
 
 
 def _distill(args: argparse.Namespace, config: "DictConfig") -> str:
-    from fairseq_flexdepth.decoding.distill import Distiller
-    from fairseq_flexdepth.decoding.distilled_data import check_other_splits
-    from fairseq_flexdepth.decoding.fingerprint import fingerprint, settings
-    from fairseq_flexdepth.decoding.split import Split
+    from fairseq_flexdepth.corpus.distill import Distiller
+    from fairseq_flexdepth.corpus.distilled_data import check_other_splits
+    from fairseq_flexdepth.corpus.fingerprint import fingerprint, settings
+    from fairseq_flexdepth.corpus.split import Split
 
     shards = config.dataset.num_shards
     paths = shard_paths(f"{args.dest.rstrip(os.sep)}.work", shards, must_exist=args.merge)
@@ -112,7 +112,7 @@ def _distill(args: argparse.Namespace, config: "DictConfig") -> str:
     with contextlib.ExitStack() as stack:
         files = finished_shards(stack, paths, config, args, header, batches, distiller.distill)
         if not files:
-            return only_a_shard(paths[config.dataset.shard_id], shards)
+            return shard_finished_message(paths[config.dataset.shard_id], shards)
         return _merge(args, split, files, shaped_by)
 
 
@@ -125,8 +125,8 @@ def _merge(
     args: argparse.Namespace, split: "Split", shards: Sequence["ShardFile"], settings: Dict[str, Any]
 ) -> str:
     """Make DEST of the finished shards and say what is in it."""
-    from fairseq_flexdepth.decoding.distilled_data import DistilledSplit, carry_over, check_readable, write_distilled
-    from fairseq_flexdepth.decoding.selection import Outcome
+    from fairseq_flexdepth.corpus.distilled_data import DistilledSplit, carry_over, check_readable, write_distilled
+    from fairseq_flexdepth.corpus.hypothesis_filter import Outcome
 
     distilled = DistilledSplit(len(split.dataset))
     for shard in shards:

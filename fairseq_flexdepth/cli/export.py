@@ -7,12 +7,12 @@ import os
 import tempfile
 from typing import TYPE_CHECKING, Any, Dict
 
-from fairseq_flexdepth.cli.checkpoint_files import check_output, save_checkpoint, tie_equal
 from fairseq_flexdepth.cli.fairseq_options import check_paths, import_plugin, quiet
-from fairseq_flexdepth.cli.files import check_file
+from fairseq_flexdepth.files.checkpoint_output import check_output, save_checkpoint, tie_equal
+from fairseq_flexdepth.files.outputs import check_file
 
 if TYPE_CHECKING:
-    from fairseq_flexdepth.decoding.stock_checkpoint import LoadedModel, StockModel
+    from fairseq_flexdepth.export.stock_checkpoint import LoadedModel, StockModel
 
 NAME = "export"
 HELP = "write one depth as a stock fairseq transformer or for CTranslate2"
@@ -49,15 +49,15 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     with quiet():
         import_plugin()
-        from fairseq_flexdepth.decoding import stock_checkpoint
+        from fairseq_flexdepth.export import stock_checkpoint
 
         loaded = stock_checkpoint.load_translation_model(args.path, args.data)
         stock = stock_checkpoint.stock_model(loaded, args.enc_layers, args.dec_layers, args.subnetworks)
         unsupported = list(stock.unsupported)
         if args.format == CTRANSLATE2:
-            from fairseq_flexdepth.decoding import ctranslate2_model
+            from fairseq_flexdepth.export import ctranslate2
 
-            unsupported += ctranslate2_model.unsupported_options(stock.options)
+            unsupported += ctranslate2.unsupported_options(stock.options)
         if unsupported:
             raise ValueError(f"--path {args.path}: cannot be exported to {args.format}: {'; '.join(unsupported)}")
         summary = _write(args, loaded, stock)
@@ -84,7 +84,7 @@ def _replaceable(folder: str) -> bool:
 
 def _write(args: argparse.Namespace, loaded: "LoadedModel", stock: "StockModel") -> Dict[str, Any]:
     from fairseq_flexdepth.cli.params import count_parameters
-    from fairseq_flexdepth.decoding import stock_checkpoint
+    from fairseq_flexdepth.export import stock_checkpoint
 
     tie_equal(stock.state)
     parameters = count_parameters(stock_checkpoint.build_stock(loaded, stock)).total
@@ -111,14 +111,14 @@ def _write_folder(
     args: argparse.Namespace, loaded: "LoadedModel", stock: "StockModel", limits: Dict[str, int]
 ) -> None:
     """Convert into a temporary folder and rename it, in place of an earlier one."""
-    from fairseq_flexdepth.decoding import ctranslate2_model
+    from fairseq_flexdepth.export import ctranslate2
 
     output = os.path.abspath(args.output)
     parent, name = os.path.split(output)
     os.makedirs(parent, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=parent) as work:
         converted = os.path.join(work, "converted")
-        ctranslate2_model.convert(loaded, stock, converted, args.quantization, limits)
+        ctranslate2.convert(loaded, stock, converted, args.quantization, limits)
         if os.path.isdir(output):
             os.replace(output, os.path.join(work, "former"))
         os.replace(converted, output)

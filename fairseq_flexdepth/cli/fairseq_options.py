@@ -239,7 +239,7 @@ def _build(args: argparse.Namespace) -> "nn.Module":
     from fairseq import tasks
     from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
-    from fairseq_flexdepth.models.initial_files import clear_initial_files
+    from fairseq_flexdepth.files.initial_files import clear_initial_files
 
     clear_initial_files(args)
     try:

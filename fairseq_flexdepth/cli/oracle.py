@@ -10,22 +10,22 @@ import sys
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
 from fairseq_flexdepth.cli.fairseq_options import check_one_directory, check_paths, parse_generation_options, quiet
-from fairseq_flexdepth.cli.files import check_folder, publish, staging, write_whole
 from fairseq_flexdepth.cli.sharded_decoding import (
     add_shard_arguments,
     check_shard_options,
     finished_shards,
-    only_a_shard,
     remove_shards,
+    shard_finished_message,
     shard_paths,
 )
-from fairseq_flexdepth.decoding.selection import SENTENCE_METRICS
+from fairseq_flexdepth.corpus.hypothesis_filter import SENTENCE_METRICS
+from fairseq_flexdepth.files.outputs import check_folder, publish, staging, write_whole
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from fairseq_flexdepth.decoding.oracle import OracleResults
-    from fairseq_flexdepth.decoding.split import Split
+    from fairseq_flexdepth.corpus.oracle import OracleResults
+    from fairseq_flexdepth.corpus.split import Split
 
 NAME = "oracle"
 HELP = "decode a split at every depth: the best depth pairs of every sentence, to train selectors on and to decode by"
@@ -68,10 +68,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _judge(args: argparse.Namespace, config: "DictConfig") -> Optional[str]:
     """Decode, and return the report, if it is not a shard's."""
-    from fairseq_flexdepth.decoding.depth_labels import labels_file
-    from fairseq_flexdepth.decoding.fingerprint import fingerprint, settings
-    from fairseq_flexdepth.decoding.oracle import Oracle, OracleResults
-    from fairseq_flexdepth.decoding.split import Split
+    from fairseq_flexdepth.corpus.fingerprint import fingerprint, settings
+    from fairseq_flexdepth.corpus.oracle import Oracle, OracleResults
+    from fairseq_flexdepth.corpus.split import Split
+    from fairseq_flexdepth.files.depth_labels import labels_file
 
     name, shards = config.dataset.gen_subset, config.dataset.num_shards
     finished = labels_file(args.output, name)
@@ -89,7 +89,7 @@ def _judge(args: argparse.Namespace, config: "DictConfig") -> Optional[str]:
     with contextlib.ExitStack() as stack:
         files = finished_shards(stack, paths, config, args, header, batches, oracle.judge)
         if not files:
-            print(only_a_shard(paths[config.dataset.shard_id], shards), file=sys.stderr)
+            print(shard_finished_message(paths[config.dataset.shard_id], shards), file=sys.stderr)
             return None
         made_by = {"metric": args.metric, "models": shaped_by["path"]}
         try:
@@ -119,9 +119,9 @@ def _write(folder: str, work: str, split: "Split", results: "OracleResults", rep
 
     The labels come last: they make the split complete.
     """
-    from fairseq_flexdepth.cli.heatmap import draw_heatmap
-    from fairseq_flexdepth.decoding.depth_labels import labels_file
-    from fairseq_flexdepth.decoding.oracle import oracle_shares
+    from fairseq_flexdepth.cli.report.heatmap import draw_heatmap
+    from fairseq_flexdepth.corpus.oracle import oracle_shares
+    from fairseq_flexdepth.files.depth_labels import labels_file
 
     name = split.cfg.dataset.gen_subset
     shares = oracle_shares(report)

@@ -48,7 +48,7 @@ def count_parameters(model: "nn.Module") -> ParameterCounts:
     """
     from torch import nn
 
-    from fairseq_flexdepth.modules.trained_parameters import trained_parameters
+    from fairseq_flexdepth.models.trained_parameters import trained_parameters
 
     counts = {"embeddings": 0, "encoder": 0, "decoder": 0}
     for name, parameter, owner in trained_parameters(model):

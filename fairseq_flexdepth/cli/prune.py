@@ -8,14 +8,14 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple
 
-from fairseq_flexdepth.cli.checkpoint_files import (
+from fairseq_flexdepth.cli.fairseq_options import quiet
+from fairseq_flexdepth.files.checkpoint_output import (
     check_output,
     load_checkpoint,
     save_checkpoint,
     tie_equal,
     without_training_state,
 )
-from fairseq_flexdepth.cli.fairseq_options import quiet
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,7 +52,7 @@ def module_of(name: str) -> str:
 
 def count_modules(state: Dict[str, "Tensor"]) -> List[ModuleCounts]:
     """The parameters of each module, in the order of the checkpoint; a tied one counts where it comes first."""
-    from fairseq_flexdepth.modules.magnitude_pruning import trained_tensors
+    from fairseq_flexdepth.pruning.magnitude_pruning import trained_tensors
 
     totals: Dict[str, int] = {}
     nonzero: Dict[str, int] = {}
@@ -82,7 +82,7 @@ def prune_checkpoint(checkpoint: Dict[str, Any], fraction: float) -> Dict[str, A
     Its entry for an EMA is the pruned weights themselves, which the file holds once: retraining with ``--store-ema``
     starts from them, where fairseq finds no EMA in a checkpoint it fails (``KeyError: 'model'``).
     """
-    from fairseq_flexdepth.modules.magnitude_pruning import prunable_weights, pruned_number, zero_smallest
+    from fairseq_flexdepth.pruning.magnitude_pruning import prunable_weights, pruned_number, zero_smallest
 
     tie_equal(checkpoint["model"])
     weights = prunable_weights(checkpoint["model"])

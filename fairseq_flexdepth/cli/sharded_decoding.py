@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from omegaconf import DictConfig
 
-    from fairseq_flexdepth.decoding.shards import ShardFile
+    from fairseq_flexdepth.corpus.shards import ShardFile
 
 Batches = Sequence[Sequence[int]]
 
@@ -73,7 +73,7 @@ def finished_shards(
     Raises:
         ValueError: a shard has other contents than expected, or is not finished.
     """
-    from fairseq_flexdepth.decoding.shards import ShardFile
+    from fairseq_flexdepth.corpus.shards import ShardFile
 
     numbers = range(len(paths)) if args.merge else [config.dataset.shard_id]
     anew = args.overwrite and not args.merge
@@ -91,7 +91,7 @@ def finished_shards(
     return files
 
 
-def only_a_shard(path: str, shards: int) -> str:
+def shard_finished_message(path: str, shards: int) -> str:
     """What to say when one of several shards is finished."""
     return f"{path}: finished; when all {shards} shards are, --merge puts them together"
 

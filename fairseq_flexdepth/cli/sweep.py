@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 
 from fairseq_flexdepth.cli.decoding_options import hides_progress
 from fairseq_flexdepth.cli.fairseq_options import check_one_directory, check_paths, parse_generation_options, quiet
-from fairseq_flexdepth.cli.files import check_folder
 from fairseq_flexdepth.depth.space import DepthPair, parse_pairs
+from fairseq_flexdepth.files.outputs import check_folder
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from fairseq_flexdepth.decoding.comet_score import CometScorer
-    from fairseq_flexdepth.decoding.shards import ShardFile
-    from fairseq_flexdepth.decoding.split import Split
-    from fairseq_flexdepth.decoding.sweep import Run, Sweep
+    from fairseq_flexdepth.corpus.comet_score import CometScorer
+    from fairseq_flexdepth.corpus.shards import ShardFile
+    from fairseq_flexdepth.corpus.split import Split
+    from fairseq_flexdepth.corpus.sweep import Run, Sweep
 
 NAME = "sweep"
 HELP = "decode a test set at every depth: quality and speed as a web page, pictures, JSON, CSV and text"
@@ -94,11 +94,11 @@ def _sweep(
 ) -> Tuple[List[Dict[str, Any]], str]:
     """Decode what is left to decode and write the report; its rows, and what to print of it."""
     from fairseq_flexdepth.cli.machine import describe_machine
-    from fairseq_flexdepth.cli.sweep_report import run_wide_facts, summary, write_report
-    from fairseq_flexdepth.decoding.fingerprint import fingerprint, settings
-    from fairseq_flexdepth.decoding.shards import ShardFile
-    from fairseq_flexdepth.decoding.split import Split
-    from fairseq_flexdepth.decoding.sweep import Sweep, Swept
+    from fairseq_flexdepth.cli.report.report import run_wide_facts, summary, write_report
+    from fairseq_flexdepth.corpus.fingerprint import fingerprint, settings
+    from fairseq_flexdepth.corpus.shards import ShardFile
+    from fairseq_flexdepth.corpus.split import Split
+    from fairseq_flexdepth.corpus.sweep import Sweep, SweepResults
 
     split = Split(config, paths=args.path)
     split.warn_of_bleu()
@@ -114,7 +114,7 @@ def _sweep(
     work = os.path.join(args.output, "unfinished.jsonl")
     with ShardFile(work, range(len(batches)), header, args.overwrite) as shard:
         _decode(sweep, shard, batches)
-        swept = Swept(sweep, batches, shard.results())
+        swept = SweepResults(sweep, batches, shard.results())
         sources = [split.source_text(index) for index in range(len(split.dataset))]
         rows = swept.rows(sources, references, functools.partial(comet, sources) if comet else None)
         facts = run_wide_facts(args, swept, rows, sources, {"machine": machine, "settings": shaped_by})
@@ -155,7 +155,7 @@ def _asked_for(split: "Split") -> Optional[List[DepthPair]]:
 
 def _references(path: Optional[str], split: "Split") -> List[str]:
     """What translations are scored against, in the order of the data."""
-    from fairseq_flexdepth.decoding.text_files import read_lines
+    from fairseq_flexdepth.files.text import read_lines
 
     if path is None:
         split.require_references("sweep without --references")
@@ -167,6 +167,6 @@ def _references(path: Optional[str], split: "Split") -> List[str]:
 
 
 def _comet(name: Optional[str], use_cuda: bool) -> "Optional[CometScorer]":
-    from fairseq_flexdepth.decoding.comet_score import CometScorer
+    from fairseq_flexdepth.corpus.comet_score import CometScorer
 
     return None if name is None else CometScorer(name, use_cuda)

@@ -7,8 +7,8 @@ from torch import nn
 
 from fairseq_flexdepth.compat import register_criterion
 from fairseq_flexdepth.criterions.layer_distillation import LayerDistillationConfig, LayerDistillationCriterion
-from fairseq_flexdepth.depth.layer_mapping import LayerMapping, map_layers
-from fairseq_flexdepth.modules.layer_fusion import StudentProjection, TeacherFusion
+from fairseq_flexdepth.depth.teacher_layers import LayerMapping, map_layers
+from fairseq_flexdepth.modules.losses.layer_fusion import StudentProjection, TeacherFusion
 
 
 @dataclass

@@ -17,10 +17,10 @@ from fairseq_flexdepth.criterions.tied_multi_cross_entropy import (
     counted_tokens,
 )
 from fairseq_flexdepth.models.depth_losses import WordDistillation
-from fairseq_flexdepth.models.teacher import Lesson, load_teacher
-from fairseq_flexdepth.modules.distilled_cross_entropy import Mixture, distilled_cross_entropy
+from fairseq_flexdepth.models.teacher import TeacherOutput, load_teacher
 from fairseq_flexdepth.modules.layer_trace import LayerTrace, traced
-from fairseq_flexdepth.modules.soft_targets import SoftTargets
+from fairseq_flexdepth.modules.losses.distilled_cross_entropy import Mixture, distilled_cross_entropy
+from fairseq_flexdepth.modules.losses.soft_targets import SoftTargets
 
 DEPTH_OPTIONS = ("depth_weights", "sample_encoder_depths", "sample_decoder_depths", "accumulate_depths")
 
@@ -116,19 +116,19 @@ class DistillationCriterion(TiedMultiCrossEntropyCriterion):
         taught = ["kd_loss"] if self.mixture.soft > 0 else []
         return [*taught, *(["kd_dropped"] if taught and self.cfg.kd_topk else []), *super().metric_names(model)]
 
-    def lesson(self, model: Any, sample: Dict[str, Any], sides: Sequence[str] = ()) -> Optional[Lesson]:
+    def teacher_output(self, model: Any, sample: Dict[str, Any], sides: Sequence[str] = ()) -> Optional[TeacherOutput]:
         """What the teacher says about the batch, and of these sides what its layers gave out."""
         if self.teacher is None:
             return None
         return self.teacher(sample["net_input"], model, logits=self.mixture.soft > 0, sides=sides)
 
     def student_losses(
-        self, model: Any, sample: Dict[str, Any], lesson: Optional[Lesson], trace: bool = False
+        self, model: Any, sample: Dict[str, Any], teacher_output: Optional[TeacherOutput], trace: bool = False
     ) -> StudentLosses:
         """The mixture of cross-entropy and word-level distillation."""
         mixture, teacher, logged = self.mixture, None, {}
-        if lesson is not None and mixture.soft > 0:
-            teacher = lesson.soft_targets(mixture.temperature, self.cfg.kd_topk)
+        if teacher_output is not None and mixture.soft > 0:
+            teacher = teacher_output.soft_targets(mixture.temperature, self.cfg.kd_topk)
             if teacher.dropped is not None:
                 logged["kd_dropped"] = (teacher.dropped * self.token_weights(sample)).sum()
         of_student = self._of_many_depths if hasattr(model, "depth_space") else self._of_one_depth

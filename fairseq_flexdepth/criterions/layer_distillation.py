@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from fairseq_flexdepth.compat import avoid_encoder_fast_path
 from fairseq_flexdepth.criterions.distillation import DistillationConfig, DistillationCriterion
-from fairseq_flexdepth.depth.layer_mapping import LayerMapping
-from fairseq_flexdepth.modules.distilled_cross_entropy import Mixture
+from fairseq_flexdepth.depth.teacher_layers import LayerMapping
 from fairseq_flexdepth.modules.layer_trace import LayerTrace
-from fairseq_flexdepth.modules.token_weights import Counted, counted_positions, token_weights
-from fairseq_flexdepth.modules.zero_gradient import with_zero_gradients
+from fairseq_flexdepth.modules.losses.distilled_cross_entropy import Mixture
+from fairseq_flexdepth.modules.losses.token_weights import Counted, counted_positions, token_weights
+from fairseq_flexdepth.modules.losses.zero_gradient import with_zero_gradients
 
 logger = logging.getLogger(__name__)
 
@@ -128,21 +128,21 @@ class LayerDistillationCriterion(DistillationCriterion):
         compares = self.fitted or not list(self.fusions.parameters())
         sides = tuple(self.mappings) if compares else ()
         counted = {side: self.counted_positions(side, sample) for side in sides}
-        lesson = self.lesson(model, sample, sides)
-        losses = self.student_losses(model, sample, lesson, trace=lesson is not None)
-        if lesson is None or not compares:
-            return self.finished(losses.loss, sample, losses.logged)
+        teacher_output = self.teacher_output(model, sample, sides)
+        losses = self.student_losses(model, sample, teacher_output, trace=teacher_output is not None)
+        if teacher_output is None or not compares:
+            return self.criterion_output(losses.loss, sample, losses.logged)
         student = {"encoder": losses.encoder_trace, "decoder": losses.decoder_trace}
         layer_loss = losses.loss.new_zeros((), dtype=torch.float32)
         unused: List[nn.Parameter] = []
         for side, mapping in self.mappings.items():
             runs = [run for run in student[side] if run.position in mapping]
             tokens = self.target_tokens(sample)
-            layer_loss = layer_loss + self.layer_loss(side, runs, lesson.traces[side], counted[side], tokens)
+            layer_loss = layer_loss + self.layer_loss(side, runs, teacher_output.traces[side], counted[side], tokens)
             for position in mapping.keys() - {run.position for run in runs}:
                 unused += self.fusions[f"{side}_{position}"].parameters()
         loss = with_zero_gradients(losses.loss + self.cfg.kd_lambda * layer_loss, unused)
-        return self.finished(loss, sample, {**losses.logged, "layer_loss": layer_loss.data})
+        return self.criterion_output(loss, sample, {**losses.logged, "layer_loss": layer_loss.data})
 
     def counted_positions(self, side: str, sample: Dict[str, Any]) -> Counted:
         """The positions of one side at which layers are compared."""

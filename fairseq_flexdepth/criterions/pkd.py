@@ -7,11 +7,11 @@ from torch import Tensor, nn
 
 from fairseq_flexdepth.compat import register_criterion
 from fairseq_flexdepth.criterions.layer_distillation import LayerDistillationConfig, LayerDistillationCriterion
-from fairseq_flexdepth.depth.layer_mapping import LayerMapping, map_layers, skip_mapping
-from fairseq_flexdepth.modules.attention_map import attention_loss, attention_map
-from fairseq_flexdepth.modules.layer_fusion import TeacherFusion
+from fairseq_flexdepth.depth.teacher_layers import LayerMapping, map_layers, skip_mapping
 from fairseq_flexdepth.modules.layer_trace import LayerTrace
-from fairseq_flexdepth.modules.token_weights import Counted
+from fairseq_flexdepth.modules.losses.attention_map import attention_loss, attention_map
+from fairseq_flexdepth.modules.losses.layer_fusion import TeacherFusion
+from fairseq_flexdepth.modules.losses.token_weights import Counted
 
 
 @dataclass

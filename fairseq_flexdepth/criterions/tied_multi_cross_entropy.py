@@ -18,7 +18,7 @@ from fairseq_flexdepth.depth.space import DepthPair, DepthSpace
 from fairseq_flexdepth.depth.weights import pair_weights, parse_depth_weights
 from fairseq_flexdepth.models.built_models import built_model
 from fairseq_flexdepth.modules.device_copies import on_device_of
-from fairseq_flexdepth.modules.token_weights import token_weights
+from fairseq_flexdepth.modules.losses.token_weights import token_weights
 
 
 @dataclass
@@ -94,7 +94,7 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
     ) -> Tuple[Tensor, int, Dict[str, Any]]:
         """The loss, the sample size it is to be divided by, and what to log."""
         losses, logging_output = self.depth_losses(model, sample)
-        return self.finished(losses["loss"], sample, logging_output)
+        return self.criterion_output(losses["loss"], sample, logging_output)
 
     def depth_losses(
         self, model: Any, sample: Dict[str, Any], **more: Any
@@ -126,7 +126,7 @@ class TiedMultiCrossEntropyCriterion(FairseqCriterion):
             logged.update({pair_key(pair): nll for pair, nll in zip(depths.pairs, nll_losses)})
         return losses, logged
 
-    def finished(
+    def criterion_output(
         self, loss: Tensor, sample: Dict[str, Any], logged: Dict[str, Any]
     ) -> Tuple[Tensor, int, Dict[str, Any]]:
         """What fairseq expects of :meth:`forward`."""

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from fairseq_flexdepth.compat import register_criterion
 from fairseq_flexdepth.criterions.distillation import DistillationConfig, DistillationCriterion
-from fairseq_flexdepth.modules.distilled_cross_entropy import Mixture
+from fairseq_flexdepth.modules.losses.distilled_cross_entropy import Mixture
 
 
 @dataclass
@@ -40,5 +40,5 @@ class WordKDCriterion(DistillationCriterion):
         self, model: Any, sample: Dict[str, Any], reduce: bool = True
     ) -> Tuple[Tensor, int, Dict[str, Any]]:
         """The loss, the sample size it is to be divided by, and what to log."""
-        losses = self.student_losses(model, sample, self.lesson(model, sample))
-        return self.finished(losses.loss, sample, losses.logged)
+        losses = self.student_losses(model, sample, self.teacher_output(model, sample))
+        return self.criterion_output(losses.loss, sample, losses.logged)

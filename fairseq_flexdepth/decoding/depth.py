@@ -4,6 +4,9 @@ from typing import Any, Iterable, List, Optional, Sequence
 
 from fairseq_flexdepth.depth.space import DepthPair, DepthSpace
 
+# The tasks whose models decode at a depth.
+TASKS = ("translation", "translation_flexdepth")
+
 
 def choose_depth(
     model: Any, encoder_depth: Optional[int], decoder_depth: Optional[int], subnetworks: Optional[str] = None

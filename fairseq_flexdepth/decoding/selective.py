@@ -10,7 +10,7 @@ import numpy
 from fairseq.data import BaseWrapperDataset
 
 from fairseq_flexdepth.decoding.depth import common_pairs
-from fairseq_flexdepth.decoding.depth_choosers import Batches, DepthChooser
+from fairseq_flexdepth.decoding.selectors import Batches, DepthChooser
 from fairseq_flexdepth.depth.space import DepthPair
 
 logger = logging.getLogger(__name__)

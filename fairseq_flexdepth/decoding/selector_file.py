@@ -6,10 +6,10 @@ from typing import Any, Tuple
 import numpy
 from fairseq import models as fairseq_models
 
-from fairseq_flexdepth.decoding.depth_labels import DepthLabels
-from fairseq_flexdepth.models.checkpoint_file import load_weights, read_checkpoint
+from fairseq_flexdepth.files.checkpoints import load_weights, read_checkpoint
+from fairseq_flexdepth.files.checksums import dictionary_checksum
+from fairseq_flexdepth.files.depth_labels import DepthLabels
 from fairseq_flexdepth.models.depth_selector import DepthSelector, pairs_of
-from fairseq_flexdepth.modules.checksums import dictionary_checksum
 
 EXCLUSIVE = "cost_aware_depth_selection"  # the criterion whose selectors share a probability of 1 among the pairs
 

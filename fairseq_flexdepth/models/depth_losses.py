@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from fairseq_flexdepth.depth.space import DepthSpace
-from fairseq_flexdepth.modules.distilled_cross_entropy import Mixture, distilled_linear_cross_entropy
 from fairseq_flexdepth.modules.layer_trace import LayerTrace
-from fairseq_flexdepth.modules.linear_cross_entropy import linear_cross_entropy
-from fairseq_flexdepth.modules.soft_targets import SoftTargets
-from fairseq_flexdepth.modules.zero_gradient import with_zero_gradients
+from fairseq_flexdepth.modules.losses.distilled_cross_entropy import Mixture, distilled_linear_cross_entropy
+from fairseq_flexdepth.modules.losses.linear_cross_entropy import linear_cross_entropy
+from fairseq_flexdepth.modules.losses.soft_targets import SoftTargets
+from fairseq_flexdepth.modules.losses.zero_gradient import with_zero_gradients
 
 
 class WordDistillation(NamedTuple):

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from fairseq_flexdepth.models.checkpoint_file import read_checkpoint
+from fairseq_flexdepth.files.checkpoints import read_checkpoint
 
 _KEY = "encoder.embed_tokens.weight"
 

@@ -13,7 +13,7 @@ from fairseq_flexdepth.compat import (
     register_architecture,
     register_model,
 )
-from fairseq_flexdepth.models.checkpoint_file import brief, read_checkpoint
+from fairseq_flexdepth.files.checkpoints import brief, read_checkpoint
 from fairseq_flexdepth.models.layer_sharing import HELP, LAYER_SHARING, check_sharing, share_by_default, share_side
 from fairseq_flexdepth.models.refused_options import DEPTH_OPTIONS, add_refused, refuse
 

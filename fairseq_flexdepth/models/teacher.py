@@ -15,22 +15,22 @@ from fairseq.models import ARCH_MODEL_REGISTRY, MODEL_REGISTRY, FairseqEncoderDe
 from torch import Tensor, nn
 
 from fairseq_flexdepth.compat import disable_encoder_fast_path
+from fairseq_flexdepth.files.checkpoints import load_weights, read_checkpoint
 from fairseq_flexdepth.models.built_models import build_aside
-from fairseq_flexdepth.models.checkpoint_file import load_weights, read_checkpoint
 from fairseq_flexdepth.modules.layer_trace import LayerTrace, traced
-from fairseq_flexdepth.modules.soft_targets import SoftTargets, mean_logits, soft_targets
+from fairseq_flexdepth.modules.losses.soft_targets import SoftTargets, mean_logits, soft_targets
 
 logger = logging.getLogger(__name__)
 
 
-class Lesson(NamedTuple):
+class TeacherOutput(NamedTuple):
     """What teachers say about a batch."""
 
     logits: List[Tensor]  # of their mean distribution, batch × target length × vocabulary, where asked for
     traces: Dict[str, List[LayerTrace]]  # of the first teacher's layers, by side, where asked for
 
     def soft_targets(self, temperature: float, topk: int) -> SoftTargets:
-        """See :func:`~fairseq_flexdepth.modules.soft_targets.soft_targets`; the logits are used up and let go."""
+        """The distributions to learn from; see :func:`soft_targets`. The logits are used up and released."""
         return soft_targets(self.logits.pop(), temperature, topk)
 
 
@@ -50,7 +50,7 @@ class Teacher:
     @torch.no_grad()
     def __call__(
         self, net_input: Dict[str, Tensor], student: nn.Module, logits: bool = True, sides: Sequence[str] = ()
-    ) -> Lesson:
+    ) -> TeacherOutput:
         """What the teachers say about *net_input*, on the device and in the precision of *student*.
 
         Args:
@@ -70,11 +70,11 @@ class Teacher:
             traces = {side: stack.enter_context(traced(getattr(first, side).layers)) for side in sides}
             if not logits and "decoder" not in sides:
                 first.encoder(words["src_tokens"], src_lengths=words["src_lengths"])
-                return Lesson([], traces)
+                return TeacherOutput([], traces)
             said = first(**words)[0]
         if not logits:
-            return Lesson([], traces)
-        return Lesson([mean_logits(chain([said], (model(**words)[0] for model in others)))], traces)
+            return TeacherOutput([], traces)
+        return TeacherOutput([mean_logits(chain([said], (model(**words)[0] for model in others)))], traces)
 
 
 def load_teacher(paths: str, task: Any) -> Teacher:

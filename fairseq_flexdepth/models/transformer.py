@@ -12,8 +12,8 @@ from fairseq_flexdepth.compat import register_model
 from fairseq_flexdepth.depth.plan import DepthPlan, build_plan
 from fairseq_flexdepth.depth.space import DepthPair, DepthSpace, parse_depths
 from fairseq_flexdepth.depth.subnetworks import assign_subnetworks
+from fairseq_flexdepth.files.checkpoints import brief
 from fairseq_flexdepth.models.accumulated_losses import accumulated_losses
-from fairseq_flexdepth.models.checkpoint_file import brief
 from fairseq_flexdepth.models.checkpoint_fit import check_fits
 from fairseq_flexdepth.models.config import (
     FlexDepthTransformerConfig,
@@ -209,7 +209,7 @@ class FlexDepthTransformer(TransformerModelBase):
         self.eval()
         encoder, decoder = self.encoder.layers, self.decoder.layers
         padding = [net_input[words].eq(self.decoder.padding_idx) for words in ("src_tokens", "prev_output_tokens")]
-        with torch.no_grad(), encoder.whole(), decoder.whole():
+        with torch.no_grad(), encoder.all_layers_active(), decoder.all_layers_active():
             with profiled(encoder, padding[0]) as below, profiled(decoder, padding[1]) as above:
                 super().forward(**net_input, features_only=True)
             values = broadcast_from_first(torch.cat([below.values, above.values]))

@@ -11,7 +11,7 @@ from fairseq_flexdepth.models.layer_sharing import share_side
 from fairseq_flexdepth.modules.admin import AdminDecoderLayer, with_checkpointing
 from fairseq_flexdepth.modules.depth_layers import DepthLayers
 from fairseq_flexdepth.modules.layer_trace import LayerTrace
-from fairseq_flexdepth.modules.zero_gradient import with_zero_gradients
+from fairseq_flexdepth.modules.losses.zero_gradient import with_zero_gradients
 
 
 class FlexDepthDecoder(TransformerDecoderBase):

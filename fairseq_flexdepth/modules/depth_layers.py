@@ -91,7 +91,7 @@ class DepthLayers(LayerDropModuleList):
         return torch.cat([outputs[run] for run in plan.exits], dim=1)
 
     @contextmanager
-    def whole(self) -> Iterator[None]:
+    def all_layers_active(self) -> Iterator[None]:
         """Within this context all positions run."""
         active, self.active = self.active, tuple(range(1, len(self) + 1))
         try:

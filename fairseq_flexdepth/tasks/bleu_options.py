@@ -9,7 +9,7 @@ from fairseq.data import encoders
 from fairseq.data.data_utils import post_process
 from fairseq.dataclass.configs import GenerationConfig
 
-from fairseq_flexdepth.models.checkpoint_file import brief
+from fairseq_flexdepth.files.checkpoints import brief
 
 
 def check_bleu_options(cfg: Any) -> None:

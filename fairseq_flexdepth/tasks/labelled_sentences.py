@@ -7,7 +7,7 @@ import torch
 from fairseq.data import FairseqDataset, data_utils
 from torch import Tensor
 
-from fairseq_flexdepth.decoding.depth_labels import DepthLabels
+from fairseq_flexdepth.files.depth_labels import DepthLabels
 
 
 class LabelledSentences(FairseqDataset):

@@ -7,7 +7,7 @@ import numpy
 import torch
 from fairseq.data import BaseWrapperDataset
 
-from fairseq_flexdepth.models.checkpoint_file import brief
+from fairseq_flexdepth.files.checkpoints import brief
 
 
 class WeightedSentences(BaseWrapperDataset):

@@ -10,13 +10,13 @@ from fairseq import utils
 from fairseq.tasks.translation import TranslationTask
 
 from fairseq_flexdepth.compat import register_task, replace_task
-from fairseq_flexdepth.decoding import binarised_files
 from fairseq_flexdepth.decoding.depth import choose_depth, describe_depth
-from fairseq_flexdepth.decoding.depth_choosers import build_chooser
 from fairseq_flexdepth.decoding.selective import SelectiveDecoding
+from fairseq_flexdepth.decoding.selectors import build_chooser
 from fairseq_flexdepth.depth.space import written_pair
-from fairseq_flexdepth.modules.mixed_precision import loss_scale, refresh_fp32_copies
-from fairseq_flexdepth.modules.pruned_weights import PrunedWeights
+from fairseq_flexdepth.files import binarised_data
+from fairseq_flexdepth.models.mixed_precision import loss_scale, refresh_fp32_copies
+from fairseq_flexdepth.pruning.pruned_weights import PrunedWeights
 from fairseq_flexdepth.tasks.bleu_options import check_bleu_options
 from fairseq_flexdepth.tasks.resuming import portable
 from fairseq_flexdepth.tasks.sentence_weights import WeightedSentences, weights_file
@@ -64,7 +64,7 @@ class FlexDepthTranslationTask(TranslationTask):
         Raises:
             ValueError: there is no such file, or it is no dictionary.
         """
-        return binarised_files.read_dictionary(filename)
+        return binarised_data.read_dictionary(filename)
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs: Any) -> None:
         """As fairseq's; a split made by ``distill --select all`` has weights.
@@ -77,13 +77,13 @@ class FlexDepthTranslationTask(TranslationTask):
         if split not in self.checked_splits:
             dictionaries = {self.cfg.source_lang: self.source_dictionary, self.cfg.target_lang: self.target_dictionary}
             for folder in folders:
-                binarised_files.check_split(folder, split, combine, dictionaries, self.cfg.dataset_impl)
+                binarised_data.check_split(folder, split, combine, dictionaries, self.cfg.dataset_impl)
             self.checked_splits = {*self.checked_splits, split}
         try:
             super().load_dataset(split, epoch, combine, **kwargs)
         except FileNotFoundError as error:
             languages = (self.cfg.source_lang, self.cfg.target_lang)
-            raise binarised_files.no_such_split(self.cfg.data, split, languages, self.cfg.dataset_impl) from error
+            raise binarised_data.no_such_split(self.cfg.data, split, languages, self.cfg.dataset_impl) from error
         weights = weights_file(folders[(epoch - 1) % len(folders)], split, self.cfg.source_lang, self.cfg.target_lang)
         if os.path.exists(weights):
             if not self.weighs_sentences:
@@ -191,8 +191,8 @@ class FlexDepthTranslationTask(TranslationTask):
         Raises:
             ValueError: a sentence is too long, or the selector or the labels do not fit the models or the data.
         """
-        split = binarised_files.name_of(dataset, self.datasets)
-        with binarised_files.named_batching_mistakes(split or "input", kwargs.get("max_tokens")):
+        split = binarised_data.name_of(dataset, self.datasets)
+        with binarised_data.named_batching_mistakes(split or "input", kwargs.get("max_tokens")):
             if self.selective is None:
                 return portable(super().get_batch_iterator(dataset, *args, **kwargs))
             grouped = self.selective.group(dataset, split, self.decoding_models)

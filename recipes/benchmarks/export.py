@@ -22,7 +22,7 @@ import torch
 
 from fairseq_flexdepth.cli.fairseq_options import parse_generation_options
 from fairseq_flexdepth.cli.main import main as main_of_flexdepth
-from fairseq_flexdepth.decoding.split import Split
+from fairseq_flexdepth.corpus.split import Split
 from recipes.benchmarks import commands, common
 
 SYSTEMS = ("fairseq", "float32", "int8")  # the last two are types of CTranslate2's weights

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
-from fairseq_flexdepth.decoding.text_files import read_lines
+from fairseq_flexdepth.files.text import read_lines
 from recipes.benchmarks import build, commands, common
 from recipes.benchmarks.selection import Bench
 from recipes.common.generate_log import parse_generate_log

@@ -19,7 +19,7 @@ from fairseq_flexdepth.criterions.tied_multi_cross_entropy import (
     TiedMultiCrossEntropyConfig,
     TiedMultiCrossEntropyCriterion,
 )
-from fairseq_flexdepth.modules import linear_cross_entropy as projection
+from fairseq_flexdepth.modules.losses import linear_cross_entropy as projection
 from recipes.benchmarks import build, common
 from recipes.benchmarks.double_loop import double_loop_loss
 from recipes.benchmarks.update import add_repeat_options, measure_update, timed

@@ -66,8 +66,8 @@ _USED = r"\((\d+), (\d+)\) ([\d,]+\d|\d)"
 
 
 def main() -> None:
-    from fairseq_flexdepth.decoding.corpus_scores import corpus_scores
-    from fairseq_flexdepth.decoding.text_files import read_lines
+    from fairseq_flexdepth.corpus.scores import corpus_scores
+    from fairseq_flexdepth.files.text import read_lines
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("log", type=Path)

@@ -13,7 +13,7 @@ from typing import Any, List
 import numpy
 from fairseq.data import data_utils
 
-from fairseq_flexdepth.decoding.depth_labels import DepthLabels, load_labels
+from fairseq_flexdepth.files.depth_labels import DepthLabels, load_labels
 
 WINDOW = 2
 FEWEST = 50  # sentences, to trust their mean

@@ -7,8 +7,8 @@ import argparse
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from fairseq_flexdepth.decoding.corpus_scores import corpus_scores
-from fairseq_flexdepth.decoding.depth_labels import load_labels
+from fairseq_flexdepth.corpus.scores import corpus_scores
+from fairseq_flexdepth.files.depth_labels import load_labels
 from recipes.common.figure import pyplot, save_figure
 from recipes.common.generate_log import Generated, read_generate_log
 

@@ -37,7 +37,7 @@ def compound_bleu(hypotheses: List[str], references: List[str], language: str) -
 
 
 def main() -> None:
-    from fairseq_flexdepth.decoding.text_files import read_lines
+    from fairseq_flexdepth.files.text import read_lines
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("log", type=Path)

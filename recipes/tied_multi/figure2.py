@@ -9,8 +9,8 @@ import argparse
 from pathlib import Path
 from typing import Dict
 
-from fairseq_flexdepth.decoding.depth_labels import load_labels
 from fairseq_flexdepth.depth.space import DepthPair
+from fairseq_flexdepth.files.depth_labels import load_labels
 from recipes.common.figure import pyplot, save_figure
 
 

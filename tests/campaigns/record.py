@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
-from fairseq_flexdepth.cli.files import write_whole
 from fairseq_flexdepth.cli.machine import describe_machine
+from fairseq_flexdepth.files.outputs import write_whole
 
 
 class Record:

@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 import numpy
 import torch
 
-from fairseq_flexdepth.decoding.depth_labels import load_labels
+from fairseq_flexdepth.files.depth_labels import load_labels
 from tests.campaigns.inputs import LARGE, Inputs
 from tests.integration import cli, selector_cli
 

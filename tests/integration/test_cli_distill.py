@@ -11,7 +11,7 @@ from fairseq.data import Dictionary, data_utils
 from sacrebleu.metrics import BLEU
 
 from fairseq_flexdepth.cli.main import main
-from fairseq_flexdepth.decoding.distill import Distiller
+from fairseq_flexdepth.corpus.distill import Distiller
 from tests.integration import cli
 
 # Some of the teacher's hypotheses end at --max-len-b.

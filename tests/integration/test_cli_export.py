@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 import fairseq_flexdepth
 from fairseq_flexdepth.cli.export import QUANTIZATIONS, run
 from fairseq_flexdepth.cli.main import build_parser, main
-from fairseq_flexdepth.decoding import stock_checkpoint
+from fairseq_flexdepth.export import stock_checkpoint
 from tests import tiny
 from tests.integration import cli
 from tests.integration.refusals import training

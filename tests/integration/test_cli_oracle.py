@@ -10,11 +10,11 @@ import sacrebleu
 from fairseq.data import Dictionary, data_utils
 from sacrebleu.metrics import BLEU, CHRF
 
-from fairseq_flexdepth.cli import heatmap
 from fairseq_flexdepth.cli.main import main
-from fairseq_flexdepth.decoding.depth_labels import DepthLabels, load_labels
-from fairseq_flexdepth.decoding.oracle import Oracle
+from fairseq_flexdepth.cli.report import heatmap
+from fairseq_flexdepth.corpus.oracle import Oracle
 from fairseq_flexdepth.depth.space import DepthPair
+from fairseq_flexdepth.files.depth_labels import DepthLabels, load_labels
 from tests.integration import cli
 
 DECODING = ("--cpu", "--beam", 3, "--max-len-b", 10, "--batch-size", 16, "--gen-subset", "valid")

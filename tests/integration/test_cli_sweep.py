@@ -9,7 +9,7 @@ import pytest
 import sacrebleu
 
 from fairseq_flexdepth.cli.main import main
-from fairseq_flexdepth.decoding.sweep import Sweep
+from fairseq_flexdepth.corpus.sweep import Sweep
 from tests.integration import cli
 
 DECODING = ("--cpu", "--beam", 3, "--max-len-b", 10, "--num-workers", 0)

@@ -11,7 +11,7 @@ from fairseq.data import Dictionary, data_utils, indexed_dataset
 from fairseq.data.huffman import HuffmanCodeBuilder, HuffmanMMapIndexedDatasetBuilder
 
 from fairseq_flexdepth.cli.main import main
-from fairseq_flexdepth.decoding.depth_labels import load_labels
+from fairseq_flexdepth.files.depth_labels import load_labels
 from tests.integration.refusals import DECODING, contents, ours, training
 
 

@@ -14,7 +14,7 @@ from fairseq_cli import generate
 
 import fairseq_flexdepth
 from fairseq_flexdepth.cli.main import main
-from fairseq_flexdepth.decoding.depth_labels import load_labels
+from fairseq_flexdepth.files.depth_labels import load_labels
 from tests.integration import cli
 from tests.labels import labels_of, sentences, write_checkpoint
 from tests.pretended_gpu import pretended_gpu

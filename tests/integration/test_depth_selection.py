@@ -6,8 +6,8 @@ from typing import List
 import pytest
 import torch
 
-from fairseq_flexdepth.decoding.depth_labels import DepthLabels, labels_file, load_labels
 from fairseq_flexdepth.decoding.selector_file import load_selector
+from fairseq_flexdepth.files.depth_labels import DepthLabels, labels_file, load_labels
 from tests import tiny
 from tests.integration import cli, selector_cli
 from tests.labels import PAIRS, WORDS, write_checkpoint, write_labels

@@ -9,9 +9,9 @@ from sacrebleu.metrics import BLEU
 
 from fairseq_flexdepth.cli.fairseq_options import parse_generation_options
 from fairseq_flexdepth.cli.main import main
-from fairseq_flexdepth.decoding.depth_labels import load_labels
-from fairseq_flexdepth.decoding.every_depth import EveryDepth
-from fairseq_flexdepth.decoding.split import Split
+from fairseq_flexdepth.corpus.every_depth import EveryDepth
+from fairseq_flexdepth.corpus.split import Split
+from fairseq_flexdepth.files.depth_labels import load_labels
 from tests.integration import cli
 
 DECODING = ("--cpu", "--beam", 3, "--max-len-b", 10, "--num-workers", 0, "--no-progress-bar")

@@ -13,9 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 
 import fairseq_flexdepth
 from fairseq_flexdepth.cli.main import main
-from fairseq_flexdepth.decoding.depth_labels import DepthLabels, labels_file, load_labels
 from fairseq_flexdepth.decoding.selector_file import load_selector
 from fairseq_flexdepth.depth.space import DepthPair
+from fairseq_flexdepth.files.depth_labels import DepthLabels, labels_file, load_labels
 from tests.integration import cli, selector_cli
 
 PAIRS = [(n, m) for n in (1, 2, 3) for m in (1, 2)]

@@ -8,11 +8,11 @@ import numpy
 import pytest
 import torch
 
-from fairseq_flexdepth import compat
-from fairseq_flexdepth.models.checkpoint_arrays import NumberArray
+from fairseq_flexdepth.files import safe_loader
+from fairseq_flexdepth.files.checkpoint_arrays import NumberArray
 from tests.hostile import Code, checked
 
-compat.allow_safe_checkpoints()
+safe_loader.allow_safe_checkpoints()
 
 VALUES: Dict[str, Any] = {
     **{kind: numpy.arange(6).astype(kind) for kind in ("?", "i1", "u2", "i4", "i8", "f2", "f4", "f8", "c8", "c16")},

@@ -17,10 +17,11 @@ import torch
 from fairseq import checkpoint_utils, models
 
 from fairseq_flexdepth import compat
-from fairseq_flexdepth.compat import UnsafeCheckpointError
+from fairseq_flexdepth.files import safe_loader
+from fairseq_flexdepth.files.checkpoints import read_checkpoint
+from fairseq_flexdepth.files.evaluated_options import EVALUATED, refuse_code
+from fairseq_flexdepth.files.safe_loader import UnsafeCheckpointError
 from fairseq_flexdepth.models import architectures  # noqa: F401  (the models)
-from fairseq_flexdepth.models.checkpoint_file import read_checkpoint
-from fairseq_flexdepth.models.evaluated_options import EVALUATED, refuse_code
 from tests import tiny
 from tests.hostile import CHECKS, Code, checked
 
@@ -201,16 +202,16 @@ def test_torch_that_cannot_check_is_said_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     torch.save({"model": {}}, str(tmp_path / "weights.pt"))
-    compat._warn_of_unsafe_loading.cache_clear()
-    with caplog.at_level(logging.WARNING), compat.reading_checkpoint("weights.pt"):
-        assert ("cannot tell whether a checkpoint carries code" in caplog.text) == (not CHECKS)
+    safe_loader._warn_of_unsafe_loading.cache_clear()
+    with caplog.at_level(logging.WARNING), safe_loader.reading_checkpoint("weights.pt"):
+        assert ("load only checkpoints you trust" in caplog.text) == (not CHECKS)
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")  # torch's own switch
     for _ in range(2):
-        with compat.reading_checkpoint("weights.pt"):
+        with safe_loader.reading_checkpoint("weights.pt"):
             pass
-    assert caplog.text.count("cannot tell whether a checkpoint carries code") == 1
+    assert caplog.text.count("load only checkpoints you trust") == 1
 
 
 def test_what_is_not_about_code_stays_as_it_is() -> None:
-    with pytest.raises(RuntimeError, match="out of memory"), compat.reading_checkpoint("weights.pt"):
+    with pytest.raises(RuntimeError, match="out of memory"), safe_loader.reading_checkpoint("weights.pt"):
         raise RuntimeError("out of memory")

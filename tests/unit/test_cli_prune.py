@@ -12,7 +12,7 @@ from fairseq_flexdepth.cli.main import main
 from fairseq_flexdepth.cli.params import count_parameters
 from fairseq_flexdepth.compat import FAST_PATH_NAMES
 from fairseq_flexdepth.modules.admin import SCALE_SUFFIX
-from fairseq_flexdepth.modules.magnitude_pruning import prunable_weights, zero_smallest
+from fairseq_flexdepth.pruning.magnitude_pruning import prunable_weights, zero_smallest
 from tests import tiny
 
 

@@ -8,8 +8,8 @@ import sacrebleu
 from fairseq.scoring.bleu import SacrebleuScorer
 from sacrebleu.metrics import BLEU
 
-from fairseq_flexdepth.decoding.corpus_scores import BleuText, corpus_scores, warn_of_unspaced_words
-from fairseq_flexdepth.decoding.selection import sentence_bleu
+from fairseq_flexdepth.corpus.hypothesis_filter import sentence_bleu
+from fairseq_flexdepth.corpus.scores import BleuText, corpus_scores, warn_of_unspaced_words
 
 REFERENCES = ["我们在 Wien 吃 Apfelstrudel 。", "Das &QUOT;Haus&QUOT; ist groß , ISTANBUL İ .", " x-1 3.5% ", ""]
 HYPOTHESES = ["我们 在wien吃了Apfelstrudel。", 'das "Haus" ist gross, istanbul i. ', "X-1  3.5 %", "word"]

@@ -10,8 +10,8 @@ import pytest
 import torch
 from fairseq.data import FairseqDataset
 
-from fairseq_flexdepth.decoding.depth_choosers import build_chooser
 from fairseq_flexdepth.decoding.selective import BatchesByDepth, SelectiveDecoding
+from fairseq_flexdepth.decoding.selectors import build_chooser
 from fairseq_flexdepth.depth.length_rule import LengthRule, parse_length_rule
 from tests import labels, tiny
 

@@ -9,9 +9,9 @@ import numpy
 import pytest
 import torch
 
-from fairseq_flexdepth.decoding.depth_labels import DepthLabels, check_labels, labels_file, load_labels
 from fairseq_flexdepth.depth.space import from_fastest
-from fairseq_flexdepth.modules.checksums import dictionary_checksum, source_checksum
+from fairseq_flexdepth.files.checksums import dictionary_checksum, source_checksum
+from fairseq_flexdepth.files.depth_labels import DepthLabels, check_labels, labels_file, load_labels
 from tests.tiny import dictionary
 
 PAIRS = [(1, 1), (1, 2), (2, 1), (2, 2)]

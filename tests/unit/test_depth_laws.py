@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairseq_flexdepth.depth import sharing, subnetworks
-from fairseq_flexdepth.depth.layer_mapping import COMBINATIONS, map_layers, skip_mapping
 from fairseq_flexdepth.depth.length_rule import parse_length_rule
 from fairseq_flexdepth.depth.plan import build_plan
 from fairseq_flexdepth.depth.space import DepthSpace, parse_depths, parse_pairs
+from fairseq_flexdepth.depth.teacher_layers import COMBINATIONS, map_layers, skip_mapping
 from fairseq_flexdepth.depth.weights import parse_depth_weights
 
 LAW = settings(derandomize=True, deadline=None, database=None, max_examples=50)

@@ -13,7 +13,7 @@ from fairseq_flexdepth.criterions.cost_aware_depth_selection import (
     CostAwareDepthSelectionCriterion,
 )
 from fairseq_flexdepth.criterions.depth_selection import PaperDepthSelectionConfig, PaperDepthSelectionCriterion
-from fairseq_flexdepth.decoding.depth_labels import DepthLabels
+from fairseq_flexdepth.files.depth_labels import DepthLabels
 from tests import tiny
 from tests.labels import PAIRS, SECONDS
 

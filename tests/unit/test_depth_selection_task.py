@@ -9,7 +9,7 @@ import pytest
 import torch
 from fairseq.data.data_utils import numpy_seed
 
-from fairseq_flexdepth.decoding.depth_labels import DepthLabels, labels_file, load_labels
+from fairseq_flexdepth.files.depth_labels import DepthLabels, labels_file, load_labels
 from fairseq_flexdepth.tasks.depth_selection import DepthSelectionConfig, DepthSelectionTask
 from tests.labels import PAIRS, WORDS, labels_of, sentences, write_checkpoint, write_labels
 from tests.tiny import dictionary, flexible_model

@@ -6,13 +6,13 @@ import pytest
 import torch
 from fairseq.criterions.label_smoothed_cross_entropy import label_smoothed_nll_loss
 
-from fairseq_flexdepth.modules import distilled_cross_entropy as module
-from fairseq_flexdepth.modules.distilled_cross_entropy import (
+from fairseq_flexdepth.modules.losses import distilled_cross_entropy as module
+from fairseq_flexdepth.modules.losses.distilled_cross_entropy import (
     Mixture,
     distilled_cross_entropy,
     distilled_linear_cross_entropy,
 )
-from fairseq_flexdepth.modules.soft_targets import soft_targets
+from fairseq_flexdepth.modules.losses.soft_targets import soft_targets
 
 ROWS, CHANNELS, WORDS = 7, 5, 11
 MIXTURES = [

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from fairseq_flexdepth.decoding.distilled_data import DistilledSplit, carry_over
-from fairseq_flexdepth.decoding.selection import Outcome
+from fairseq_flexdepth.corpus.distilled_data import DistilledSplit, carry_over
+from fairseq_flexdepth.corpus.hypothesis_filter import Outcome
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 from fairseq.data.encoders.sentencepiece_bpe import SentencepieceConfig
 from omegaconf import OmegaConf
 
-from fairseq_flexdepth.decoding import fingerprint
+from fairseq_flexdepth.corpus import fingerprint
 
 
 def test_of_sub_words_the_model_file_counts_and_not_its_name(tmp_path: Path) -> None:

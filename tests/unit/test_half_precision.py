@@ -5,9 +5,9 @@ from typing import Iterator
 import pytest
 import torch
 
-from fairseq_flexdepth.modules import distilled_cross_entropy, linear_cross_entropy
-from fairseq_flexdepth.modules.half_products import add_product
-from fairseq_flexdepth.modules.linear_cross_entropy import linear_cross_entropy as loss_of
+from fairseq_flexdepth.modules.losses import distilled_cross_entropy, linear_cross_entropy
+from fairseq_flexdepth.modules.losses.half_products import add_product
+from fairseq_flexdepth.modules.losses.linear_cross_entropy import linear_cross_entropy as loss_of
 from tests.half_precision import HALF_TYPES, OBJECTIVES, SCALES, WORDS, Setting, our_errors, peer_errors, settings
 
 

@@ -4,7 +4,7 @@ from typing import Tuple
 
 import pytest
 
-from fairseq_flexdepth.depth.layer_mapping import COMBINATIONS, map_layers, skip_mapping
+from fairseq_flexdepth.depth.teacher_layers import COMBINATIONS, map_layers, skip_mapping
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy
 
-from fairseq_flexdepth.decoding.depth_labels import DepthLabels
+from fairseq_flexdepth.files.depth_labels import DepthLabels
 from recipes.depth_selection.length_rules import fit
 
 PAIRS = [(1, 1), (1, 2), (2, 2)]

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from fairseq.criterions.label_smoothed_cross_entropy import label_smoothed_nll_loss
 from torch import Tensor
 
-from fairseq_flexdepth.modules import linear_cross_entropy as module
-from fairseq_flexdepth.modules.linear_cross_entropy import linear_cross_entropy
+from fairseq_flexdepth.modules.losses import linear_cross_entropy as module
+from fairseq_flexdepth.modules.losses.linear_cross_entropy import linear_cross_entropy
 from tests.half_precision import HALF_TYPES, multiplies
 
 ROWS, CHANNELS, CLASSES = 11, 6, 13

@@ -8,8 +8,8 @@ import torch
 from fairseq.optim.dynamic_loss_scaler import DynamicLossScaler
 from fairseq.optim.fp16_optimizer import FP16Optimizer
 
+from fairseq_flexdepth.models.mixed_precision import loss_scale, refresh_fp32_copies
 from fairseq_flexdepth.modules.admin import SCALE_SUFFIX
-from fairseq_flexdepth.modules.mixed_precision import loss_scale, refresh_fp32_copies
 from tests import tiny
 
 NET_INPUT = tiny.sample([6, 2, 4], [3, 7, 5])["net_input"]

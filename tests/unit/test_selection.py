@@ -4,8 +4,7 @@ import math
 
 import pytest
 
-from fairseq_flexdepth.decoding.corpus_scores import BleuText
-from fairseq_flexdepth.decoding.selection import (
+from fairseq_flexdepth.corpus.hypothesis_filter import (
     Filters,
     Target,
     closest,
@@ -15,6 +14,7 @@ from fairseq_flexdepth.decoding.selection import (
     sentence_bleu,
     without_duplicates,
 )
+from fairseq_flexdepth.corpus.scores import BleuText
 
 EOS, UNKNOWN = 2, 3
 

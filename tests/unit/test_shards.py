@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from fairseq_flexdepth.decoding.shards import ShardFile
+from fairseq_flexdepth.corpus.shards import ShardFile
 
 BATCHES = range(1, 9, 2)
 FINGERPRINT = {"beam": 5, "seed": 1}

@@ -6,8 +6,8 @@ from typing import Any, Iterator, List
 import pytest
 import torch
 
-from fairseq_flexdepth.modules import soft_targets as module
-from fairseq_flexdepth.modules.soft_targets import mean_logits, soft_targets
+from fairseq_flexdepth.modules.losses import soft_targets as module
+from fairseq_flexdepth.modules.losses.soft_targets import mean_logits, soft_targets
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ import pytest
 import torch
 from fairseq.models.transformer import TransformerModel
 
-from fairseq_flexdepth.decoding.admin_folding import cannot_fold
-from fairseq_flexdepth.decoding.stock_checkpoint import LoadedModel, StockModel, build_stock, stock_model
+from fairseq_flexdepth.export.admin_folding import cannot_fold
+from fairseq_flexdepth.export.stock_checkpoint import LoadedModel, StockModel, build_stock, stock_model
 from fairseq_flexdepth.modules.admin import SCALE_SUFFIX
 from tests import tiny
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from fairseq_flexdepth.cli import sweep_report
-from fairseq_flexdepth.cli.sweep_page import page
-from fairseq_flexdepth.decoding.comet_score import CometScorer
-from fairseq_flexdepth.decoding.sweep import Run, Swept
+from fairseq_flexdepth.cli.report import report
+from fairseq_flexdepth.cli.report.page import page
+from fairseq_flexdepth.corpus.comet_score import CometScorer
+from fairseq_flexdepth.corpus.sweep import Run, SweepResults
 from fairseq_flexdepth.depth.space import parse_pairs
 from fairseq_flexdepth.depth.trade_off import best_within, pareto_front
 
@@ -38,9 +38,9 @@ def test_depths_are_written_as_encoder_and_decoder():
 
 
 def test_models_are_named_by_what_tells_them_apart():
-    assert sweep_report.short_names(["x/tied/last.pt"]) == ["tied/last.pt"]
-    assert sweep_report.short_names(["x/tied/last.pt", "x/vanilla/last.pt"]) == ["tied", "vanilla"]
-    assert sweep_report.short_names(["a/m.pt", "b/m/m.pt", "b/n.pt"]) == ["a/m.pt", "m/m.pt", "b/n.pt"]
+    assert report.short_names(["x/tied/last.pt"]) == ["tied/last.pt"]
+    assert report.short_names(["x/tied/last.pt", "x/vanilla/last.pt"]) == ["tied", "vanilla"]
+    assert report.short_names(["a/m.pt", "b/m/m.pt", "b/n.pt"]) == ["a/m.pt", "m/m.pt", "b/n.pt"]
 
 
 def swept(repeats=3):
@@ -55,7 +55,7 @@ def swept(repeats=3):
         [[[1.0, 9.0, 2.0], ["a b c d", "e f g h"]], [[2.0, 4.0, 6.0], ["a b c d", "e f g h"]]],
         [[[0.5, 0.25, 0.5], ["wrong"]], [[1.0, 1.0, 1.0], ["i j k l"]]],
     ]
-    return Swept(sweep, [[0, 2], [3]], results)
+    return SweepResults(sweep, [[0, 2], [3]], results)
 
 
 def test_rows_count_medians_and_source_words():
@@ -92,7 +92,7 @@ def rows_and_facts(sizes):
     facts = {
         "data": "bin", "split": "test", "languages": ["de", "en"], "sentences": 10, "skipped": 1, "source_words": 70,
         "references": None, "models": models, "baseline": deepest, "bleu_signature": "b", "chrf_signature": "c",
-        "budget": sweep_report._budget(0.5, rows, deepest), "comet_model": None, "repeats": 1, "precision": "fp32",
+        "budget": report._budget(0.5, rows, deepest), "comet_model": None, "repeats": 1, "precision": "fp32",
         "options": ["bin", "--beam", "4"], "date": "today", "settings": {"max_tokens": 4000, "batch_size": None},
         "machine": {"cpu": "C", "gpu": None, "cores": 2, "threads": 2, "python": "3", "torch": "2", "fairseq": "f"},
     }  # fmt: skip
@@ -102,7 +102,7 @@ def rows_and_facts(sizes):
 @pytest.mark.parametrize("sizes", [[(1, 1)], [(3, 3)], [(6, 6)], [(3, 2), (1, 1), (2, 2)]], ids=str)
 def test_the_page_needs_nothing_else_and_has_every_depth(sizes):
     rows, facts = rows_and_facts(sizes)
-    commands = {row["translations"]: sweep_report.generate_command(facts, row) for row in rows}
+    commands = {row["translations"]: report.generate_command(facts, row) for row in rows}
     text = page(rows, facts, commands, b"picture")
     assert not re.search(r"<script|<link|https?:|src=\"(?!data:)|<[0-9]>|\$", text)
     assert len(re.findall(r"<tr class=\"[a-z]*\"><td>\d+</td><td>\d+</td>", text)) == len(rows)
@@ -118,17 +118,17 @@ def test_the_page_needs_nothing_else_and_has_every_depth(sizes):
 
 def test_csv_has_the_rows():
     rows, _ = rows_and_facts([(2, 2)])
-    found = list(csv.DictReader(io.StringIO(sweep_report.csv_text(rows))))
+    found = list(csv.DictReader(io.StringIO(report.csv_text(rows))))
     assert [{key: str(value) for key, value in row.items()} for row in rows] == found
 
 
 def test_the_table_on_the_terminal():
     rows, facts = rows_and_facts([(2, 1), (1, 1)])
-    lines = sweep_report.summary("out", rows, facts).splitlines()
+    lines = report.summary("out", rows, facts).splitlines()
     assert [line.count("|") for line in lines[:5]] == [10] * 5
     assert lines[5] == "--budget 0.5: no depth is that fast"
-    facts["budget"] = sweep_report._budget(0.9, rows, facts["baseline"])
-    assert "--budget 0.9: depth (1, 1) of <0>, BLEU 23.0, takes 0.80 of the deepest's time" in sweep_report.summary(
+    facts["budget"] = report._budget(0.9, rows, facts["baseline"])
+    assert "--budget 0.9: depth (1, 1) of <0>, BLEU 23.0, takes 0.80 of the deepest's time" in report.summary(
         "out", rows, facts
     )
 

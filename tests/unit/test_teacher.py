@@ -38,30 +38,30 @@ def test_an_ensemble_says_what_its_models_say(tmp_path: Path) -> None:
     models = [tiny.plain_model(seed) for seed in (1, 2)]
     paths = [save(model, tmp_path / f"{seed}.pt") for seed, model in enumerate(models)]
     teacher = load_teacher(":".join(map(str, paths)), student_task())
-    lesson = teacher(SAMPLE["net_input"], tiny.plain_model())
+    teacher_output = teacher(SAMPLE["net_input"], tiny.plain_model())
     mean = sum(torch.softmax(model.eval()(**SAMPLE["net_input"])[0], dim=-1) for model in models) / 2
-    assert torch.allclose(torch.softmax(lesson.logits[0], dim=-1), mean, atol=1e-6)
-    assert not lesson.logits[0].requires_grad
-    lesson.soft_targets(1.0, 3)
-    assert not lesson.logits
+    assert torch.allclose(torch.softmax(teacher_output.logits[0], dim=-1), mean, atol=1e-6)
+    assert not teacher_output.logits[0].requires_grad
+    teacher_output.soft_targets(1.0, 3)
+    assert not teacher_output.logits
     assert not any(parameter.requires_grad for model in teacher.models for parameter in model.parameters())
 
 
 def test_traces_are_of_the_first_teachers_layers() -> None:
     models = [tiny.plain_model(seed) for seed in (1, 2)]
     teacher = Teacher(models)
-    lesson = teacher(SAMPLE["net_input"], tiny.plain_model(), sides=("encoder", "decoder"))
-    assert [run.position for run in lesson.traces["encoder"]] == [1, 2, 3]
-    assert [run.position for run in lesson.traces["decoder"]] == [1, 2]
+    teacher_output = teacher(SAMPLE["net_input"], tiny.plain_model(), sides=("encoder", "decoder"))
+    assert [run.position for run in teacher_output.traces["encoder"]] == [1, 2, 3]
+    assert [run.position for run in teacher_output.traces["decoder"]] == [1, 2]
     words = SAMPLE["net_input"]
     states = models[0].encoder(words["src_tokens"], words["src_lengths"], return_all_hiddens=True)["encoder_states"]
-    for run, before, after in zip(lesson.traces["encoder"], states, states[1:]):
+    for run, before, after in zip(teacher_output.traces["encoder"], states, states[1:]):
         assert torch.allclose(run.inputs, before, atol=1e-6)
         assert torch.allclose(run.output, after, atol=1e-6)
     assert not any(layer._forward_hooks for layer in models[0].encoder.layers)
     models[0].decoder.forward = None  # not needed, and so not run
     encoder_alone = teacher(SAMPLE["net_input"], tiny.plain_model(), logits=False, sides=("encoder",))
-    assert torch.equal(encoder_alone.traces["encoder"][-1].output, lesson.traces["encoder"][-1].output)
+    assert torch.equal(encoder_alone.traces["encoder"][-1].output, teacher_output.traces["encoder"][-1].output)
     assert not encoder_alone.logits
 
 

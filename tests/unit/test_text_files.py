@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from fairseq.data import Dictionary
 
-from fairseq_flexdepth.decoding.binarised_files import read_dictionary
-from fairseq_flexdepth.decoding.text_files import read_lines
+from fairseq_flexdepth.files.binarised_data import read_dictionary
+from fairseq_flexdepth.files.text import read_lines
 from recipes.common.data import files, sentences
 from recipes.common.generate_log import read_generate_log
 from tests.unit.test_generate_log import SENTENCES, TRANSLATED

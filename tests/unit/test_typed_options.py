@@ -6,7 +6,7 @@ import pytest
 from fairseq import criterions, models, tasks
 from omegaconf import OmegaConf
 
-from fairseq_flexdepth.depth.layer_mapping import map_layers
+from fairseq_flexdepth.depth.teacher_layers import map_layers
 from tests import tiny
 
 WRITE = r"; in YAML write it in quotes, as on the command line, or leave it out for its default$"

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from fairseq_flexdepth.modules.zero_gradient import with_zero_gradients
+from fairseq_flexdepth.modules.losses.zero_gradient import with_zero_gradients
 
 
 def parameters():

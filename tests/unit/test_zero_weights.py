@@ -5,9 +5,9 @@ import torch
 from fairseq.logging import metrics
 
 from fairseq_flexdepth.criterions.logged_sums import logged_sums
-from fairseq_flexdepth.modules.attention_map import attention_loss
-from fairseq_flexdepth.modules.layer_fusion import StudentProjection, TeacherFusion
-from fairseq_flexdepth.modules.token_weights import counted_positions, weighted_mean
+from fairseq_flexdepth.modules.losses.attention_map import attention_loss
+from fairseq_flexdepth.modules.losses.layer_fusion import StudentProjection, TeacherFusion
+from fairseq_flexdepth.modules.losses.token_weights import counted_positions, weighted_mean
 from tests import device_cases
 
 UNDERFLOWING = 1e-60  # 0 in single precision

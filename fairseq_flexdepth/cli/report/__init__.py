@@ -1,0 +1,1 @@
+"""The report of ``sweep``: tables, pictures, the page."""

@@ -1,0 +1,1 @@
+"""Whole splits: every depth of a split, the oracle, distillation, shards."""

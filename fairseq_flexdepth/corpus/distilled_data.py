@@ -1,0 +1,209 @@
+"""A distilled split, put back into the order of the data and written as ``fairseq-preprocess`` would."""
+
+import itertools
+import os
+import re
+import shutil
+from array import array
+from contextlib import ExitStack
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Set
+
+import numpy
+import torch
+from fairseq import tasks
+from fairseq.data import data_utils, indexed_dataset
+from omegaconf import OmegaConf
+
+from fairseq_flexdepth.corpus.hypothesis_filter import REASONS, Outcome
+from fairseq_flexdepth.corpus.split import Split
+from fairseq_flexdepth.files.binarised_data import format_of
+
+
+class Pair(NamedTuple):
+    """A source, by its number in the data, and one target of it."""
+
+    source: int
+    target: torch.Tensor
+    weight: float
+
+
+class DistilledSplit:
+    """The outcomes of a split's sources, compactly: millions of them fit into memory.
+
+    Args:
+        sources: how many there are; one without an outcome was too long for the teacher.
+    """
+
+    def __init__(self, sources: int) -> None:
+        self._reasons: Any = numpy.full(sources, REASONS.index("length"), dtype=numpy.int8)  # -1: kept
+        self._first: Any = numpy.zeros(sources, dtype=numpy.int64)  # the number of its first target
+        self._targets: Any = numpy.zeros(sources, dtype=numpy.int32)
+        self._tokens = array("i")
+        self._ends = array("q", [0])
+        self._weights = array("f")
+
+    def add(self, outcome: Outcome) -> None:
+        """Note what became of a source."""
+        index = outcome.source
+        self._reasons[index] = -1 if outcome.reason is None else REASONS.index(outcome.reason)
+        self._first[index] = len(self._ends) - 1
+        self._targets[index] = len(outcome.targets)
+        for tokens in outcome.targets:
+            self._tokens.extend(tokens)
+            self._ends.append(len(self._tokens))
+        self._weights.extend(outcome.weights or [1.0] * len(outcome.targets))
+
+    @property
+    def dropped(self) -> Dict[str, int]:
+        """How many sources each reason cost."""
+        return {reason: int((self._reasons == number).sum()) for number, reason in enumerate(REASONS)}
+
+    @property
+    def kept(self) -> int:
+        """How many sources are kept."""
+        return int((self._reasons == -1).sum())
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __iter__(self) -> Iterator[Pair]:
+        """All pairs, in the order of the data."""
+        for index in range(len(self._reasons)):
+            first = int(self._first[index])
+            for number in range(first, first + int(self._targets[index])):
+                tokens = self._tokens[self._ends[number] : self._ends[number + 1]]
+                yield Pair(index, torch.tensor(tokens), self._weights[number])
+
+
+def write_distilled(folder: str, split: Split, distilled: DistilledSplit, weighted: bool, text: bool) -> None:
+    """Write the binarised split to *folder*; with *weighted* its weights, with *text* its text as well."""
+    languages = split.task.cfg.source_lang, split.task.cfg.target_lang
+    name = split.cfg.dataset.gen_subset
+    prefix = os.path.join(folder, f"{name}.{'-'.join(languages)}")
+    dictionaries = split.task.source_dictionary, split.task.target_dictionary
+    builders: List[Any] = [
+        indexed_dataset.make_builder(f"{prefix}.{language}.bin", impl="mmap", vocab_size=len(dictionary))
+        for language, dictionary in zip(languages, dictionaries)
+    ]
+    with ExitStack() as stack:
+        files = [
+            stack.enter_context(open(os.path.join(folder, f"{name}.{language}"), "w", encoding="utf-8"))
+            for language in languages
+            if text
+        ]
+        for pair in distilled:
+            builders[0].add_item(split.dataset.src[pair.source])
+            builders[1].add_item(pair.target)
+            if text:
+                files[0].write(f"{split.source_text(pair.source)}\n")
+                files[1].write(f"{split.target_text(pair.target.tolist())}\n")
+    for language, builder in zip(languages, builders):
+        builder.finalize(f"{prefix}.{language}.idx")
+    if weighted:
+        weights = numpy.fromiter((pair.weight for pair in distilled), dtype=numpy.float32, count=len(distilled))
+        numpy.save(f"{prefix}.weights.npy", weights)
+
+
+def _parts(split: Split, combined: bool) -> Set[str]:
+    """The names of the split's parts: NAME and, as fairseq-train reads them, NAME1, NAME2 as far as they go."""
+    name = split.cfg.dataset.gen_subset
+    there = {file.partition(".")[0] for file in os.listdir(split.cfg.task.data)}
+    more = itertools.takewhile(there.__contains__, (f"{name}{number}" for number in itertools.count(1)))
+    return {name, *(more if combined else ())}
+
+
+def other_splits(split: Split, combined: bool) -> List[str]:
+    """The splits besides the distilled one, as fairseq finds them; those without a sentence are left out.
+
+    Args:
+        split: the one that is distilled.
+        combined: NAME1, NAME2 and so on belong to the split NAME that was distilled.
+    """
+    source, target = split.task.cfg.source_lang, split.task.cfg.target_lang
+    data, impl = split.cfg.task.data, split.task.cfg.dataset_impl
+    end = "" if impl == "raw" else ".bin"
+    found = set()
+    for pair in (f"{source}-{target}", f"{target}-{source}"):
+        for file in os.listdir(data):
+            name, pair_found, rest = file.partition(f".{pair}.")
+            prefix = os.path.join(data, f"{name}.{pair}.{source}")
+            if pair_found and rest == f"{source}{end}" and indexed_dataset.dataset_exists(prefix, impl):
+                found.update([name] if os.path.getsize(f"{prefix}{end}") else [])
+    return sorted(found - _parts(split, combined))
+
+
+def check_other_splits(split: Split, combined: bool) -> None:
+    """Open the splits that :func:`carry_over` will copy: one that cannot be read is found before the decoding.
+
+    Raises:
+        ValueError: as :meth:`~fairseq_flexdepth.tasks.translation.FlexDepthTranslationTask.load_dataset`.
+    """
+    for name in other_splits(split, combined):
+        split.task.load_dataset(name)
+        del split.task.datasets[name]
+
+
+def carry_over(folder: str, split: Split, combined: bool) -> None:
+    """Copy dictionaries and all other splits to *folder*, in the format of the distilled one.
+
+    fairseq-train reads all splits in one format.
+
+    Args:
+        folder: where they go.
+        split: the one that was distilled.
+        combined: NAME1, NAME2 and so on belong to the split NAME that was distilled.
+    """
+    source, target = split.task.cfg.source_lang, split.task.cfg.target_lang
+    data = split.cfg.task.data
+    parts = _parts(split, combined)
+    for language in {source, target}:
+        shutil.copyfile(os.path.join(data, f"dict.{language}.txt"), os.path.join(folder, f"dict.{language}.txt"))
+    # fairseq reads data of both directions and prefers the one asked for, which therefore comes last.
+    for pair in (f"{target}-{source}", f"{source}-{target}"):
+        for file in sorted(os.listdir(data)):
+            name, found, rest = file.partition(f".{pair}.")
+            if found and name.partition(".align")[0] not in parts:
+                to = os.path.join(folder, f"{name}.{source}-{target}.{rest}")
+                _copy_as_mmap(os.path.join(data, file), to, split.task)
+
+
+def _copy_as_mmap(path: str, to: str, task: Any) -> None:
+    """Copy one file of a split; sentences in another format become the ``.bin`` and ``.idx`` of mmap."""
+    sentences = re.compile(r"\.(bin|idx|vocab)$")
+    prefix, new = sentences.sub("", path), sentences.sub("", to)
+    dictionaries = {task.cfg.source_lang: task.source_dictionary, task.cfg.target_lang: task.target_dictionary}
+    dictionary = dictionaries.get(prefix.rpartition(".")[2])  # none of alignments
+    impl = format_of(prefix, task.cfg.dataset_impl) if dictionary is not None or prefix != path else None
+    if impl in (None, "mmap"):
+        shutil.copyfile(path, to)
+    elif path in (prefix, f"{prefix}.idx"):
+        dataset: Any = data_utils.load_indexed_dataset(prefix, dictionary, "lazy" if impl == "cached" else impl)
+        _write_mmap(new, (dataset[index] for index in range(len(dataset))), dictionary)
+
+
+def _write_mmap(prefix: str, sentences: Iterable[Any], dictionary: Any) -> None:
+    """Write *sentences* to *prefix* as fairseq-preprocess does by default."""
+    size = None if dictionary is None else len(dictionary)
+    builder: Any = indexed_dataset.make_builder(f"{prefix}.bin", impl="mmap", vocab_size=size)
+    for sentence in sentences:
+        builder.add_item(sentence)
+    builder.finalize(f"{prefix}.idx")
+
+
+def check_readable(folder: str, split: Split) -> None:
+    """Open every split in *folder* as fairseq-train will.
+
+    Args:
+        folder: a finished data set.
+        split: what it was made of, with the options of its task.
+
+    Raises:
+        ValueError: a split cannot be read.
+    """
+    options = OmegaConf.to_container(split.cfg.task, resolve=True)
+    task = tasks.setup_task(OmegaConf.create({**options, "data": folder, "dataset_impl": None}))
+    languages = task.cfg.source_lang, task.cfg.target_lang
+    for file in sorted(os.listdir(folder)):
+        name, found, _ = file.partition(f".{'-'.join(languages)}.{languages[0]}.bin")
+        if found and os.path.getsize(os.path.join(folder, file)):
+            task.load_dataset(name)

@@ -1,0 +1,177 @@
+"""A batch translated at every depth pair, with the encoder run once for all of its depths."""
+
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+import torch
+from torch import Tensor
+
+from fairseq_flexdepth.corpus.split import Sample, Split
+from fairseq_flexdepth.decoding.depth import common_pairs
+from fairseq_flexdepth.depth.space import DepthPair, DepthSpace, written_pair
+from fairseq_flexdepth.modules.device_copies import lists_of
+
+EncoderOut = Dict[str, List[Tensor]]
+
+
+class Decoded(NamedTuple):
+    """A batch at one depth pair."""
+
+    texts: Dict[int, str]  # the best translation of each sentence, by its number
+    seconds: float  # the pair's share of the encoder's run, and beam search
+
+
+@dataclass
+class _Ensemble:
+    models: List[Any]
+    pairs: List[DepthPair]
+    generator: Any
+
+
+class EveryDepth:
+    """Translates batches of *split* at all depth pairs that its ensembles have.
+
+    Args:
+        split: the data and the models: ensembles of several depths or of one.
+        depths: the pairs to decode at; by default all that an ensemble has.
+        compare: ensembles may have pairs in common.
+
+    Raises:
+        ValueError: two ensembles have the same pair and are not compared, an ensemble has none of *depths* or no
+            ensemble has one of them, or fairseq refuses the options.
+    """
+
+    def __init__(self, split: Split, depths: Optional[Sequence[DepthPair]] = None, compare: bool = False) -> None:
+        self.split = split
+        pairs = [common_pairs(models) for models in split.ensembles]
+        if depths is not None:
+            pairs = _only(depths, pairs, split.paths)
+        if not compare:
+            _check_distinct(pairs, split.paths)
+        self.ensembles = [
+            _Ensemble(models, found, split.build_generator(models)) for models, found in zip(split.ensembles, pairs)
+        ]
+        self.pairs = sorted({pair for found in pairs for pair in found})
+        self._warm = False
+
+    def decode(self, number: int, batch: Sequence[int]) -> Dict[DepthPair, Decoded]:
+        """The sentences *batch*, which is number *number*, at every pair; the ensembles have none in common."""
+        return {pair: decoded for _, pair, decoded in self.each(number, batch)}
+
+    def each(self, number: int, batch: Sequence[int]) -> Iterator[Tuple[int, DepthPair, Decoded]]:
+        """The sentences *batch*, which is number *number*, by every ensemble (its position) at each of its pairs."""
+        if not self._warm:  # the first batch of a process is slow, whatever its depth
+            self._warm = True
+            sample = self.split.sample(batch[:1])
+            for ensemble in self.ensembles:
+                list(self._decode(ensemble, number, sample, ensemble.pairs[-1:]))
+        sample = self.split.sample(batch)
+        for position, ensemble in enumerate(self.ensembles):
+            for pair, decoded in self._decode(ensemble, number, sample, ensemble.pairs):
+                yield position, pair, decoded
+
+    def _decode(
+        self, ensemble: _Ensemble, number: int, sample: Sample, pairs: Sequence[DepthPair]
+    ) -> Iterator[Tuple[DepthPair, Decoded]]:
+        sentences = sample["id"].tolist()
+        self.split.seed_batch(number)  # --retain-dropout draws in the encoder, too
+        encoded, seconds = self._encode(ensemble.models, sample, pairs)
+        for pair in pairs:
+            for model in ensemble.models:
+                if hasattr(model, "set_depth"):
+                    model.set_depth(*pair)
+            self.split.seed_batch(number)
+            start = self._now()
+            with _given_encoder_outs(ensemble.generator, encoded.get(pair[0])):
+                found = self.split.search(ensemble.generator, sample, ensemble.models)
+            searched = self._now() - start
+            strip = ensemble.generator.symbols_to_strip_from_output
+            best = lists_of([hypotheses[0]["tokens"] for hypotheses in found])
+            texts = {index: self.split.target_text(tokens, strip) for index, tokens in zip(sentences, best)}
+            yield pair, Decoded(texts, searched + seconds.get(pair[0], 0.0))
+
+    @torch.no_grad()
+    def _encode(
+        self, models: Sequence[Any], sample: Sample, pairs: Sequence[DepthPair]
+    ) -> Tuple[Dict[int, List[EncoderOut]], Dict[int, float]]:
+        """Every model's output at each encoder depth and what it cost; nothing where there is but one pair.
+
+        An encoder depth is charged the share of the run's layers that its own sub-network has.
+        """
+        if len(pairs) == 1:
+            return {}, {}
+        depths = sorted({n for n, _ in pairs})
+        decoder_depths = sorted({m for _, m in pairs})
+        net_input = sample["net_input"]
+        encoded: Dict[int, List[EncoderOut]] = {depth: [] for depth in depths}
+        seconds = dict.fromkeys(depths, 0.0)
+        for model in models:
+            plan, _ = model.plans(DepthSpace(tuple(depths), tuple(decoder_depths)))
+            start = self._now()
+            stacked = model.encoder.forward_exits(plan, net_input["src_tokens"], net_input["src_lengths"])
+            taken = self._now() - start
+            for index, (depth, run) in enumerate(zip(depths, plan.exits)):
+                encoded[depth].append(_exit(stacked, index, len(depths)))
+                seconds[depth] += taken * len(plan.path(run)) / len(plan.runs)
+        return encoded, seconds
+
+    def _now(self) -> float:
+        if self.split.use_cuda:
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+
+def _only(
+    depths: Sequence[DepthPair], pairs: Sequence[Sequence[DepthPair]], paths: Sequence[str]
+) -> List[List[DepthPair]]:
+    """Of each ensemble's *pairs* those among *depths*."""
+    asked = ", ".join(map(written_pair, depths))
+    for depth in depths:
+        if not any(depth in found for found in pairs):
+            supported = ", ".join(map(written_pair, sorted({pair for found in pairs for pair in found})))
+            raise ValueError(f"--depths {written_pair(depth)}: {', '.join(paths)} supports {supported}")
+    chosen = [[pair for pair in found if pair in depths] for found in pairs]
+    for path, kept, found in zip(paths, chosen, pairs):
+        if not kept:
+            raise ValueError(f"--depths {asked}: {path} supports {', '.join(map(written_pair, found))} only")
+    return chosen
+
+
+def _check_distinct(pairs: Sequence[Sequence[DepthPair]], paths: Sequence[str]) -> None:
+    owners: Dict[DepthPair, str] = {}
+    for path, found in zip(paths, pairs):
+        for pair in found:
+            if pair in owners:
+                raise ValueError(
+                    f"--path {path}: decodes at {written_pair(pair)}, which {owners[pair]} does already; expected "
+                    "models of different depths"
+                )
+            owners[pair] = path
+
+
+def _exit(stacked: EncoderOut, index: int, exits: int) -> EncoderOut:
+    """One of the outputs stacked on the batch axis, in the form of fairseq's ``encoder_out``."""
+    outputs = stacked["encoder_out"][0].chunk(exits, dim=1)  # source length × batch × channels each
+    return {
+        "encoder_out": [outputs[index]],
+        "encoder_padding_mask": [mask.chunk(exits)[index] for mask in stacked["encoder_padding_mask"]],
+        "encoder_embedding": [],
+        "encoder_states": [],
+        "src_tokens": [],
+        "src_lengths": [],
+    }
+
+
+@contextlib.contextmanager
+def _given_encoder_outs(generator: Any, encoder_outs: Any) -> Iterator[None]:
+    """Let fairseq's *generator* use these outputs of its models' encoders; ``None`` lets it run them."""
+    if encoder_outs is None:
+        yield
+        return
+    generator.model.forward_encoder = lambda net_input: encoder_outs
+    try:
+        yield
+    finally:
+        del generator.model.forward_encoder

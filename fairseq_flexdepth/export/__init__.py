@@ -1,0 +1,1 @@
+"""One depth of a model for another runtime: stock fairseq, CTranslate2."""

@@ -1,0 +1,1 @@
+"""Reading and writing files safely: checkpoints, binarised data, text, outputs."""

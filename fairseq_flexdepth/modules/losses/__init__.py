@@ -1,0 +1,1 @@
+"""Losses and the tensor functions they consist of."""

@@ -1,0 +1,1 @@
+"""Magnitude pruning, and training on with the zeros kept."""
