@@ -126,7 +126,7 @@ def parse_generation_options(arguments: Sequence[str], command: str = "sweep") -
     """The options of fairseq-generate that *command* is given, parsed by fairseq's own parser.
 
     Raises:
-        ValueError: fairseq or *command* refuses the options, or there is no ``--path`` or no DATA.
+        ValueError: fairseq or *command* refuses the options, or a file is missing.
     """
     rest, user_dirs = split_user_dirs(arguments)
     import_plugin(user_dirs)
@@ -139,10 +139,8 @@ def parse_generation_options(arguments: Sequence[str], command: str = "sweep") -
         check_task(parser.parse_known_args(rest)[0].task)  # before other tasks add options of their own
         args = options.parse_args_and_arch(parser, list(rest))
         refuse_options(parser, parser.parse_args(rest), command)  # as typed: fairseq lets --bf16 set --tpu, too
-    if args.path is None:
-        raise ValueError("--path: required, the checkpoint to decode with")
-    check_paths([args.path])
     check_values(args)
+    check_paths([args.path])
     return composed(args)
 
 
