@@ -165,8 +165,10 @@ def check_values(args: argparse.Namespace) -> None:
     """Refuse values of fairseq's options that it would fail over.
 
     Raises:
-        ValueError: there is no DATA, a number is too small, or languages are missing.
+        ValueError: there is no ``--path`` or no DATA, a number is too small, or languages are missing.
     """
+    if args.path is None:
+        raise ValueError("--path: required, the checkpoint to decode with")
     if not os.path.isdir(args.data.split(os.pathsep)[0]):
         raise ValueError(f"DATA {args.data}: no such directory")
     for option in ("beam", "nbest", "required_batch_size_multiple", "required_seq_len_multiple"):

@@ -126,7 +126,7 @@ def parse_generation_options(arguments: Sequence[str], command: str = "sweep") -
     """The options of fairseq-generate that *command* is given, parsed by fairseq's own parser.
 
     Raises:
-        ValueError: fairseq or *command* refuses the options, or there is no ``--path`` or no DATA.
+        ValueError: fairseq or *command* refuses the options, or a file is missing.
     """
     rest, user_dirs = split_user_dirs(arguments)
     import_plugin(user_dirs)
@@ -137,12 +137,10 @@ def parse_generation_options(arguments: Sequence[str], command: str = "sweep") -
         parser.error = _refuse  # type: ignore[method-assign]
         parser.set_defaults(scoring=None)  # fairseq's default, bleu, counts tokens, and ours does not
         check_task(parser.parse_known_args(rest)[0].task)  # before other tasks add options of their own
-        args = options.parse_args_and_arch(parser, list(rest))
+        args = options.parse_args_and_arch(parser, rest)
         refuse_options(parser, parser.parse_args(rest), command)  # as typed: fairseq lets --bf16 set --tpu, too
-    if args.path is None:
-        raise ValueError("--path: required, the checkpoint to decode with")
-    check_paths([args.path])
     check_values(args)
+    check_paths([args.path])
     return composed(args)
 
 
@@ -247,7 +245,6 @@ def _build(args: argparse.Namespace) -> "nn.Module":
         return tasks.setup_task(config.task).build_model(config.model)
     except (AssertionError, ArithmeticError, RuntimeError) as error:
         # How fairseq, or torch in its place, refuses options that contradict each other or are out of range.
-        reason = str(error) or "no reason given"
-        raise ValueError(f"--arch {args.arch}: fairseq refuses these options: {reason}") from error
+        raise ValueError(f"--arch {args.arch}: fairseq refuses these options: {str(error) or 'no reason'}") from error
     except FileNotFoundError as error:
         raise ValueError(f"--task {args.task}: not supported, it reads more of DATA than dictionaries") from error

@@ -44,7 +44,7 @@ class Split:
         self.paths = list(paths or [cfg.common_eval.path])
         self.ensembles = [self._load_ensemble(path) for path in self.paths]
         self.models = self.ensembles[0]
-        self._load_dataset(combine)
+        self.task.load_dataset(cfg.dataset.gen_subset, combine=combine)
         self.dataset = self.task.dataset(cfg.dataset.gen_subset)
         if len(self.dataset) == 0:
             raise ValueError(f"--gen-subset {cfg.dataset.gen_subset}: expected sentences")
@@ -58,15 +58,6 @@ class Split:
             data_utils.post_process("", self._post_process)
         except NotImplementedError as error:
             raise ValueError(f"--post-process {self._post_process}: {error}") from error
-
-    def _load_dataset(self, combine: bool) -> None:
-        try:
-            self.task.load_dataset(self.cfg.dataset.gen_subset, combine=combine)
-        except (AssertionError, TypeError) as error:  # of a reader that is handed another format
-            if self.cfg.dataset.dataset_impl is None:
-                raise
-            reason = f"DATA {self.cfg.task.data} is of another format: {brief(error)}"
-            raise ValueError(f"--dataset-impl {self.cfg.dataset.dataset_impl}: {reason}") from error
 
     def _build_detokenizer(self, option: str, build: Callable[[Any], Any]) -> Any:
         """What ``--tokenizer`` or ``--bpe`` names, if anything."""
