@@ -14,20 +14,7 @@ from fairseq_flexdepth.cli.report.page import page
 from fairseq_flexdepth.corpus.comet_score import CometScorer
 from fairseq_flexdepth.corpus.sweep import Run, SweepResults
 from fairseq_flexdepth.depth.space import parse_pairs
-from fairseq_flexdepth.depth.trade_off import best_within, pareto_front
-
-
-def test_the_front_holds_what_nothing_beats():
-    quality, seconds = [30, 28, 30, 33, 29, 33], [5, 2, 4, 9, 2, 9]
-    assert pareto_front(quality, seconds) == [4, 2, 3]
-    assert pareto_front([1], [1]) == [0]
-
-
-def test_the_best_within_a_budget():
-    quality, seconds = [30, 31, 31, 35], [1, 3, 2, 8]
-    assert best_within(quality, seconds, 4) == 2  # of equals the faster
-    assert best_within(quality, seconds, 8) == 3
-    assert best_within(quality, seconds, 0.5) is None
+from fairseq_flexdepth.depth.trade_off import pareto_front
 
 
 def test_depths_are_written_as_encoder_and_decoder():
