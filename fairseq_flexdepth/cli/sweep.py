@@ -1,4 +1,4 @@
-"""``fairseq-flexdepth sweep``: translation quality and decoding speed at every depth, as a report."""
+"""``fairseq-flexdepth sweep``: a report of translation quality and decoding speed at every depth pair."""
 
 import argparse
 import functools
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fairseq_flexdepth.corpus.sweep import ModelDepth, Sweep
 
 NAME = "sweep"
-HELP = "decode a test set at every depth: quality and speed as a web page, pictures, JSON, CSV and text"
+HELP = "decode a test set at every depth pair; report quality and speed as a web page, plots, JSON and CSV"
 
 EPILOG = (
     "All other options are those of fairseq-generate, with the same meaning; --enc-layers or --dec-layers keeps only "
@@ -114,8 +114,9 @@ def _sweep(args: argparse.Namespace, config: "DictConfig", depths: Optional[List
     if not batches:
         raise ValueError(f"--gen-subset {config.dataset.gen_subset}: every sentence is too long to decode")
     machine = describe_machine(split.use_cuda)
-    shaped_by = settings(split, {"depths": [list(pair) for pair in sweep.every_depth.pairs], "repeats": args.repeat})
-    header = {**fingerprint(shaped_by, split, batches), "machine": machine}
+    pairs = [list(pair) for pair in sweep.every_depth.pairs]
+    determining = settings(split, {"depths": pairs, "repeats": args.repeat})
+    header = {**fingerprint(determining, split, batches), "machine": machine}
     work = os.path.join(args.output, "unfinished.jsonl")
     with ShardFile(work, range(len(batches)), header, args.overwrite) as shard:
         _decode(sweep, shard, batches)
@@ -123,7 +124,7 @@ def _sweep(args: argparse.Namespace, config: "DictConfig", depths: Optional[List
         sources = [split.source_text(index) for index in range(len(split.dataset))]
         score = functools.partial(comet, sources) if comet else None
         table = results.table(sources, references, score, args.budget)
-        facts = collect_facts(args, results, table, results.source_words(sources), machine, shaped_by)
+        facts = collect_facts(args, results, table, results.source_words(sources), machine, determining)
         write_report(args.output, results, table, facts, {"source": sources, "reference": references})
         os.remove(work)
     return json.dumps(file_values(table.rows), indent=1) if args.json else summary(args.output, table, facts)

@@ -1,4 +1,4 @@
-"""The rows of a sweep: quality and speed of a model at a depth pair; and what follows from all rows together."""
+"""The rows of a sweep, one per model and depth pair, and the table that compares them."""
 
 from dataclasses import dataclass, replace
 from typing import List, Optional, Sequence
@@ -21,19 +21,19 @@ class SweepRow:
     bleu: float
     chrf: float
     seconds: float  # of the whole split: the sum over its batches of the median of their repeats
-    relative_seconds: float  # seconds divided by those of the baseline
+    relative_seconds: float  # divided by the seconds of the baseline
     sentences_per_second: float
     words_per_second: float  # source words
     seconds_min: float  # of the fastest repeat of the whole split
-    seconds_max: float  # of the slowest
+    seconds_max: float  # of the slowest repeat
     repeats: int
-    sentences: int  # that were decoded
+    sentences: int  # number of decoded sentences
     beam: int
     translations: str  # the file with the translations, relative to the report's folder
     bleu_signature: str
     chrf_signature: str
     comet: Optional[float] = None  # None without --comet
-    # What needs all rows: see SweepTable.
+    # Set by SweepTable, which knows all rows:
     bleu_difference: float = 0.0  # to the baseline
     pareto: bool = False  # on the Pareto front of BLEU and time
     best_within_budget: Optional[bool] = None  # None without --budget
@@ -60,19 +60,19 @@ class SweepRow:
 
 
 class SweepTable:
-    """All rows of a sweep, and the results that need all of them, computed once.
+    """All rows of a sweep, with the Pareto front and the best row within the budget.
 
     Args:
         rows: one per model and depth pair.
-        baseline: position of the row that others are compared with, the deepest depth pair of the first model.
-        budget: the share of the baseline's time that ``--budget`` allows, if it is given.
+        baseline: position of the row to compare others with: the deepest depth pair of the first model.
+        budget: ``--budget``, the share of the baseline's time that decoding may take; ``None`` without the option.
 
     Attributes:
-        rows: the same, complete: with BLEU differences and marks for the Pareto front and the budget's best.
-        baseline: the row at that position.
+        rows: the given rows, with BLEU differences and marks for the Pareto front and for the best within the budget.
+        baseline: the row at the given position.
         front: rows on the Pareto front of BLEU and time, the fastest first.
-        budget: as given.
-        within_budget: the row with the best BLEU within the budget; ``None`` if no row is that fast, or without one.
+        budget: the given share.
+        within_budget: the row with the best BLEU within the budget; ``None`` if no row is that fast.
         paths: the models' paths, in the order of ``--path``.
     """
 

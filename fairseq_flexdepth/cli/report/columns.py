@@ -29,7 +29,7 @@ def signed(value: float) -> str:
 
 
 class Column(NamedTuple):
-    """A value of every row."""
+    """One value of every row."""
 
     key: str  # attribute of SweepRow, and key in the files
     places: Place
@@ -77,7 +77,7 @@ COLUMNS = (
 
 
 def columns_of(place: Place, rows: Sequence[SweepRow]) -> List[Column]:
-    """The columns that *place* shows: all that have a value, and the model's name if there are several models."""
+    """The columns that *place* shows. Those without values (no ``--comet``, ...) and the name of a single model are left out."""
     several = len({row.path for row in rows}) > 1
     return [
         column
@@ -88,7 +88,7 @@ def columns_of(place: Place, rows: Sequence[SweepRow]) -> List[Column]:
     ]
 
 
-def file_values(rows: Sequence[SweepRow]) -> List[Dict[str, Any]]:
+def file_values(rows: Sequence[SweepRow]) -> List[Dict[str, object]]:
     """The rows as ``sweep.json`` and ``sweep.csv`` hold them."""
     columns = columns_of(FILES, rows)
     return [{column.key: getattr(row, column.key) for column in columns} for row in rows]

@@ -1,11 +1,11 @@
-"""Writes the files of a report: rows, facts, translations, pictures and the page."""
+"""Writing the files of a report: rows, facts, translations, pictures and the page."""
 
 import csv
 import glob
 import io
 import json
 import os
-from typing import TYPE_CHECKING, Any, Dict, List, Sequence
+from typing import TYPE_CHECKING, Dict, List, Mapping, Sequence
 
 from fairseq_flexdepth.cli.report.columns import file_values
 from fairseq_flexdepth.cli.report.facts import Facts, generate_command
@@ -25,11 +25,11 @@ STALE_FILES = ("e[0-9]*d[0-9]*.txt", "system-[0-9]*/e[0-9]*d[0-9]*.txt", "heatma
 def write_report(
     folder: str, results: "SweepResults", table: "SweepTable", facts: Facts, texts: Dict[str, List[str]]
 ) -> None:
-    """Write all files, in place of those of an earlier report; ``sweep.json`` comes last and means: complete.
+    """Write all files, replacing those of an earlier report; a report is complete if it has ``sweep.json``.
 
     Args:
-        folder: the folder they go to.
-        results: has the translations.
+        folder: the folder of the report.
+        results: the translations.
         table: the rows.
         facts: the content of ``report.json``.
         texts: the sources and the references, by the names of their files without ``.txt``.
@@ -48,7 +48,7 @@ def write_report(
         publish(staged, folder, last="sweep.json", stale=stale)
 
 
-def csv_text(rows: Sequence[Dict[str, Any]]) -> str:
+def csv_text(rows: Sequence[Mapping[str, object]]) -> str:
     """The rows of ``sweep.json`` as CSV with a header."""
     output = io.StringIO()
     writer = csv.DictWriter(output, fieldnames=list(rows[0]), lineterminator="\n")

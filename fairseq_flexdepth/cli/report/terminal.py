@@ -1,4 +1,4 @@
-"""What ``sweep`` prints: the rows as a Markdown table, the best depth pair within the budget, where the report is."""
+"""The text that ``sweep`` prints: a Markdown table of the rows, the best depth pair within the budget."""
 
 import os
 from typing import List
@@ -9,10 +9,10 @@ from fairseq_flexdepth.corpus.sweep_rows import SweepTable
 
 
 def summary(folder: str, table: SweepTable, facts: Facts) -> str:
-    """The text that ``sweep`` prints.
+    """The Markdown table, the best depth pair within the budget, and the path of the page.
 
     Args:
-        folder: the report's.
+        folder: the folder of the report.
         table: all rows.
         facts: the content of ``report.json``.
     """
