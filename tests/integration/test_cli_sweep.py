@@ -130,7 +130,7 @@ def test_an_interruption_leaves_no_trace(
     unfinished = (resumed / "unfinished.jsonl").read_bytes()
     sweep(*given, resumed)
     assert decoded == [0, 1, 2, 2, 3, 4]
-    timed = ("second", "pareto")  # parts of all keys whose values depend on times
+    timed = ("second", "pareto")  # in every key that depends on times
     for row, other in zip(expected, read_rows(resumed)):
         assert row.keys() == other.keys()
         assert all(row[key] == other[key] for key in row if not any(part in key for part in timed))

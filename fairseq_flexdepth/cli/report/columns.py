@@ -77,7 +77,10 @@ COLUMNS = (
 
 
 def columns_of(place: Place, rows: Sequence[SweepRow]) -> List[Column]:
-    """The columns that *place* shows. Those without values (no ``--comet``, ...) and the name of a single model are left out."""
+    """The columns that *place* shows, except those without values (``comet`` without ``--comet``, for instance).
+
+    The models' names are shown if there are several models.
+    """
     several = len({row.path for row in rows}) > 1
     return [
         column
