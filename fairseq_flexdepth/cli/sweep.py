@@ -1,10 +1,10 @@
-"""``fairseq-flexdepth sweep``: translation quality and decoding speed at every depth, as a report."""
+"""``fairseq-flexdepth sweep``: a report of translation quality and decoding speed at every depth pair."""
 
 import argparse
 import functools
 import json
 import os
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, List, Optional, Sequence
 
 from fairseq_flexdepth.cli.decoding_options import hides_progress
 from fairseq_flexdepth.cli.fairseq_options import check_one_directory, check_paths, parse_generation_options, quiet
@@ -17,67 +17,71 @@ if TYPE_CHECKING:
     from fairseq_flexdepth.corpus.comet_score import CometScorer
     from fairseq_flexdepth.corpus.shards import ShardFile
     from fairseq_flexdepth.corpus.split import Split
-    from fairseq_flexdepth.corpus.sweep import Run, Sweep
+    from fairseq_flexdepth.corpus.sweep import ModelDepth, Sweep
 
 NAME = "sweep"
-HELP = "decode a test set at every depth: quality and speed as a web page, pictures, JSON, CSV and text"
+HELP = "decode a test set at every depth pair; report quality and speed as a web page, plots, JSON and CSV"
 
 EPILOG = (
-    "All other options are those of fairseq-generate, with the same meaning; --enc-layers or --dec-layers leaves only "
-    "the depths of the other side. Seconds are those of beam search and of the encoder, whose one run for all depths "
-    "is shared out by layers; loading, batching and a batch to warm up are not in them. Words per second are source "
-    "words: what white space separates once --post-process, --bpe and --tokenizer have done their part. An interrupted "
-    "sweep goes on where it was when the same command is given again."
+    "All other options are those of fairseq-generate, with the same meaning; --enc-layers or --dec-layers keeps only "
+    "the depth pairs that have this depth. Seconds are the time of beam search and of the encoder, which runs once for "
+    "all depth pairs of a model: each pair is charged for the encoder layers that it uses. Loading, batching and a "
+    "warm-up batch are not counted. Words per second are source words, separated by white space, after --post-process, "
+    "--bpe and --tokenizer have restored the text. An interrupted sweep resumes when you give the same command again."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``sweep``; those of fairseq-generate are parsed later."""
     parser.usage = "%(prog)s DATA --path CHECKPOINT --output FOLDER [fairseq-generate options]"
     parser.epilog = EPILOG
     parser.add_argument(
         "--path", action="append", default=[], metavar="CHECKPOINT",
-        help="a model, or an ensemble a.pt:b.pt; once for each of several to compare",
+        help="a model, or an ensemble a.pt:b.pt; repeat the option to compare several models",
     )  # fmt: skip
-    parser.add_argument("--output", required=True, metavar="FOLDER", help="where the report goes")
-    parser.add_argument("--depths", metavar="N-M,...", help="encoder and decoder depths such as 1-1,3-2 (default: all)")
+    parser.add_argument("--output", required=True, metavar="FOLDER", help="folder for the report")
+    parser.add_argument("--depths", metavar="N-M,...", help="depth pairs, encoder-decoder: 1-1,3-2 (default: all)")
     parser.add_argument(
-        "--references", metavar="FILE", help="raw text to score against, a line a sentence, in place of the data's"
+        "--references", metavar="FILE", help="raw references, one sentence per line, instead of the target side of DATA"
     )
     parser.add_argument(
         "--repeat", type=int, default=1, metavar="K",
-        help="decode every batch K times and take the median of its times; 3 for times to publish (default: 1)",
+        help="decode each batch K times and report the median time; use 3 for times to publish (default: 1)",
     )  # fmt: skip
     parser.add_argument(
         "--budget", type=float, metavar="SHARE",
-        help="name the depth of the highest BLEU within this share, 0.5 for instance, of the time of the first model's "
-        "deepest",
+        help="name the depth pair with the highest BLEU that needs at most this share of the time of the first model's "
+        "deepest depth pair, such as 0.5",
     )  # fmt: skip
-    parser.add_argument("--comet", metavar="MODEL", help="also score with COMET, whose package you install")
-    parser.add_argument("--overwrite", action="store_true", help="replace a report, or what other options began")
+    parser.add_argument("--comet", metavar="MODEL", help="also compute COMET; needs the package unbabel-comet")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace a report, or unfinished work with other options"
+    )
     parser.add_argument("--json", action="store_true", help="print sweep.json instead of the table")
     parser.set_defaults(fairseq_options=[])
 
 
 def run(args: argparse.Namespace) -> int:
+    """Decode, write the report, and print it as text or JSON."""
     with quiet():
         given = [*(["--path", args.path[0]] if args.path else []), *args.fairseq_options]
         config = parse_generation_options(given, NAME)
         check_paths(args.path)
         depths = _check(args, config)
-        rows, summary = _sweep(args, config, depths)
-    print(json.dumps(rows, indent=1) if args.json else summary)
+        text = _sweep(args, config, depths)
+    print(text)
     return 0
 
 
 def _check(args: argparse.Namespace, config: "DictConfig") -> Optional[List[DepthPair]]:
-    """Refuse options that do not fit; return what ``--depths`` asks for."""
+    """Refuse wrong options; return the depth pairs of ``--depths``, or ``None`` without it."""
     for path in args.path:
         if args.path.count(path) > 1:
             raise ValueError(f"--path {path}: given twice; expected different checkpoints")
     if args.repeat < 1:
         raise ValueError(f"--repeat {args.repeat}: expected 1 or more")
     if args.budget is not None and not 0 < args.budget <= 1:
-        raise ValueError(f"--budget {args.budget:g}: expected a share of the deepest's time, above 0 and at most 1")
+        raise ValueError(f"--budget {args.budget:g}: expected a share above 0 and at most 1")
     check_one_directory(config, "sweep")
     check_folder("--output", args.output)
     if os.path.exists(os.path.join(args.output, "sweep.json")) and not args.overwrite:
@@ -89,12 +93,13 @@ def _check(args: argparse.Namespace, config: "DictConfig") -> Optional[List[Dept
     return parse_pairs(args.depths, "--depths")
 
 
-def _sweep(
-    args: argparse.Namespace, config: "DictConfig", depths: Optional[List[DepthPair]]
-) -> Tuple[List[Dict[str, Any]], str]:
-    """Decode what is left to decode and write the report; its rows, and what to print of it."""
+def _sweep(args: argparse.Namespace, config: "DictConfig", depths: Optional[List[DepthPair]]) -> str:
+    """Decode the remaining batches and write the report; return the text to print."""
     from fairseq_flexdepth.cli.machine import describe_machine
-    from fairseq_flexdepth.cli.report.report import run_wide_facts, summary, write_report
+    from fairseq_flexdepth.cli.report.columns import file_values
+    from fairseq_flexdepth.cli.report.facts import collect_facts
+    from fairseq_flexdepth.cli.report.files import write_report
+    from fairseq_flexdepth.cli.report.terminal import summary
     from fairseq_flexdepth.corpus.fingerprint import fingerprint, settings
     from fairseq_flexdepth.corpus.shards import ShardFile
     from fairseq_flexdepth.corpus.split import Split
@@ -104,46 +109,48 @@ def _sweep(
     split.warn_of_bleu()
     references = _references(args.references, split)
     comet = _comet(args.comet, split.use_cuda)
-    sweep = Sweep(split, depths or _asked_for(split), args.repeat)
+    sweep = Sweep(split, depths or _pairs_of_given_depth(split), args.repeat)
     batches = split.batches()
     if not batches:
         raise ValueError(f"--gen-subset {config.dataset.gen_subset}: every sentence is too long to decode")
     machine = describe_machine(split.use_cuda)
-    shaped_by = settings(split, {"depths": [list(pair) for pair in sweep.every_depth.pairs], "repeats": args.repeat})
-    header = {**fingerprint(shaped_by, split, batches), "machine": machine}
+    pairs = [list(pair) for pair in sweep.every_depth.pairs]
+    determining = settings(split, {"depths": pairs, "repeats": args.repeat})
+    header = {**fingerprint(determining, split, batches), "machine": machine}
     work = os.path.join(args.output, "unfinished.jsonl")
     with ShardFile(work, range(len(batches)), header, args.overwrite) as shard:
         _decode(sweep, shard, batches)
-        swept = SweepResults(sweep, batches, shard.results())
+        results = SweepResults(sweep, batches, shard.results())
         sources = [split.source_text(index) for index in range(len(split.dataset))]
-        rows = swept.rows(sources, references, functools.partial(comet, sources) if comet else None)
-        facts = run_wide_facts(args, swept, rows, sources, {"machine": machine, "settings": shaped_by})
-        write_report(args.output, swept, rows, facts, {"source": sources, "reference": references})
+        score = functools.partial(comet, sources) if comet else None
+        table = results.table(sources, references, score, args.budget)
+        facts = collect_facts(args, results, table, results.source_words(sources), machine, determining)
+        write_report(args.output, results, table, facts, {"source": sources, "reference": references})
         os.remove(work)
-    return rows, summary(args.output, rows, facts)
+    return json.dumps(file_values(table.rows), indent=1) if args.json else summary(args.output, table, facts)
 
 
 def _decode(sweep: "Sweep", shard: "ShardFile", batches: Sequence[Sequence[int]]) -> None:
-    """Decode the batches that are left."""
+    """Decode the remaining batches."""
     from tqdm import tqdm
 
-    each = len(sweep.runs) * sweep.repeats
-    total, done = len(batches) * each, shard.done * each
+    per_batch = len(sweep.model_depths) * sweep.repeats
+    total, done = len(batches) * per_batch, shard.done * per_batch
     several = len(sweep.split.paths) > 1
     hidden = hides_progress(sweep.split.cfg)
-    with tqdm(total=total, initial=done, desc="decoding", unit="batch", disable=hidden) as progress:
+    with tqdm(total=total, initial=done, desc="decoding", unit="batch", disable=hidden) as bar:
 
-        def tell(run: "Run") -> None:
-            model = f"model {run.system + 1}, " if several else ""
-            progress.set_postfix_str(f"{model}encoder {run.pair[0]}, decoder {run.pair[1]}", refresh=False)
-            progress.update()
+        def progress(depth: "ModelDepth") -> None:
+            model = f"model {depth.model + 1}, " if several else ""
+            bar.set_postfix_str(f"{model}encoder {depth.pair[0]}, decoder {depth.pair[1]}", refresh=False)
+            bar.update()
 
         for number in shard.remaining:
-            shard.append(sweep.decode(number, batches[number], tell))
+            shard.append(sweep.decode(number, batches[number], progress))
 
 
-def _asked_for(split: "Split") -> Optional[List[DepthPair]]:
-    """The pairs that ``--enc-layers`` or ``--dec-layers`` leaves; ``None`` is all."""
+def _pairs_of_given_depth(split: "Split") -> Optional[List[DepthPair]]:
+    """The depth pairs with the depth that ``--enc-layers`` or ``--dec-layers`` gives; ``None`` for all."""
     from fairseq_flexdepth.decoding.depth import common_pairs
 
     n, m = split.cfg.task.get("enc_layers"), split.cfg.task.get("dec_layers")
@@ -154,7 +161,7 @@ def _asked_for(split: "Split") -> Optional[List[DepthPair]]:
 
 
 def _references(path: Optional[str], split: "Split") -> List[str]:
-    """What translations are scored against, in the order of the data."""
+    """The references in the order of the data: the lines of *path*, or the target side."""
     from fairseq_flexdepth.files.text import read_lines
 
     if path is None:
@@ -162,11 +169,14 @@ def _references(path: Optional[str], split: "Split") -> List[str]:
         return [split.reference_text(index) for index in range(len(split.dataset))]
     lines = read_lines(path, "--references")
     if len(lines) != len(split.dataset):
-        raise ValueError(f"--references {path}: has {len(lines)} lines; expected {len(split.dataset)}, one a sentence")
+        raise ValueError(
+            f"--references {path}: has {len(lines)} lines; expected {len(split.dataset)}, one per sentence"
+        )
     return lines
 
 
 def _comet(name: Optional[str], use_cuda: bool) -> "Optional[CometScorer]":
+    """The model that ``--comet`` names."""
     from fairseq_flexdepth.corpus.comet_score import CometScorer
 
     return None if name is None else CometScorer(name, use_cuda)

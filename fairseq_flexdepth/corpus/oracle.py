@@ -9,6 +9,7 @@ from fairseq_flexdepth.corpus.hypothesis_filter import sentence_bleu, sentence_c
 from fairseq_flexdepth.corpus.scores import SACREBLEU, corpus_scores
 from fairseq_flexdepth.corpus.split import Split
 from fairseq_flexdepth.depth.space import DepthPair, from_fastest
+from fairseq_flexdepth.depth.trade_off import fastest_of_best
 from fairseq_flexdepth.files.checksums import dictionary_checksum, source_checksum
 from fairseq_flexdepth.files.depth_labels import DepthLabels
 
@@ -54,7 +55,7 @@ class Oracle:
             return SentenceScores(int(index), None, texts[deepest], texts[deepest])
         found = {text: self.score(text, reference) for text in dict.fromkeys(texts)}
         scores = [found[text] for text in texts]
-        oracle = max(self.from_fastest, key=lambda column: scores[column])  # the first of the best
+        oracle = int(fastest_of_best(numpy.asarray(scores), numpy.asarray(self.from_fastest)))
         return SentenceScores(int(index), scores, texts[oracle], texts[deepest])
 
 

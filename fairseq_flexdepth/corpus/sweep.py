@@ -1,32 +1,34 @@
-"""A split at every depth pair of one or more models: translations, scores and times."""
+"""A split decoded at every depth pair of one or more models: translations, scores and times."""
 
 from statistics import median
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from fairseq_flexdepth.corpus.every_depth import EveryDepth
 from fairseq_flexdepth.corpus.scores import SACREBLEU, CorpusScorer
 from fairseq_flexdepth.corpus.split import Split
+from fairseq_flexdepth.corpus.sweep_rows import SweepRow, SweepTable, short_names
 from fairseq_flexdepth.depth.space import DepthPair, from_fastest
-from fairseq_flexdepth.depth.trade_off import pareto_front
 
-# Another score of translations, by its name, from them and their references.
+# A further score of translations, by its name, computed from them and their references.
 Score = Callable[[List[str], List[str]], Dict[str, float]]
+# One batch by one model at one depth pair: the seconds of each repeat, and the translations of its sentences.
+DecodedBatch = Tuple[List[float], List[str]]
 
 
-class Run(NamedTuple):
-    """A model at one of its depth pairs."""
+class ModelDepth(NamedTuple):
+    """One of the models at one of its depth pairs."""
 
-    system: int  # the position of its --path
+    model: int  # position of its --path
     pair: DepthPair
 
 
 class Sweep:
-    """Translates batches by every model at every pair, several times over for their times.
+    """Decodes batches with every model at every depth pair, several times over to measure times.
 
     Args:
         split: the data and the models.
-        depths: the pairs to decode at; ``None`` is all.
-        repeats: how often every batch is decoded.
+        depths: the depth pairs to decode at; ``None`` for all.
+        repeats: how often each batch is decoded.
 
     Raises:
         ValueError: as :class:`EveryDepth`.
@@ -36,110 +38,118 @@ class Sweep:
         self.split = split
         self.repeats = repeats
         self.every_depth = EveryDepth(split, depths, compare=True)
-        self.runs = [
-            Run(system, pair)
-            for system, ensemble in enumerate(self.every_depth.ensembles)
+        self.model_depths = [
+            ModelDepth(model, pair)
+            for model, ensemble in enumerate(self.every_depth.ensembles)
             for pair in ensemble.pairs
         ]
 
-    def decode(self, number: int, batch: Sequence[int], tell: Callable[[Run], None]) -> List[Any]:
-        """Batch *number*: a list for each run with the seconds of every repeat and the sentences' translations.
+    def decode(
+        self, number: int, batch: Sequence[int], progress: Callable[[ModelDepth], None]
+    ) -> List[DecodedBatch]:
+        """Decode one batch; return one :data:`DecodedBatch` for each of ``model_depths``.
 
         Args:
-            number: the batch's.
-            batch: its sentences.
-            tell: is called after each decoding.
+            number: the batch's number.
+            batch: the numbers of its sentences.
+            progress: called after each decoding.
         """
-        seconds: Dict[Run, List[float]] = {run: [] for run in self.runs}
-        texts: Dict[Run, List[str]] = {}
+        seconds: Dict[ModelDepth, List[float]] = {depth: [] for depth in self.model_depths}
+        texts: Dict[ModelDepth, List[str]] = {}
         for _ in range(self.repeats):
-            for system, pair, decoded in self.every_depth.each(number, batch):
-                run = Run(system, pair)
-                seconds[run].append(decoded.seconds)
-                texts[run] = [decoded.texts[index] for index in batch]
-                tell(run)
-        return [[seconds[run], texts[run]] for run in self.runs]
+            for model, pair, decoded in self.every_depth.each(number, batch):
+                depth = ModelDepth(model, pair)
+                seconds[depth].append(decoded.seconds)
+                texts[depth] = [decoded.texts[index] for index in batch]
+                progress(depth)
+        return [(seconds[depth], texts[depth]) for depth in self.model_depths]
 
     @property
-    def baseline(self) -> Run:
-        """The deepest pair of the first model, which times are compared with."""
-        first = [run for run in self.runs if run.system == 0]
-        return first[from_fastest([run.pair for run in first])[-1]]
+    def baseline(self) -> int:
+        """Position in ``model_depths`` of the deepest depth pair of the first model, which times are relative to."""
+        pairs = [depth.pair for depth in self.model_depths if depth.model == 0]  # they come first
+        return from_fastest(pairs)[-1]
 
 
 class SweepResults:
-    """All results of a sweep.
+    """The translations and times of a whole sweep.
 
     Args:
-        sweep: what decoded.
-        batches: the sentences' numbers.
-        results: of each batch, as :meth:`Sweep.decode` returns them.
+        sweep: the models and the data.
+        batches: the numbers of each batch's sentences.
+        results: of each batch, as :meth:`Sweep.decode` returns them (JSON has made lists of the tuples).
     """
 
-    def __init__(self, sweep: Sweep, batches: Sequence[Sequence[int]], results: Iterable[List[Any]]) -> None:
+    def __init__(
+        self, sweep: Sweep, batches: Sequence[Sequence[int]], results: Iterable[Sequence[Sequence[Any]]]
+    ) -> None:
         self.sweep = sweep
         self.decoded = sorted(int(index) for batch in batches for index in batch)
-        self._texts: List[Dict[int, str]] = [{} for _ in sweep.runs]
-        self._seconds: List[List[List[float]]] = [[] for _ in sweep.runs]  # by run, batch and repeat
-        for batch, found in zip(batches, results):
-            for position, (seconds, texts) in enumerate(found):
+        self._texts: List[Dict[int, str]] = [{} for _ in sweep.model_depths]
+        self._seconds: List[List[List[float]]] = [[] for _ in sweep.model_depths]  # model depth × batch × repeat
+        for batch, of_batch in zip(batches, results):
+            for position, (seconds, texts) in enumerate(of_batch):
                 self._texts[position].update((int(index), text) for index, text in zip(batch, texts))
                 self._seconds[position].append(seconds)
 
     def translations(self, position: int) -> List[str]:
-        """Those of run number *position*, in the order of the data; empty where a sentence was too long to decode."""
+        """All translations at one of ``model_depths``, in the order of the data; sentences too long to decode: ""."""
         return [self._texts[position].get(index, "") for index in range(len(self.sweep.split.dataset))]
 
     def source_words(self, sources: Sequence[str]) -> int:
-        """The words, as white space separates them, of those *sources* that were decoded."""
+        """The number of words, separated by white space, in the decoded sentences among *sources*."""
         return sum(len(sources[index].split()) for index in self.decoded)
 
-    def rows(self, sources: List[str], references: List[str], score: Optional[Score] = None) -> List[Dict[str, Any]]:
-        """A row of ``sweep.json`` for each run.
+    def table(
+        self,
+        sources: List[str],
+        references: List[str],
+        comet: Optional[Score] = None,
+        budget: Optional[float] = None,
+    ) -> SweepTable:
+        """Score all translations; return one row for each of ``model_depths``.
 
         Args:
             sources: all source sentences as text.
-            references: theirs.
-            score: computes a further score.
+            references: their references.
+            comet: computes the score ``comet``.
+            budget: the share of the baseline's time that ``--budget`` allows.
         """
         scorer = CorpusScorer(references, self.sweep.split.bleu_text or SACREBLEU)
         words = self.source_words(sources)
-        baseline = self._typical(self.sweep.runs.index(self.sweep.baseline))
+        names = short_names(self.sweep.split.paths)
+        baseline_seconds = self._median_seconds(self.sweep.baseline)
         rows = []
-        for position, run in enumerate(self.sweep.runs):
-            translations, seconds = self.translations(position), self._typical(position)
-            whole = [sum(repeat) for repeat in zip(*self._seconds[position])]
-            scores = scorer(translations)
-            signatures = {name: scores.pop(name) for name in list(scores) if name.endswith("_signature")}
+        for position, (model, pair) in enumerate(self.sweep.model_depths):
+            translations, seconds = self.translations(position), self._median_seconds(position)
+            repeats = [sum(repeat) for repeat in zip(*self._seconds[position])]  # seconds of all batches
             rows.append(
-                {
-                    "path": self.sweep.split.paths[run.system],
-                    "enc_layers": run.pair[0],
-                    "dec_layers": run.pair[1],
-                    **scores,
-                    **(score(translations, references) if score else {}),
-                    "seconds": round(seconds, 3),
-                    "relative_seconds": round(seconds / baseline, 4),
-                    "sentences_per_second": round(len(self.decoded) / seconds, 2),
-                    "words_per_second": round(words / seconds, 1),
-                    "seconds_min": round(min(whole), 3),
-                    "seconds_max": round(max(whole), 3),
-                    "repeats": self.sweep.repeats,
-                    "sentences": len(self.decoded),
-                    "beam": self.sweep.split.cfg.generation.beam,
-                    "translations": self.file_name(run),
-                    **signatures,
-                }
+                SweepRow(
+                    path=self.sweep.split.paths[model],
+                    model=names[model],
+                    enc_layers=pair[0],
+                    dec_layers=pair[1],
+                    **scorer(translations),
+                    comet=comet(translations, references)["comet"] if comet else None,
+                    seconds=round(seconds, 3),
+                    relative_seconds=round(seconds / baseline_seconds, 4),
+                    sentences_per_second=round(len(self.decoded) / seconds, 2),
+                    words_per_second=round(words / seconds, 1),
+                    seconds_min=round(min(repeats), 3),
+                    seconds_max=round(max(repeats), 3),
+                    repeats=self.sweep.repeats,
+                    sentences=len(self.decoded),
+                    beam=self.sweep.split.cfg.generation.beam,
+                    translations=self._translations_file(self.sweep.model_depths[position]),
+                )
             )
-        for position in pareto_front([row["bleu"] for row in rows], [row["seconds"] for row in rows]):
-            rows[position]["pareto"] = True
-        return [{**row, "pareto": row.get("pareto", False)} for row in rows]
+        return SweepTable(rows, self.sweep.baseline, budget)
 
-    def file_name(self, run: Run) -> str:
-        """Where a run's translations go; each of several models has a folder."""
-        name = f"e{run.pair[0]}d{run.pair[1]}.txt"
-        return name if len(self.sweep.split.paths) == 1 else f"system-{run.system + 1}/{name}"
+    def _translations_file(self, depth: ModelDepth) -> str:
+        """The file for the translations; each of several models has a folder."""
+        name = f"e{depth.pair[0]}d{depth.pair[1]}.txt"
+        return name if len(self.sweep.split.paths) == 1 else f"system-{depth.model + 1}/{name}"
 
-    def _typical(self, position: int) -> float:
-        """Seconds of all batches, of each the median of its repeats."""
+    def _median_seconds(self, position: int) -> float:
+        """The seconds of all batches: the sum of each batch's median over its repeats."""
         return sum(median(batch) for batch in self._seconds[position])

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fairseq_flexdepth.criterions.logged_sums import logged_sums, mean
 from fairseq_flexdepth.depth.space import from_fastest
+from fairseq_flexdepth.depth.trade_off import fastest_of_best
 from fairseq_flexdepth.modules.depth_choice import choose, probabilities
 
 # means over sentences
@@ -78,7 +79,7 @@ class DepthSelectionCriterion(FairseqCriterion):
         best, scores = sample["target"].double(), sample["scores"].double()  # batch × pairs
         outputs = probabilities(logits, self.exclusive)
         chosen = choose(outputs, self.threshold, self.deepest)
-        oracle = self.from_fastest[best[:, self.from_fastest].argmax(dim=1)]
+        oracle = fastest_of_best(best, self.from_fastest)
         seconds = self.relative_seconds
 
         if self.exclusive:

@@ -1,24 +1,48 @@
-"""Quality against time: which of many systems are worth having."""
+"""Quality against time: the Pareto front, the best system within a time limit, and the rule for ties."""
 
-from typing import List, Optional, Sequence
+from typing import Any, List, Optional, Sequence
+
+import numpy
+
+Array = Any  # a NumPy array or a torch Tensor
 
 
-def pareto_front(quality: Sequence[float], seconds: Sequence[float]) -> List[int]:
-    """The positions, fastest first, of those that no other beats: none is as good and as fast, and better in one.
+def fastest_of_best(quality: Array, fastest_first: Array) -> Array:
+    """Position of the system with the highest quality; if several have it, position of the fastest of them.
 
-    Of equals the first is kept.
+    Every choice of a depth breaks ties by this rule: the oracle of sentences ([dabre2020] §4.1) as well as the best
+    depth pair within a time limit.
+
+    Args:
+        quality: ... × systems. Only the systems in *fastest_first* are considered.
+        fastest_first: positions of systems, the fastest first; an integer array of the same library as *quality*.
+
+    Returns:
+        One position for each entry of the leading axes.
     """
-    by_speed = sorted(range(len(quality)), key=lambda position: (seconds[position], -quality[position]))
-    front: List[int] = []
-    for position in by_speed:
-        if not front or quality[position] > quality[front[-1]]:
-            front.append(position)
-    return front
+    return fastest_first[quality[..., fastest_first].argmax(-1)]  # argmax takes the first maximum: the fastest
 
 
 def best_within(quality: Sequence[float], seconds: Sequence[float], limit: float) -> Optional[int]:
-    """The position of the best that takes at most *limit* seconds, of equals the fastest; ``None`` if all take more."""
-    fast_enough = [position for position in range(len(quality)) if seconds[position] <= limit]
+    """Position of the best system that takes at most *limit* seconds; ``None`` if every system takes longer.
+
+    If several are equally good, the fastest of them wins; if these are equally fast, the first of them.
+    """
+    within = (position for position in range(len(seconds)) if seconds[position] <= limit)
+    fast_enough = sorted(within, key=lambda position: seconds[position])
     if not fast_enough:
         return None
-    return max(fast_enough, key=lambda position: (quality[position], -seconds[position]))
+    return int(fastest_of_best(numpy.asarray(quality), numpy.asarray(fast_enough)))
+
+
+def pareto_front(quality: Sequence[float], seconds: Sequence[float]) -> List[int]:
+    """Positions of the systems on the Pareto front, the fastest first.
+
+    A system is on the front if it is better than every faster system and every other system that is equally fast. Of
+    systems that are equally good and equally fast only the first is on it.
+    """
+    front: List[int] = []
+    for position in sorted(range(len(quality)), key=lambda position: (seconds[position], -quality[position])):
+        if not front or quality[position] > quality[front[-1]]:
+            front.append(position)
+    return front

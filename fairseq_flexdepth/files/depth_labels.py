@@ -12,6 +12,7 @@ from typing import Any, Dict, List, Optional, Sequence
 import numpy
 
 from fairseq_flexdepth.depth.space import DepthPair, from_fastest
+from fairseq_flexdepth.depth.trade_off import fastest_of_best
 from fairseq_flexdepth.files.checksums import dictionary_checksum, source_checksum
 from fairseq_flexdepth.files.outputs import replaced
 
@@ -54,8 +55,7 @@ class DepthLabels:
     @cached_property
     def oracle(self) -> Any:
         """The column of each sentence's fastest best pair by Eq. 1; the deepest's where there are no labels."""
-        order = from_fastest(self.pairs)
-        fastest = numpy.asarray(order)[self.best[:, order].argmax(axis=1)]
+        fastest = fastest_of_best(self.best, numpy.asarray(from_fastest(self.pairs)))
         return numpy.where(self.labelled, fastest, self.deepest)
 
     @property

@@ -214,7 +214,7 @@ def test_sentences_too_long_or_of_no_words(data: Path, checkpoint: Path, tmp_pat
         (("w1\n" * 20).encode("utf-16-le"), "expected text in UTF-8, given UTF-16 without a byte order mark"),
         (("w1\n" * 20).encode("utf-32"), "expected text in UTF-8, given UTF-32"),
         (b"\x00\xff" * 50, "expected text in UTF-8: 'utf-8' codec can't decode byte 0xff in position 1"),
-        (b"", "has 0 lines; expected 20, one a sentence"),
+        (b"", "has 0 lines; expected 20, one per sentence"),
         (None, "No such file or directory; expected a text file"),
     ],
 )

@@ -1,4 +1,4 @@
-"""``fairseq-flexdepth sweep`` on tiny models, against fairseq-generate at every depth."""
+"""``fairseq-flexdepth sweep`` on tiny models, compared with fairseq-generate at every depth pair."""
 
 import csv
 import json
@@ -130,7 +130,7 @@ def test_an_interruption_leaves_no_trace(
     unfinished = (resumed / "unfinished.jsonl").read_bytes()
     sweep(*given, resumed)
     assert decoded == [0, 1, 2, 2, 3, 4]
-    timed = ("second", "pareto")  # in every name that depends on times
+    timed = ("second", "pareto")  # in every key that depends on times
     for row, other in zip(expected, read_rows(resumed)):
         assert row.keys() == other.keys()
         assert all(row[key] == other[key] for key in row if not any(part in key for part in timed))
@@ -163,8 +163,8 @@ def test_mistakes_are_one_line_and_leave_nothing_behind(
         ((*given, "--depths", "1-1", "--enc-layers", 1), "--depths 1-1: names both depths; leave out --enc-layers"),
         ((*given, "--enc-layers", 4), "--enc-layers 4: this model supports 1,2,3"),
         ((*given, "--repeat", 0), "--repeat 0: expected 1 or more"),
-        ((*given, "--budget", 1.5), "--budget 1.5: expected a share of the deepest's time, above 0 and at most 1"),
-        ((*given, "--references", short), f"--references {short}: has 1 lines; expected 20, one a sentence"),
+        ((*given, "--budget", 1.5), "--budget 1.5: expected a share above 0 and at most 1"),
+        ((*given, "--references", short), f"--references {short}: has 1 lines; expected 20, one per sentence"),
         ((*given, "--num-shards", 2), "--num-shards 2: sweep decodes the whole split; leave it out"),
         ((source_side, *given[1:], *languages), "--gen-subset test: expected references, sweep without --references"),
     ):

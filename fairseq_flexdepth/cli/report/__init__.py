@@ -1,1 +1,1 @@
-"""The report of ``sweep``: tables, pictures, the page."""
+"""The report of ``sweep``: its columns, facts, tables, pictures, page and files."""

@@ -1,21 +1,33 @@
-"""A heatmap over depths: a row for each encoder depth, a column for each decoder depth."""
+"""A picture with one row per encoder depth, one column per decoder depth, and a colour per depth pair."""
 
-from typing import Dict
+from typing import Dict, Sequence
 
+from fairseq_flexdepth.corpus.sweep_rows import SweepRow
 from fairseq_flexdepth.depth.space import DepthPair
 from fairseq_flexdepth.files.outputs import save_figure
+
+
+def draw_sweep_heatmap(rows: Sequence[SweepRow], path: str) -> None:
+    """Draw the BLEU of one model's *rows* by colour, with BLEU and speed written into the cells."""
+    draw_heatmap(
+        {row.pair: row.bleu for row in rows},
+        {row.pair: f"{row.bleu:.1f}\n{row.sentences_per_second:.0f} sent/s" for row in rows},
+        "BLEU and speed at every depth pair",
+        "BLEU",
+        path,
+    )
 
 
 def draw_heatmap(
     values: Dict[DepthPair, float], texts: Dict[DepthPair, str], title: str, label: str, path: str
 ) -> None:
-    """Draw *values* by colour, with *texts* written into the cells; pairs that are missing stay blank.
+    """Draw *values* by colour, with *texts* written into the cells; cells of missing depth pairs stay blank.
 
     Args:
-        values: one for each depth pair.
-        texts: what its cell says.
-        title: above the map.
-        label: what the colours mean.
+        values: one value per depth pair.
+        texts: the text in its cell.
+        title: written above the map.
+        label: the name of the values, written beside the colour bar.
         path: the PNG file.
     """
     import matplotlib

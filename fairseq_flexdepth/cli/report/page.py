@@ -1,23 +1,20 @@
-"""``index.html`` of a sweep: one file that needs nothing else, neither scripts nor pictures beside it."""
+"""``index.html`` of a sweep: one file that needs neither scripts nor other files."""
 
 import base64
 import shlex
 from html import escape
 from string import Template
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Dict, List, Optional
 
-from fairseq_flexdepth.cli.report.tables import (
-    Row,
-    baseline_row,
+from fairseq_flexdepth.cli.report.facts import Facts
+from fairseq_flexdepth.cli.report.html_tables import (
     budget_table,
     comparison_table,
     every_depth_table,
-    front_rows,
     front_table,
     heatmaps,
-    pair_text,
 )
-from fairseq_flexdepth.depth.trade_off import best_within
+from fairseq_flexdepth.corpus.sweep_rows import SweepRow, SweepTable
 
 PAGE = Template("""<!DOCTYPE html>
 <html lang="en">
@@ -62,135 +59,129 @@ $body
 """)
 
 
-def page(rows: Sequence[Row], facts: Dict[str, Any], commands: Dict[str, str], pareto: bytes) -> str:
+def page(table: SweepTable, facts: Facts, commands: Dict[str, str], pareto: bytes) -> str:
     """The whole page.
 
     Args:
-        rows: those of ``sweep.json``.
-        facts: those of ``report.json``.
-        commands: how to decode with each row, by its ``translations``.
-        pareto: the PNG of quality against time.
+        table: all rows.
+        facts: the content of ``report.json``.
+        commands: the command that decodes as each row, by the row's ``translations``.
+        pareto: the PNG file of quality against time.
     """
-    several = len(facts["models"]) > 1
+    several_models, several_rows = len(table.paths) > 1, len(table.rows) > 1
     languages = " → ".join(escape(str(language)) for language in facts["languages"])
-    subject = "Quality and speed at every depth" if len(rows) > 1 else "Quality and speed"
+    subject = "Quality and speed at every depth" if several_rows else "Quality and speed"
     title = f"{subject}: {languages}, {escape(facts['split'])}"
-    parts = [f"<h1>{title}</h1>", _lead(rows, facts)]
-    if len(rows) > 1:
-        parts += ["<h2>Which depth?</h2>", *_advice(rows, facts), front_table(rows, facts)]
-        if several:
-            parts.append(budget_table(rows, facts))
+    parts = [f"<h1>{title}</h1>", _introduction(table, facts)]
+    if several_rows:
+        parts += ["<h2>Which depth to use</h2>", *_advice(table), front_table(table)]
+        if several_models:
+            parts.append(budget_table(table))
         parts += [
             "<h2>Quality against time</h2>",
             f'<img alt="BLEU against relative decoding time" src="data:image/png;base64,'
             f'{base64.b64encode(pareto).decode()}">',
-            '<p class="quiet">Filled dots are the Pareto front; the line is the best BLEU within a time. Depths whose '
-            "labels found no room are in the tables.</p>",
+            '<p class="quiet">Filled dots are the Pareto front; the line shows the highest BLEU within each time. The '
+            "tables list all depth pairs, also those without a label here.</p>",
         ]
-    maps = [heatmaps(rows, facts, model) for model in facts["models"]]
+    maps = [heatmaps(table, path) for path in table.paths]
     if any(maps):
         parts += ["<h2>By encoder and decoder depth</h2>", *maps]
-    if several:
-        parts += ["<h2>Side by side</h2>", comparison_table(rows, facts)]
-    parts += ["<h2>Every depth</h2>" if len(rows) > 1 else "<h2>Result</h2>", every_depth_table(rows, facts)]
-    parts += ["<h2>How to decode</h2>", *_commands(rows, facts, commands)]
-    parts += ["<h2>How this was measured</h2>", _measured(rows, facts)]
+    if several_models:
+        parts += ["<h2>Side by side</h2>", comparison_table(table)]
+    parts += ["<h2>Every depth pair</h2>" if several_rows else "<h2>Result</h2>", every_depth_table(table)]
+    parts += ["<h2>How to decode</h2>", *_commands(table, commands)]
+    parts += ["<h2>How this was measured</h2>", _measurement(facts)]
     return PAGE.substitute(title=title, body="\n".join(part for part in parts if part))
 
 
-def _lead(rows: Sequence[Row], facts: Dict[str, Any]) -> str:
-    counts = [sum(row["path"] == model["path"] for row in rows) for model in facts["models"]]
-    names = ", ".join(
-        f"<b>{escape(model['name'])}</b> at {'one depth' if count == 1 else f'{count} depths'}"
+def _introduction(table: SweepTable, facts: Facts) -> str:
+    """The models, the data and the machine in one sentence, and how many sentences were too long to decode."""
+    counts = [len(table.of_model(path)) for path in table.paths]
+    models = ", ".join(
+        f"<b>{escape(model['name'])}</b> at {'one depth pair' if count == 1 else f'{count} depth pairs'}"
         for model, count in zip(facts["models"], counts)
     )
     machine = facts["machine"]
     where = machine["gpu"] or f"{machine['cpu']}, {machine['threads']} threads"
-    beam = rows[0]["beam"]
+    beam = table.baseline.beam
     search = "greedily" if beam == 1 else f"with beam {beam}"
     lines = [
-        f"<p>{names}: {facts['sentences']:,} sentences decoded {search} on {escape(where)}, "
+        f"<p>{models}: {facts['sentences']:,} sentences decoded {search} on {escape(where)}, "
         f"{facts['precision']}.</p>"
     ]
     if facts["skipped"]:
-        lines.append(f"<p>{facts['skipped']} sentences were too long to decode: scored as empty translations.</p>")
+        lines.append(
+            f"<p>{facts['skipped']} sentences were too long to decode; they are scored as empty translations.</p>"
+        )
     return "\n".join(lines)
 
 
-def _named(row: Row, facts: Dict[str, Any]) -> str:
-    names = {model["path"]: model["name"] for model in facts["models"]}
-    return pair_text(row) + (f" of {escape(names[row['path']])}" if len(names) > 1 else "")
+def _pair_of_model(row: SweepRow, table: SweepTable) -> str:
+    """The depth pair of a row, with the model's name if there are several models."""
+    return row.pair_text + (f" of {escape(row.model)}" if len(table.paths) > 1 else "")
 
 
-def _advice(rows: Sequence[Row], facts: Dict[str, Any]) -> List[str]:
-    """What decoding within a share of the deepest's time costs, in words."""
-    deepest = baseline_row(rows, facts)
-    lines = [
-        f"<p>Times are relative to {_named(deepest, facts)}, the deepest: BLEU {deepest['bleu']:.1f} in "
-        f"{deepest['seconds']:,.1f} s.</p>"
-    ]
-    found: Optional[Row] = None
+def _advice(table: SweepTable) -> List[str]:
+    """The best depth pair within some shares of the deepest one's time, and within ``--budget``, in words."""
+    deepest = table.baseline
+    items: List[str] = []
+    latest: Optional[SweepRow] = None
     for share, words in ((1.0, "In no more time"), (0.75, "In three quarters of the time"), (0.5, "In half the time"),
                          (0.25, "In a quarter of the time")):  # fmt: skip
-        row, previous = _best(rows, deepest, share), found
-        if row is None or row is deepest or row is previous:
-            continue
-        found = row
-        lines.append(f"<li>{words}: use <b>{_named(row, facts)}</b>, which {_price(row, deepest)}</li>")
-    items = lines[1:]
-    budget = facts["budget"]
-    if budget is not None:
-        row = _best(rows, deepest, budget["share"])
-        chosen = (
-            f"<b>{_named(row, facts)}</b>, BLEU {row['bleu']:.1f}, takes {row['relative_seconds']:.2f}"
-            if row is not None
-            else "no depth is that fast"
+        row = table.best_within(share)
+        if row is not None and row is not deepest and row is not latest:
+            latest = row
+            items.append(f"<li>{words}: use <b>{_pair_of_model(row, table)}</b>, which {_cost(row)}</li>")
+    if table.budget is not None:
+        best = table.within_budget
+        found = (
+            f"<b>{_pair_of_model(best, table)}</b>, BLEU {best.bleu:.1f} in {best.relative_seconds:.2f} of the time"
+            if best is not None
+            else "no depth pair is that fast"
         )
-        items.append(f"<li>Within <code>--budget {budget['share']:g}</code>: {chosen}</li>")
-    return [lines[0], *(["<ul>", *items, "</ul>"] if items else [])]
+        items.append(f"<li>Within <code>--budget {table.budget:g}</code>: {found}</li>")
+    return [
+        f"<p>Times are relative to {_pair_of_model(deepest, table)}, the deepest depth pair: BLEU {deepest.bleu:.1f} "
+        f"in {deepest.seconds:,.1f} s.</p>",
+        *(["<ul>", *items, "</ul>"] if items else []),
+    ]
 
 
-def _price(row: Row, deepest: Row) -> str:
-    difference = row["bleu"] - deepest["bleu"]
-    if abs(difference) < 0.05:
+def _cost(row: SweepRow) -> str:
+    """The BLEU that a row loses or gains against the deepest depth pair, in words."""
+    if abs(row.bleu_difference) < 0.05:
         return "costs no BLEU"
-    return f"{'gains' if difference > 0 else 'costs'} {abs(difference):.1f} BLEU"
+    return f"{'gains' if row.bleu_difference > 0 else 'costs'} {abs(row.bleu_difference):.1f} BLEU"
 
 
-def _best(rows: Sequence[Row], deepest: Row, share: float) -> Optional[Row]:
-    found = best_within(
-        [row["bleu"] for row in rows], [row["seconds"] for row in rows], share * deepest["seconds"]
-    )
-    return None if found is None else rows[found]
-
-
-def _commands(rows: Sequence[Row], facts: Dict[str, Any], commands: Dict[str, str]) -> List[str]:
-    """The command of the depth that is recommended, and those of the others to unfold."""
-    deepest = baseline_row(rows, facts)
-    share = facts["budget"]["share"] if facts["budget"] is not None else 0.5
-    shown = _best(rows, deepest, share) or deepest
-    lines = [f"<p>{_named(shown, facts)}:</p>", f"<pre>{escape(commands[shown['translations']])}</pre>"]
-    others = [row for row in [*front_rows(rows), *rows] if row is not shown]
-    others = list({row["translations"]: row for row in others}.values())
+def _commands(table: SweepTable, commands: Dict[str, str]) -> List[str]:
+    """The command for the best depth pair within the budget or half the time, and, folded, those for the others."""
+    recommended = table.best_within(0.5) if table.budget is None else table.within_budget
+    shown = recommended or table.baseline
+    lines = [f"<p>{_pair_of_model(shown, table)}:</p>", f"<pre>{escape(commands[shown.translations])}</pre>"]
+    others = [row for row in [*table.front, *(row for row in table.rows if not row.pareto)] if row is not shown]
     if others:
-        lines.append("<details><summary>The other depths, the Pareto front first</summary>")
+        lines.append("<details><summary>The other depth pairs, the Pareto front first</summary>")
         lines += [
-            f"<p>{_named(row, facts)}</p><pre>{escape(commands[row['translations']])}</pre>" for row in others
+            f"<p>{_pair_of_model(row, table)}</p><pre>{escape(commands[row.translations])}</pre>" for row in others
         ]
         lines.append("</details>")
     return lines
 
 
-def _measured(rows: Sequence[Row], facts: Dict[str, Any]) -> str:
+def _measurement(facts: Facts) -> str:
+    """A list of what was measured, with which options, on which machine."""
     machine, settings = facts["machine"], facts["settings"]
     batch = {name: settings[name] for name in ("max_tokens", "batch_size") if settings[name] is not None}
-    repeats = "once" if facts["repeats"] == 1 else f"{facts['repeats']} times; the median of each batch counts"
-    known = {
-        "Times": "beam search and the encoder, whose one run for all depths of a model is shared out by layers; a "
-        f"batch to warm up is not in them. Each batch was decoded {repeats}.",
-        "Words/s": "source words: what white space separates in the text without its sub-words "
-        f"({facts['source_words']:,} in all)",
-        "Scored against": facts["references"] or "the target side of the data",
+    repeats = "once" if facts["repeats"] == 1 else f"{facts['repeats']} times; the median of its times counts"
+    values = {
+        "Times": "beam search and the encoder. The encoder runs once for all depth pairs of a model; each pair is "
+        "charged for the encoder layers that it uses. A warm-up batch is not counted. Each batch was decoded "
+        f"{repeats}.",
+        "Words/s": "source words per second. Words are separated by white space, after sub-words are joined; there "
+        f"are {facts['source_words']:,}.",
+        "References": facts["references"] or "the target side of the data",
         "BLEU": facts["bleu_signature"],
         "chrF": facts["chrf_signature"],
         "COMET": facts["comet_model"],
@@ -203,8 +194,8 @@ def _measured(rows: Sequence[Row], facts: Dict[str, Any]) -> str:
         "Precision": facts["precision"],
         "Versions": f"Python {machine['python']}, torch {machine['torch']}, {machine['fairseq']}",
         "Date": facts["date"],
-        "Files": "sweep.json and sweep.csv (these rows), report.json (these settings), source.txt, reference.txt and "
-        "the translations of every depth, e<n>d<m>.txt",
+        "Files": "sweep.json and sweep.csv (these rows), report.json (these settings), source.txt, reference.txt, and "
+        "the translations at each depth pair, e<n>d<m>.txt",
     }
-    items = [f"<dt>{escape(name)}</dt><dd>{escape(str(value))}</dd>" for name, value in known.items() if value]
+    items = [f"<dt>{escape(name)}</dt><dd>{escape(str(value))}</dd>" for name, value in values.items() if value]
     return "<dl>" + "\n".join(items) + "</dl>"

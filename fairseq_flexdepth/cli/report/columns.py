@@ -1,0 +1,97 @@
+"""The columns of a sweep: for each value of a row its key, title, unit and format, and where it is shown.
+
+A new column is one entry here, and its value one attribute of :class:`~fairseq_flexdepth.corpus.sweep_rows.SweepRow`.
+"""
+
+import enum
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence
+
+from fairseq_flexdepth.corpus.sweep_rows import SweepRow
+
+
+class Place(enum.Flag):
+    """A place that shows columns."""
+
+    FILES = enum.auto()  # sweep.json and sweep.csv
+    TERMINAL = enum.auto()
+    PAGE = enum.auto()  # the table of all depth pairs in index.html
+    FRONT = enum.auto()  # the table of the Pareto front there
+
+
+FILES, TERMINAL, PAGE, FRONT = Place.FILES, Place.TERMINAL, Place.PAGE, Place.FRONT
+TABLES = TERMINAL | PAGE
+EVERYWHERE = FILES | TERMINAL | PAGE | FRONT
+
+
+def signed(value: float) -> str:
+    """A difference with its sign and one decimal; 0.0 if it rounds to that."""
+    return "0.0" if abs(value) < 0.05 else f"{value:+.1f}".replace("-", "−")
+
+
+class Column(NamedTuple):
+    """One value of every row."""
+
+    key: str  # attribute of SweepRow, and key in the files
+    places: Place
+    title: str = ""  # heading in tables
+    unit: str = ""  # shown in index.html when the mouse is over the title
+    format: Callable[[Any], str] = str
+    text: bool = False  # aligned to the left
+
+    def cell(self, row: SweepRow) -> str:
+        """The value as tables write it."""
+        return self.format(getattr(row, self.key))
+
+
+ONE_DECIMAL, COUNT = "{:,.1f}".format, "{:,.0f}".format
+
+# In the order in which files and tables show them. The order in sweep.json and sweep.csv must stay.
+COLUMNS = (
+    Column("path", FILES),
+    Column("enc_layers", FILES | TABLES, "encoder", "layers"),
+    Column("dec_layers", FILES | TABLES, "decoder", "layers"),
+    Column("pair_text", FRONT, "(encoder, decoder)", "layers"),
+    Column("relative_seconds", FRONT, "relative time", "share of the deepest pair's time", "{:.2f}".format),
+    Column("speedup", FRONT, "speed-up", "the deepest pair's time divided by this one", "{:.1f}×".format),
+    Column("bleu", EVERYWHERE, "BLEU", "0 to 100", "{:.1f}".format),
+    Column("chrf", EVERYWHERE, "chrF", "0 to 100", "{:.1f}".format),
+    Column("comet", EVERYWHERE, "COMET", "about 0 to 1", "{:.3f}".format),
+    Column("bleu_difference", FRONT, "Δ BLEU", "difference to the deepest pair's BLEU", signed),
+    Column("seconds", FILES | TABLES, "seconds", "for the whole split", ONE_DECIMAL),
+    Column("seconds_range", PAGE, "from – to", "seconds of the fastest and the slowest repeat"),
+    Column("relative_seconds", FILES | TABLES, "relative", "share of the deepest pair's time", "{:.2f}".format),
+    Column("sentences_per_second", EVERYWHERE, "sentences/s", "sentences per second", ONE_DECIMAL),
+    Column("words_per_second", FILES | TABLES, "words/s", "source words per second", COUNT),
+    Column("seconds_min", FILES),
+    Column("seconds_max", FILES),
+    Column("repeats", FILES),
+    Column("sentences", FILES),
+    Column("beam", FILES),
+    Column("translations", FILES),
+    Column("bleu_signature", FILES),
+    Column("chrf_signature", FILES),
+    Column("pareto", FILES),
+    Column("best_within_budget", FILES),
+    Column("model", TABLES | FRONT, "model", text=True),
+)
+
+
+def columns_of(place: Place, rows: Sequence[SweepRow]) -> List[Column]:
+    """The columns that *place* shows, except those without values (``comet`` without ``--comet``, for instance).
+
+    The models' names are shown if there are several models.
+    """
+    several = len({row.path for row in rows}) > 1
+    return [
+        column
+        for column in COLUMNS
+        if column.places & place
+        and getattr(rows[0], column.key) not in (None, "")
+        and (column.key != "model" or several)
+    ]
+
+
+def file_values(rows: Sequence[SweepRow]) -> List[Dict[str, object]]:
+    """The rows as ``sweep.json`` and ``sweep.csv`` hold them."""
+    columns = columns_of(FILES, rows)
+    return [{column.key: getattr(row, column.key) for column in columns} for row in rows]

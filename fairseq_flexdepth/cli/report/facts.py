@@ -1,0 +1,131 @@
+"""``report.json``: data, models, options and machine of a sweep; and the command that decodes as one of its rows."""
+
+import argparse
+import os
+import shlex
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, TypedDict
+
+from fairseq_flexdepth.cli.fairseq_options import PACKAGE
+from fairseq_flexdepth.corpus.sweep_rows import SweepRow, SweepTable, short_names
+
+if TYPE_CHECKING:
+    from fairseq_flexdepth.corpus.sweep import SweepResults
+
+
+class ModelFacts(TypedDict):
+    """One ``--path``."""
+
+    path: str
+    name: str
+    has_depths: bool  # takes --enc-layers and --dec-layers
+
+
+class Facts(TypedDict):
+    """The content of ``report.json``."""
+
+    data: str
+    split: str
+    languages: List[str]
+    sentences: int  # decoded
+    skipped: int  # too long to decode
+    source_words: int
+    references: Optional[str]
+    models: List[ModelFacts]
+    baseline: Dict[str, Any]
+    budget: Optional[Dict[str, Any]]
+    bleu_signature: str
+    chrf_signature: str
+    comet_model: Optional[str]
+    repeats: int
+    precision: str
+    options: List[str]  # of fairseq-generate, without depths
+    date: str
+    machine: Dict[str, Any]
+    settings: Dict[str, Any]
+
+
+def collect_facts(
+    args: argparse.Namespace,
+    results: "SweepResults",
+    table: SweepTable,
+    source_words: int,
+    machine: Dict[str, Any],
+    settings: Dict[str, Any],
+) -> Facts:
+    """The content of ``report.json``.
+
+    Args:
+        args: the options of the sub-command.
+        results: the decoded split.
+        table: its rows.
+        source_words: the number of words in the decoded sentences.
+        machine: the machine and the versions of packages.
+        settings: all options that determine the results.
+    """
+    split = results.sweep.split
+    return {
+        "data": split.cfg.task.data,
+        "split": split.cfg.dataset.gen_subset,
+        "languages": [split.task.cfg.source_lang, split.task.cfg.target_lang],
+        "sentences": len(results.decoded),
+        "skipped": len(split.dataset) - len(results.decoded),
+        "source_words": source_words,
+        "references": args.references,
+        "models": [
+            {"path": path, "name": name, "has_depths": any(hasattr(model, "set_depth") for model in models)}
+            for path, name, models in zip(split.paths, short_names(split.paths), split.ensembles)
+        ],
+        "baseline": _values(table.baseline, "path", "enc_layers", "dec_layers", "seconds"),
+        "budget": budget_facts(table),
+        "bleu_signature": table.baseline.bleu_signature,
+        "chrf_signature": table.baseline.chrf_signature,
+        "comet_model": args.comet,
+        "repeats": args.repeat,
+        "precision": "fp16" if split.cfg.common.fp16 else "fp32",
+        "options": _without_depths(args.fairseq_options),
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        "machine": machine,
+        "settings": settings,
+    }
+
+
+def budget_facts(table: SweepTable) -> Optional[Dict[str, Any]]:
+    """``--budget`` and the best row within it; ``None`` without the option."""
+    if table.budget is None:
+        return None
+    keys = ("path", "enc_layers", "dec_layers", "bleu", "relative_seconds")
+    return {
+        "share": table.budget,
+        "best": None if table.within_budget is None else _values(table.within_budget, *keys),
+    }
+
+
+def _values(row: SweepRow, *keys: str) -> Dict[str, Any]:
+    return {key: getattr(row, key) for key in keys}
+
+
+def _without_depths(options: Sequence[str]) -> List[str]:
+    """fairseq-generate's options as the user typed them, without depths and without our own --user-dir."""
+    kept: List[str] = []
+    rest = iter(options)
+    for option in rest:
+        name, equals, value = option.partition("=")
+        if name in ("--enc-layers", "--dec-layers", "--user-dir"):
+            value = value if equals else next(rest, "")
+            if name == "--user-dir" and os.path.basename(value.rstrip("/")) != PACKAGE:
+                kept += [name, value]
+        else:
+            kept.append(option)
+    return kept
+
+
+def generate_command(facts: Facts, row: SweepRow) -> str:
+    """The fairseq-generate command that decodes with the model and at the depth pair of *row*."""
+    model = next(model for model in facts["models"] if model["path"] == row.path)
+    words = ["fairseq-generate", *facts["options"], "--path", row.path]
+    if "--user-dir" not in words:
+        words += ["--user-dir", "fairseq_flexdepth"]
+    if model["has_depths"]:
+        words += ["--enc-layers", str(row.enc_layers), "--dec-layers", str(row.dec_layers)]
+    return shlex.join(words)

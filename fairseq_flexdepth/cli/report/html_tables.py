@@ -1,0 +1,148 @@
+"""The tables of ``index.html``, as HTML."""
+
+from html import escape
+from typing import Callable, List, Sequence, Tuple
+
+from fairseq_flexdepth.cli.report.columns import FRONT, PAGE, Column, columns_of
+from fairseq_flexdepth.corpus.sweep_rows import SweepRow, SweepTable
+
+Colour = Tuple[int, int, int]
+
+BLUE: Colour = (24, 90, 157)
+GREEN: Colour = (30, 110, 70)
+SHARES = (1.0, 0.75, 0.5, 0.25)  # of the baseline's time, in budget_table
+
+
+def front_table(table: SweepTable) -> str:
+    """The rows on the Pareto front, the fastest first; the budget's best in yellow."""
+    columns = columns_of(FRONT, table.rows)
+    kinds = ["chosen" if row.best_within_budget else "" for row in table.front]
+    note = "The Pareto front: for every other depth pair, one of these is at least as good and at least as fast."
+    return _rows_table(columns, table.front, kinds) + _note(note)
+
+
+def every_depth_table(table: SweepTable) -> str:
+    """All rows; those on the Pareto front in blue, the budget's best in yellow."""
+    several = len(table.rows) > 1
+    kinds = ["chosen" if row.best_within_budget else "front" if row.pareto else "" for row in table.rows]
+    legend = ["Blue: the Pareto front."] if several else []
+    if table.within_budget is not None:
+        legend.append(f"Yellow: the best BLEU within --budget {table.budget:g}.")
+    body = _rows_table(columns_of(PAGE, table.rows), table.rows, kinds if several else [""])
+    return body + (_note(" ".join(legend)) if legend else "")
+
+
+def budget_table(table: SweepTable) -> str:
+    """For several models: the best row of each within shares of the baseline's time, ``--budget`` among them."""
+    lines = []
+    for share in sorted({*SHARES, *([] if table.budget is None else [table.budget])}, reverse=True):
+        best = [table.best_within(share, path) for path in table.paths]
+        cells = ["–" if row is None else f"{row.bleu:.1f} &nbsp;{row.pair_text}" for row in best]
+        lines.append("".join(f"<td>{cell}</td>" for cell in (f"{share:g}", *cells)))
+    header = "".join(f"<th>{title}</th>" for title in ("within relative time", *_names(table)))
+    return "<p>The highest BLEU of each model within a relative time, and its depth pair:</p>\n" + _table(header, lines)
+
+
+def comparison_table(table: SweepTable) -> str:
+    """For several models: one line per depth pair, BLEU and relative time of each model."""
+    cells = {(row.path, row.pair): row for row in table.rows}
+    lines = []
+    for pair in sorted({row.pair for row in table.rows}):
+        rows = [cells.get((path, pair)) for path in table.paths]
+        bleu = ["–" if row is None else f"{row.bleu:.1f}" for row in rows]
+        times = ["–" if row is None else f"{row.relative_seconds:.2f}" for row in rows]
+        lines.append("".join(f"<td>{cell}</td>" for cell in (f"({pair[0]}, {pair[1]})", *bleu, *times)))
+    titles = [f"{title}<br>{name}" for title in ("BLEU", "relative time") for name in _names(table)]
+    return _table("".join(f"<th>{title}</th>" for title in ("depth pair", *titles)), lines)
+
+
+def heatmaps(table: SweepTable, path: str) -> str:
+    """BLEU and speed-up of the model at *path* by encoder and decoder depth; "" for a model of one depth pair."""
+    own = table.of_model(path)
+    if len(own) == 1:
+        return ""
+    title = f"<p><b>{escape(own[0].model)}</b></p>" if len(table.paths) > 1 else ""
+    quality = _heatmap(
+        "BLEU (chrF below)", own, table.rows, lambda row: row.bleu,
+        lambda row: f"{row.bleu:.1f}<small>{row.chrf:.1f}</small>", BLUE,
+    )  # fmt: skip
+    speed = _heatmap(
+        "speed-up (sentences/s below)", own, table.rows, lambda row: row.speedup,
+        lambda row: f"{row.speedup:.2f}×<small>{row.sentences_per_second:,.1f}</small>", GREEN,
+    )  # fmt: skip
+    note = _note("One row per encoder depth, one column per decoder depth; darker is better.")
+    return f'{title}<div class="maps scroll">{quality}{speed}</div>{note}'
+
+
+def _names(table: SweepTable) -> List[str]:
+    """The models' short names, in the order of ``--path``."""
+    return [escape(table.of_model(path)[0].model) for path in table.paths]
+
+
+def _note(text: str) -> str:
+    return f'\n<p class="quiet">{text}</p>'
+
+
+def _rows_table(columns: Sequence[Column], rows: Sequence[SweepRow], kinds: Sequence[str]) -> str:
+    """A table of *rows*; *kinds* are their CSS classes."""
+
+    def cell(tag: str, column: Column, content: str, title: str = "") -> str:
+        attributes = (' class="text"' if column.text else "") + (f' title="{escape(title)}"' if title else "")
+        return f"<{tag}{attributes}>{escape(content)}</{tag}>"
+
+    header = "".join(cell("th", column, column.title, column.unit) for column in columns)
+    lines = ["".join(cell("td", column, column.cell(row)) for column in columns) for row in rows]
+    return _table(header, lines, kinds)
+
+
+def _table(header: str, lines: Sequence[str], kinds: Sequence[str] = ()) -> str:
+    """A table.
+
+    Args:
+        header: the cells of the header, as HTML.
+        lines: the cells of each line, as HTML.
+        kinds: a CSS class for each line.
+    """
+    body = [f'<tr class="{kind}">{line}</tr>' for kind, line in zip(kinds or [""] * len(lines), lines)]
+    return (
+        f'<div class="scroll"><table><thead><tr>{header}</tr></thead>\n<tbody>'
+        + "\n".join(body)
+        + "</tbody></table></div>"
+    )
+
+
+def _heatmap(
+    caption: str,
+    rows: Sequence[SweepRow],
+    scale: Sequence[SweepRow],
+    value: Callable[[SweepRow], float],
+    text: Callable[[SweepRow], str],
+    colour: Colour,
+) -> str:
+    """A table with one row per encoder depth and one column per decoder depth, coloured by *value*.
+
+    Args:
+        caption: the title.
+        rows: one model's.
+        scale: the rows whose lowest and highest value get the lightest and the darkest colour.
+        value: computes the value of a row.
+        text: the content of a row's cell, as HTML.
+        colour: of the highest value.
+    """
+    by_pair = {row.pair: row for row in rows}
+    encoder, decoder = (sorted({pair[side] for pair in by_pair}) for side in (0, 1))
+    low, high = min(map(value, scale)), max(map(value, scale))
+    lines = ["<tr><th></th>" + "".join(f"<th>{m}</th>" for m in decoder) + "</tr>"]
+    for n in encoder:
+        cells = []
+        for m in decoder:
+            row = by_pair.get((n, m))
+            if row is None:
+                cells.append("<td></td>")
+                continue
+            strength = (value(row) - low) / (high - low) if high > low else 0.0
+            mixed = [round(255 - (255 - part) * (0.06 + 0.94 * strength)) for part in colour]
+            ink = "#fff" if strength > 0.42 else "#1c2430"
+            cells.append(f'<td style="background:rgb{tuple(mixed)};color:{ink}">{text(row)}</td>')
+        lines.append(f"<tr><th>{n}</th>{''.join(cells)}</tr>")
+    return f'<table class="map"><caption>{caption}</caption>' + "\n".join(lines) + "</table>"

@@ -1,0 +1,126 @@
+"""The rows of a sweep, one per model and depth pair, and the table that compares them."""
+
+from dataclasses import dataclass, replace
+from typing import List, Optional, Sequence
+
+from fairseq_flexdepth.depth.space import DepthPair
+from fairseq_flexdepth.depth.trade_off import best_within, pareto_front
+
+
+@dataclass(frozen=True)
+class SweepRow:
+    """Quality and speed of one model at one depth pair.
+
+    ``cli/report/columns.py`` says which of these values the files and tables of a report show, and how.
+    """
+
+    path: str  # of the checkpoint or the ensemble, as --path gives it
+    model: str  # a short name of the model
+    enc_layers: int
+    dec_layers: int
+    bleu: float
+    chrf: float
+    seconds: float  # of the whole split: the sum over its batches of the median of their repeats
+    relative_seconds: float  # divided by the seconds of the baseline
+    sentences_per_second: float
+    words_per_second: float  # source words
+    seconds_min: float  # of the fastest repeat of the whole split
+    seconds_max: float  # of the slowest repeat
+    repeats: int
+    sentences: int  # number of decoded sentences
+    beam: int
+    translations: str  # the file with the translations, relative to the report's folder
+    bleu_signature: str
+    chrf_signature: str
+    comet: Optional[float] = None  # None without --comet
+    # Set by SweepTable, which knows all rows:
+    bleu_difference: float = 0.0  # to the baseline
+    pareto: bool = False  # on the Pareto front of BLEU and time
+    best_within_budget: Optional[bool] = None  # None without --budget
+
+    @property
+    def pair(self) -> DepthPair:
+        """The depth pair."""
+        return self.enc_layers, self.dec_layers
+
+    @property
+    def pair_text(self) -> str:
+        """The depth pair as the report writes it: ``(3, 2)``."""
+        return f"({self.enc_layers}, {self.dec_layers})"
+
+    @property
+    def speedup(self) -> float:
+        """The baseline's seconds divided by the row's."""
+        return 1 / self.relative_seconds
+
+    @property
+    def seconds_range(self) -> str:
+        """The seconds of the fastest and of the slowest repeat; empty if there is but one."""
+        return f"{self.seconds_min:,.1f} – {self.seconds_max:,.1f}" if self.repeats > 1 else ""
+
+
+class SweepTable:
+    """All rows of a sweep, with the Pareto front and the best row within the budget.
+
+    Args:
+        rows: one per model and depth pair.
+        baseline: position of the row to compare others with: the deepest depth pair of the first model.
+        budget: ``--budget``, the share of the baseline's time that decoding may take; ``None`` without the option.
+
+    Attributes:
+        rows: the given rows, with BLEU differences and marks for the Pareto front and for the best within the budget.
+        baseline: the row at the given position.
+        front: rows on the Pareto front of BLEU and time, the fastest first.
+        budget: the given share.
+        within_budget: the row with the best BLEU within the budget; ``None`` if no row is that fast.
+        paths: the models' paths, in the order of ``--path``.
+    """
+
+    def __init__(self, rows: Sequence[SweepRow], baseline: int, budget: Optional[float] = None) -> None:
+        quality, seconds = [row.bleu for row in rows], [row.seconds for row in rows]
+        front = pareto_front(quality, seconds)
+        best = None if budget is None else best_within(quality, seconds, budget * rows[baseline].seconds)
+        self.rows: List[SweepRow] = [
+            replace(
+                row,
+                bleu_difference=row.bleu - rows[baseline].bleu,
+                pareto=position in front,
+                best_within_budget=None if budget is None else position == best,
+            )
+            for position, row in enumerate(rows)
+        ]
+        self.baseline = self.rows[baseline]
+        self.front = [self.rows[position] for position in front]
+        self.budget = budget
+        self.within_budget = None if best is None else self.rows[best]
+        self.paths = list(dict.fromkeys(row.path for row in rows))
+
+    def of_model(self, path: str) -> List[SweepRow]:
+        """The rows of the model at *path*."""
+        return [row for row in self.rows if row.path == path]
+
+    def best_within(self, share: float, path: Optional[str] = None) -> Optional[SweepRow]:
+        """The row with the best BLEU in at most *share* of the baseline's time; of one model if *path* is given.
+
+        If several rows are equally good, the fastest of them. ``None`` if no row is that fast.
+        """
+        rows = self.rows if path is None else self.of_model(path)
+        found = best_within([row.bleu for row in rows], [row.seconds for row in rows], share * self.baseline.seconds)
+        return None if found is None else rows[found]
+
+
+def short_names(paths: Sequence[str]) -> List[str]:
+    """The shortest names that tell *paths* apart: their last parts, without a file name that all of them share.
+
+    A single path is named by its folder and its file.
+    """
+    parts = [path.split("/") for path in paths]
+    if len(paths) == 1:
+        return ["/".join(parts[0][-2:])]
+    while len({names[-1] for names in parts}) == 1:
+        parts = [names[:-1] for names in parts]
+    for count in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(names[-count:]) for names in parts]
+        if len(set(names)) == len(names):
+            return names
+    return list(paths)
