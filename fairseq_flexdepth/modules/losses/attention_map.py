@@ -1,6 +1,6 @@
 """Attention maps: the self-attention of an encoder layer, compared between teacher and student.
 
-The baseline PKD of [wu2020] §4.1 compares them beside the layers' outputs.
+``--criterion pkd --pkd-attention`` compares them beside the layers' outputs ([wu2020] §4.1).
 """
 
 from typing import Any
