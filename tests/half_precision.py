@@ -12,6 +12,7 @@ import torch
 from fairseq.criterions.label_smoothed_cross_entropy import label_smoothed_nll_loss
 from torch import Tensor
 
+from fairseq_flexdepth.modules.losses.chunks import FeatureRows
 from fairseq_flexdepth.modules.losses.distilled_cross_entropy import (
     Mixture,
     distilled_cross_entropy,
@@ -81,17 +82,16 @@ class Gradients(NamedTuple):
 
 def cross_entropy(features: Tensor, weight: Tensor, problem: Problem, mixture: Mixture) -> Tensor:
     """Ours, without a teacher."""
-    loss = linear_cross_entropy(features, weight, problem.target, problem.row_weights, mixture.label_smoothing).loss
-    return loss * mixture.hard
+    rows = FeatureRows(features, weight, problem.target, problem.row_weights)
+    return linear_cross_entropy(rows, mixture.label_smoothing).loss * mixture.hard
 
 
 def mixture_from_features(features: Tensor, weight: Tensor, problem: Problem, mixture: Mixture) -> Tensor:
     """Ours, with a teacher, for students of many depths."""
     every = torch.arange(len(problem.target))
     teacher = soft_targets(problem.teacher.clone(), mixture.temperature)
-    return distilled_linear_cross_entropy(
-        features, weight, problem.target, problem.row_weights, teacher, every, mixture
-    ).loss
+    rows = FeatureRows(features, weight, problem.target, problem.row_weights)
+    return distilled_linear_cross_entropy(rows, teacher, every, mixture).loss
 
 
 def mixture_from_logits(features: Tensor, weight: Tensor, problem: Problem, mixture: Mixture) -> Tensor:

@@ -1,4 +1,4 @@
-"""Pure ideas about depth, importing neither fairseq nor torch.
+"""Ideas about depth in pure Python, without fairseq or torch.
 
 Layer positions count from 1 here, as in the papers.
 """

@@ -1,4 +1,4 @@
-"""A rule that chooses the depth pair by the length of the source alone: what a learned selector has to beat."""
+"""A rule that chooses the depth pair by the length of the source alone: the baseline of learned selectors."""
 
 import bisect
 import re
@@ -8,21 +8,25 @@ from fairseq_flexdepth.depth.space import DepthPair
 
 
 class LengthRule(NamedTuple):
-    """Sentences of up to ``limits[i]`` tokens decode at ``pairs[i]``, longer ones at the last pair."""
+    """Sentences of up to ``limits[i]`` tokens decode at ``pairs[i]``, longer sentences at the last pair."""
 
-    limits: List[int]  # ascending, in source tokens without the end of sentence
+    limits: List[int]  # ascending, in source tokens without the end-of-sentence symbol
     pairs: List[DepthPair]  # one more than limits
 
     def choose(self, length: int) -> DepthPair:
-        """The pair of a sentence of so many tokens."""
+        """The depth pair of a sentence of *length* source tokens."""
         return self.pairs[bisect.bisect_left(self.limits, length)]
 
 
 def parse_length_rule(text: str, option: str) -> LengthRule:
-    """The rule that ``12=1-1,20=2-2,3-3`` writes down: (1, 1) up to 12 tokens, (2, 2) up to 20, then (3, 3).
+    """Parse a rule such as ``12=1-1,20=2-2,3-3``: (1, 1) up to 12 tokens, (2, 2) up to 20, then (3, 3).
+
+    Args:
+        text: the rule.
+        option: option name for error messages.
 
     Raises:
-        ValueError: *text*, which *option* holds, is no such rule, or its limits do not ascend.
+        ValueError: *text* is not a rule, or its limits do not ascend.
     """
     *steps, last = text.split(",")
     parsed = [re.fullmatch(r"(\d+)=(\d+)-(\d+)", step) for step in steps]

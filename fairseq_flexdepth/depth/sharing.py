@@ -1,4 +1,4 @@
-"""Layer sharing: which unique layer does each layer position use? (layer_sharing §2, Figure 2)"""
+"""Layer sharing strategies: the unique layer of every layer position ([takase2021] §2, Figure 2)."""
 
 from typing import Callable, Dict, Tuple
 
@@ -6,17 +6,17 @@ Assignment = Tuple[int, ...]  # for every position, from the bottom, its unique 
 
 
 def sequence(layers: int, unique: int) -> Assignment:
-    """Neighbouring positions share: 1 1 2 2 3 3 (§2.1)."""
+    """Share among neighbouring positions: 1 1 2 2 3 3 ([takase2021] §2.1)."""
     return tuple(position * unique // layers + 1 for position in range(layers))
 
 
 def cycle(layers: int, unique: int) -> Assignment:
-    """The unique layers one after another, again and again: 1 2 3 1 2 3 (§2.2)."""
+    """Repeat the stack of unique layers: 1 2 3 1 2 3 ([takase2021] §2.2)."""
     return tuple(position % unique + 1 for position in range(layers))
 
 
 def cycle_rev(layers: int, unique: int) -> Assignment:
-    """As ``cycle``, with the last of several rounds in reverse order: 1 2 3 3 2 1 (§2.3)."""
+    """Repeat the stack of unique layers, the last time in reverse order: 1 2 3 3 2 1 ([takase2021] §2.3)."""
     rounds = cycle(layers, unique)
     return rounds[:-unique] + rounds[-unique:][::-1] if layers > unique else rounds
 
@@ -30,14 +30,17 @@ STRATEGIES = tuple(_ASSIGNMENTS)
 
 
 def assign_layers(strategy: str, layers: int, unique: int, option: str = "--unique") -> Assignment:
-    """The unique layer of every position. One unique layer is recurrent stacking, or Universal.
+    """Assign a unique layer to every position. One unique layer makes a Universal Transformer ([dehghani2019]).
 
     Args:
         strategy: one of ``STRATEGIES``.
         layers: N, the number of positions.
-        unique: M, the number of unique layers, a divisor of N: where M does not divide N, the paper and its released
-            code disagree, and Figure 2's SEQUENCE would make more than M layers.
-        option: how the user names M.
+        unique: M, the number of unique layers, a divisor of N. For other M, the paper and its released code disagree,
+            and SEQUENCE as in Figure 2 would make more than M layers.
+        option: option name of M for error messages.
+
+    Returns:
+        For every position, from the bottom, its unique layer, from 1.
 
     Raises:
         ValueError: the strategy is unknown, there is no position, or M does not divide N.

@@ -1,4 +1,4 @@
-"""The depth space: which (encoder depth, decoder depth) pairs a model is trained for and can decode at."""
+"""The depth space: all depth pairs (encoder depth n, decoder depth m) that a model is trained for and can decode at."""
 
 import logging
 import random
@@ -11,23 +11,30 @@ DepthPair = Tuple[int, int]
 
 
 def from_fastest(pairs: Sequence[DepthPair]) -> List[int]:
-    """The positions of *pairs* from the fastest to the deepest: by decoder layers, then by encoder layers.
+    """Indices of *pairs* from the fastest to the slowest: by decoder layers, then by encoder layers.
 
-    Eq. 1 of tied_multi.
+    This is the order of [dabre2020] Eq. 1.
     """
     return sorted(range(len(pairs)), key=lambda position: (pairs[position][1], pairs[position][0]))
 
 
 def written_pair(pair: DepthPair) -> str:
-    """A pair as options take it: ``3-2``."""
+    """A depth pair in the form that options take, such as ``3-2``."""
     return f"{pair[0]}-{pair[1]}"
 
 
 def parse_pairs(text: str, option: str) -> List[DepthPair]:
-    """The pairs, in ascending order, that ``1-1,3-2`` writes down.
+    """Parse a list of depth pairs such as ``1-1,3-2``.
+
+    Args:
+        text: the list.
+        option: option name for error messages.
+
+    Returns:
+        The pairs in ascending order, each once.
 
     Raises:
-        ValueError: *text*, which *option* holds, is no such list.
+        ValueError: *text* is not a list of depth pairs.
     """
     found = [re.fullmatch(r"(\d+)-(\d+)", part.strip()) for part in text.split(",")]
     pairs = {(int(match.group(1)), int(match.group(2))) for match in found if match}
@@ -37,15 +44,18 @@ def parse_pairs(text: str, option: str) -> List[DepthPair]:
 
 
 def parse_depths(text: str, layers: int, option: str) -> Tuple[int, ...]:
-    """The depths, in ascending order, that an option such as ``--encoder-depths`` asks for.
+    """Parse the depths of an option such as ``--encoder-depths``.
 
     Args:
-        text: ``all`` (1 to *layers*), ``divisors`` (those of *layers*: flexible_depth, Eq. 4) or a list ``1,2,6``.
+        text: ``all`` (1 to *layers*), ``divisors`` (of *layers*: [wang2020] Eq. 4) or a list such as ``1,2,6``.
         layers: the number of layers in the stack.
-        option: the option's name, for error messages.
+        option: option name for error messages.
+
+    Returns:
+        The depths in ascending order, each once.
 
     Raises:
-        ValueError: *text* is none of these, names no depth, or one that the stack does not have.
+        ValueError: *text* has none of these forms, or a depth lies outside 1 to *layers*.
     """
     every = tuple(range(1, layers + 1))
     if text == "all":
@@ -67,6 +77,7 @@ def parse_depths(text: str, layers: int, option: str) -> Tuple[int, ...]:
 
 
 def _choose(given: Optional[int], allowed: Sequence[int], option: str) -> int:
+    """The depth that *option* gives, or the deepest if it gives none."""
     if given is None:
         return allowed[-1]
     if given not in allowed:
@@ -82,16 +93,16 @@ class DepthSpace(NamedTuple):
 
     @property
     def pairs(self) -> List[DepthPair]:
-        """All pairs, the decoder depth changing fastest."""
+        """All depth pairs; the decoder depth changes fastest."""
         return [(n, m) for n in self.encoder for m in self.decoder]
 
     @property
     def deepest(self) -> DepthPair:
-        """The deepest encoder with the deepest decoder."""
+        """The pair of the deepest encoder and the deepest decoder."""
         return self.encoder[-1], self.decoder[-1]
 
     def choose(self, encoder_depth: Optional[int], decoder_depth: Optional[int]) -> DepthPair:
-        """The pair asked for; a depth left out is the deepest.
+        """Check the depths of ``--enc-layers`` and ``--dec-layers``; ``None`` stands for the deepest.
 
         Raises:
             ValueError: a depth is outside the space.
@@ -102,12 +113,18 @@ class DepthSpace(NamedTuple):
         )
 
     def sample(self, encoder_count: int, decoder_count: int, seed: int, update: int) -> "DepthSpace":
-        """The sub-space drawn for one update (flexible_depth §4.2, Table 5); a count of 0 keeps all depths.
+        """Sample the depths of one update ([wang2020] §4.2, Table 5).
 
-        It depends on *seed* and *update* alone: every rank draws the same, and a resumed run repeats its draws.
+        They depend on *seed* and *update* alone: every rank samples the same depths, and so does a resumed run.
+
+        Args:
+            encoder_count: the number of encoder depths; 0 keeps all.
+            decoder_count: the number of decoder depths; 0 keeps all.
+            seed: fairseq's ``--seed``.
+            update: the number of the update.
 
         Raises:
-            ValueError: more depths are asked for than there are, or fewer than 0.
+            ValueError: a count is negative, or above the number of depths in the space.
         """
         generator = random.Random(f"depths of update {update} with seed {seed}")
         return DepthSpace(
@@ -117,6 +134,7 @@ class DepthSpace(NamedTuple):
 
 
 def _draw(depths: Tuple[int, ...], count: int, generator: random.Random, option: str) -> Tuple[int, ...]:
+    """Sample *count* of the depths without replacement; 0 keeps all."""
     if not 0 <= count <= len(depths):
         raise ValueError(f"{option} {count}: expected 0 (all) to {len(depths)}, the number of depths in the space")
     return tuple(sorted(generator.sample(depths, count))) if count else depths

@@ -1,20 +1,23 @@
-"""Sub-networks: which layer positions run when a depth is asked for, and how good such an assignment is."""
+"""Sub-networks: the strategies that choose which layer positions run at each depth, and measures of an assignment.
+
+A new strategy is a function here and an entry in ``_ASSIGNMENTS``, under its name in ``--subnetworks``.
+"""
 
 from statistics import pstdev, stdev
 from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple
 
-Subnetworks = Dict[int, Tuple[int, ...]]
+Subnetworks = Dict[int, Tuple[int, ...]]  # depth → layer positions, from 1
 
 
 def head(layers: int, depths: Sequence[int]) -> Subnetworks:
-    """The first *d* layers serve depth *d* (tied_multi §3.1; flexible_depth's ``Head``)."""
+    """Depth d runs the first d layers ([dabre2020] §3.1; ``Head`` of [wang2020])."""
     return {depth: tuple(range(1, depth + 1)) for depth in sorted(depths)}
 
 
 def seq(layers: int, depths: Sequence[int]) -> Subnetworks:
-    """From the smallest depth on, each takes the layers after those of the one before, round and round.
+    """Each depth runs the layers that follow those of the next smaller depth ([wang2020] §4.2, ``Seq``).
 
-    flexible_depth §4.2, ``Seq``.
+    The first layer follows the last.
     """
     subnetworks, used = {}, 0
     for depth in sorted(depths):
@@ -24,25 +27,28 @@ def seq(layers: int, depths: Sequence[int]) -> Subnetworks:
 
 
 def left(layers: int, depths: Sequence[int]) -> Subnetworks:
-    """The first layer of each of *d* chunks, as LayerDrop prunes (flexible_depth, Eq. 3 as its text means it)."""
+    """Depth d runs the first layer of each of d chunks, as LayerDrop prunes ([fan2020]; [wang2020] Eq. 3).
+
+    This is Eq. 3 as the text of the paper describes it.
+    """
     return {depth: tuple(chunk[0] for chunk in _chunks(layers, depth)) for depth in sorted(depths)}
 
 
 def middle_left(layers: int, depths: Sequence[int]) -> Subnetworks:
-    """The middle layer of each of *d* chunks, the left one of two (flexible_depth §3, ``MiddleLeft``)."""
+    """Depth d runs the middle layer of each of d chunks, of two the left one ([wang2020] §3, ``MiddleLeft``)."""
     return {depth: tuple(map(_middle, _chunks(layers, depth))) for depth in sorted(depths)}
 
 
 def optimal(layers: int, depths: Sequence[int]) -> Subnetworks:
-    """As ``middle_left``, but from the largest depth on, and no layer serves again while enough others are left.
+    """Like :func:`middle_left`, but spread the depths over all layers ([wang2020] §3, ``Optimal``).
 
-    Each chunk gives its unused layer nearest to the middle, of two the right one. A depth with a chunk all of whose
-    layers are used waits; when none can be served, all layers count as unused again (flexible_depth §3,
-    ``Optimal``).
+    The largest depth chooses first. Of each of its chunks, a depth runs the unused layer nearest to the middle, of two
+    the right one. A depth waits if all layers of one of its chunks are used. When all remaining depths wait, all layers
+    count as unused again.
     """
     subnetworks: Subnetworks = {}
     waiting = sorted(depths, reverse=True)
-    alive = set(range(1, layers + 1))
+    alive = set(range(1, layers + 1))  # the unused layers
     while waiting:
         served = []
         for depth in waiting:
@@ -58,15 +64,17 @@ def optimal(layers: int, depths: Sequence[int]) -> Subnetworks:
 
 
 def _chunks(layers: int, depth: int) -> List[range]:
-    """The layers in *depth* consecutive parts, as equal as can be."""
+    """Cut the layers into *depth* chunks of neighbours, whose sizes differ by at most 1."""
     return [range(part * layers // depth + 1, (part + 1) * layers // depth + 1) for part in range(depth)]
 
 
 def _middle(chunk: range) -> int:
+    """The middle layer of a chunk, of two the left one."""
     return chunk[(len(chunk) - 1) // 2]
 
 
 def _nearest(candidates: Set[int], position: int) -> int:
+    """The candidate nearest to *position*, of two the right one."""
     return min(candidates, key=lambda candidate: (abs(candidate - position), -candidate))
 
 
@@ -78,14 +86,22 @@ _ASSIGNMENTS: Dict[str, Callable[[int, Sequence[int]], Subnetworks]] = {
     "optimal": optimal,
 }
 STRATEGIES = tuple(_ASSIGNMENTS)
-WRAPPING = ("seq",)  # strategies in whose sub-networks the first layer may follow the last
+WRAPPING = ("seq",)  # strategies where the first layer may follow the last
 
 
 def assign_subnetworks(strategy: str, layers: int, depths: Sequence[int]) -> Subnetworks:
-    """The layer positions (from 1, ascending) of every depth, depths in ascending order.
+    """Assign layer positions to every depth.
+
+    Args:
+        strategy: one of ``STRATEGIES``.
+        layers: the number of layers in the stack.
+        depths: the depths, 1 to *layers*.
+
+    Returns:
+        The layer positions of every depth, from 1; depths and positions ascend.
 
     Raises:
-        ValueError: the strategy is unknown, or a depth does not fit the stack.
+        ValueError: the strategy is unknown, there is no depth, or a depth lies outside 1 to *layers*.
     """
     if strategy not in _ASSIGNMENTS:
         raise ValueError(f"--subnetworks {strategy}: expected one of {', '.join(STRATEGIES)}")
@@ -95,12 +111,17 @@ def assign_subnetworks(strategy: str, layers: int, depths: Sequence[int]) -> Sub
 
 
 def task_balance(subnetworks: Subnetworks, layers: int, divisor: str = "sample") -> float:
-    """How unevenly the depths use the layers: the standard deviation of the number of depths a layer serves.
+    """The standard deviation, over layers, of the number of depths that run the layer ([wang2020] Eq. 5).
 
-    flexible_depth's Eq. 5 divides by *layers* (``population``), its Table 3 by *layers* − 1 (``sample``).
+    It is 0 where the depths use all layers equally often.
+
+    Args:
+        subnetworks: the layer positions of every depth.
+        layers: the number of layers in the stack.
+        divisor: ``population`` divides by *layers*, as in Eq. 5; ``sample`` by *layers* − 1, as in Table 3.
 
     Raises:
-        ValueError: the divisor is unknown, or ``sample`` is asked for a single layer.
+        ValueError: the divisor is unknown, or it is ``sample`` and there is a single layer.
     """
     if divisor not in ("sample", "population"):
         raise ValueError(f"divisor {divisor}: expected sample or population")
@@ -111,20 +132,21 @@ def task_balance(subnetworks: Subnetworks, layers: int, divisor: str = "sample")
 
 
 def average_layer_distance(subnetworks: Subnetworks, wraps_at: Optional[int] = None) -> float:
-    """The mean distance between neighbouring layers over all sub-networks (flexible_depth, Eq. 6).
+    """The mean distance between neighbouring layers over all sub-networks ([wang2020] Eq. 6).
 
     Args:
         subnetworks: the layer positions of every depth.
-        wraps_at: the number of layers, where a sub-network goes on with the first layer after the last (``seq``):
-            these two then are neighbours, as in the paper's Table 3.
+        wraps_at: the number of layers in the stack, for strategies where the first layer follows the last (``seq``):
+            these two are then neighbours, as in Table 3.
 
     Returns:
-        0 where no sub-network has two layers.
+        The distance in layers; 0 if no sub-network has two layers.
     """
     distances = []
     for used in subnetworks.values():
         gaps = [after - before for before, after in zip(used, used[1:])]
         if wraps_at is not None and gaps and max(gaps) > 1:
+            # Replace the gap of the layers that do not run by the step from the last layer of the stack to the first.
             gaps[gaps.index(max(gaps))] = used[0] + wraps_at - used[-1]
         distances += gaps
     return sum(distances) / len(distances) if distances else 0.0

@@ -1,8 +1,8 @@
-"""Which teacher layers each student layer learns from (ckd §3: the mapper M; pkd).
+"""The teacher layers that each student layer learns from ([wu2020] §3: the mapper M; [sun2019]: PKD).
 
-The paper's four combinations (§4) are for 6 teacher and 2 student layers; its Figure 2, for 5 and 2, has another CC,
-1:1+3+5,2:2+4. Here they follow from the student's *chunks*: the teacher's layers cut into as many runs of neighbours as
-the student has layers.
+[wu2020] §4 defines its four combinations for 6 teacher and 2 student layers. Here they are defined for all sizes by
+*chunks*: the teacher's layers cut into as many groups of neighbours as the student has layers. (For 5 and 2 layers,
+Figure 2 has another ``cc``, which can be written as 1:1+3+5,2:2+4.)
 """
 
 from typing import Dict, List, Tuple
@@ -14,23 +14,23 @@ _FORM = "student:teacher+teacher,..., for instance 1:1+2+3,2:4+5+6"
 
 
 def map_layers(mapping: str, teacher: int, student: int, option: str = "--ckd-mapping") -> LayerMapping:
-    """The teacher layers of every student layer that is taught.
+    """Map every student layer to the teacher layers that it learns from.
 
-    - ``rc``, regular: each student layer learns from its chunk (6→2: 123, 456).
-    - ``oc``, overlap: its chunk and the layers next to it (1234, 3456).
-    - ``sc``, skip: its chunk without the layers next to other chunks, as long as one is left (12, 56).
-    - ``cc``, cross: every other layer of its chunk, counted back from the last (13, 46).
-    - explicit, ``1:1+2+3,2:4+5+6``; a student layer left out is not taught.
+    - ``rc``, regular: each student layer learns from its chunk (6 to 2 layers: 123, 456).
+    - ``oc``, overlap: from its chunk and the layers next to it (1234, 3456).
+    - ``sc``, skip: from its chunk without the layers next to other chunks, but from one layer at least (12, 56).
+    - ``cc``, cross: from every second layer of its chunk, counted back from the last (13, 46).
+    - explicit, such as ``1:1+2+3,2:4+5+6``: a student layer that is not named learns from no teacher layer.
 
     Args:
-        mapping: a combination's name, or an explicit mapping.
-        teacher: the teacher's number of layers.
-        student: the student's number of layers.
-        option: the option to blame.
+        mapping: the name of a combination, or an explicit mapping.
+        teacher: the number of teacher layers.
+        student: the number of student layers.
+        option: option name for error messages.
 
     Raises:
-        ValueError: the student has more layers than the teacher; or the mapping is neither a known name nor well
-            formed, or names layers that are not there.
+        ValueError: the student has more layers than the teacher; *mapping* is neither a known name nor an explicit
+            mapping; or it names a layer that does not exist, or a layer twice.
     """
     if mapping not in COMBINATIONS:
         return _explicit(mapping, teacher, student, option)
@@ -39,7 +39,12 @@ def map_layers(mapping: str, teacher: int, student: int, option: str = "--ckd-ma
 
 
 def skip_mapping(teacher: int, student: int, option: str = "--criterion pkd") -> LayerMapping:
-    """PKD's: every student layer learns from the last layer of its chunk (6→2: 3, 6).
+    """Map every student layer to the last layer of its chunk (6 to 2 layers: 3, 6), as PKD ([sun2019], PKD-Skip).
+
+    Args:
+        teacher: the number of teacher layers.
+        student: the number of student layers.
+        option: option name for error messages.
 
     Raises:
         ValueError: the student has more layers than the teacher.
@@ -48,6 +53,7 @@ def skip_mapping(teacher: int, student: int, option: str = "--criterion pkd") ->
 
 
 def _chunks(teacher: int, student: int, option: str) -> List[List[int]]:
+    """Cut the teacher's layers into one chunk of neighbours per student layer."""
     if student > teacher:
         raise ValueError(f"{option}: the student has {student} layers, more than the teacher's {teacher}")
     ends = [layer * teacher // student for layer in range(student + 1)]
@@ -55,6 +61,7 @@ def _chunks(teacher: int, student: int, option: str) -> List[List[int]]:
 
 
 def _combined(combination: str, chunk: List[int], teacher: int) -> List[int]:
+    """The teacher layers of a combination, for the student layer with this chunk."""
     first, last = chunk[0], chunk[-1]
     if combination == "oc":
         return list(range(max(first - 1, 1), min(last + 1, teacher) + 1))
@@ -67,13 +74,14 @@ def _combined(combination: str, chunk: List[int], teacher: int) -> List[int]:
 
 
 def _explicit(mapping: str, teacher: int, student: int, option: str) -> LayerMapping:
+    """Parse an explicit mapping."""
     layers: LayerMapping = {}
     for part in mapping.split(","):
         own, colon, others = part.partition(":")
         numbers = [own, *others.split("+")]
         if not colon or not all(number.strip().isdecimal() for number in numbers):
-            # YAML 1.1 takes 1:2 for 62, as minutes and seconds.
-            quotes = "; in YAML it needs quotes, which keep 1:2 from being a number" if mapping.isdecimal() else ""
+            # YAML 1.1 reads 1:2 as 62, as minutes and seconds.
+            quotes = "; put it in quotes in YAML, which reads 1:2 as the number 62" if mapping.isdecimal() else ""
             raise ValueError(f"{option} {mapping}: expected {', '.join(COMBINATIONS)} or {_FORM}{quotes}")
         layer, *taught_by = map(int, numbers)
         if not 1 <= layer <= student:

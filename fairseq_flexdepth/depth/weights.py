@@ -1,22 +1,23 @@
-"""Weights of the depth pairs in the training loss (tied_multi, footnote 3)."""
+"""Weights of the depth pairs in the training loss ([dabre2020] footnote 3)."""
 
 import math
-from typing import Dict, Optional
+from typing import Dict, Optional, Sequence
 
 from fairseq_flexdepth.depth.space import DepthPair, DepthSpace
 
 
 def pair_weights(text: Optional[str], space: DepthSpace, drawn: DepthSpace) -> Dict[DepthPair, float]:
-    """The weight of every drawn pair; they sum to 1.
+    """The weights of the depth pairs of one update, which sum to 1.
 
     Args:
-        text: ``--depth-weights``: a row for each encoder depth of *space*, separated by ``;``, with a weight for
-            each decoder depth, separated by ``,``. ``None`` weighs all pairs alike.
+        text: ``--depth-weights``: one row per encoder depth of *space*, separated by ``;``, with one weight per
+            decoder depth, separated by ``,``. ``None`` gives all pairs the same weight.
         space: the depth space that the weights are written for.
-        drawn: the pairs in use, a sub-space of *space*.
+        drawn: the depths sampled for the update, a sub-space of *space*.
 
     Raises:
-        ValueError: the shape is not that of *space*, or a weight is not a number, negative, or all drawn are zero.
+        ValueError: *text* does not have the shape of *space*, a weight is not a finite number of at least 0, or the
+            weights of all sampled pairs are 0.
     """
     if text is None:
         return {pair: 1.0 / len(drawn.pairs) for pair in drawn.pairs}
@@ -31,7 +32,10 @@ def pair_weights(text: Optional[str], space: DepthSpace, drawn: DepthSpace) -> D
 
 
 def parse_depth_weights(text: str, space: DepthSpace) -> Dict[DepthPair, float]:
-    """The weights as given, one a pair of *space*; see :func:`pair_weights`."""
+    """Parse ``--depth-weights``: one weight per depth pair of *space*, as given.
+
+    For the arguments and errors see :func:`pair_weights`.
+    """
     shape = (
         f"{len(space.encoder)} rows separated by ';' (encoder depths {_join(space.encoder)}) "
         f"of {len(space.decoder)} weights separated by ',' (decoder depths {_join(space.decoder)})"
@@ -50,5 +54,5 @@ def parse_depth_weights(text: str, space: DepthSpace) -> Dict[DepthPair, float]:
     return weights
 
 
-def _join(depths: tuple) -> str:
+def _join(depths: Sequence[int]) -> str:
     return ",".join(map(str, depths))

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from fairseq_flexdepth.depth.space import DepthSpace
 from fairseq_flexdepth.modules.layer_trace import LayerTrace
+from fairseq_flexdepth.modules.losses.chunks import FeatureRows
 from fairseq_flexdepth.modules.losses.distilled_cross_entropy import Mixture, distilled_linear_cross_entropy
 from fairseq_flexdepth.modules.losses.linear_cross_entropy import linear_cross_entropy
 from fairseq_flexdepth.modules.losses.soft_targets import SoftTargets
@@ -96,14 +97,12 @@ def pair_losses(features: Tensor, decoder: Any, batch: DepthBatch, found: Target
     rows = features.transpose(0, 1).reshape(-1, features.size(-1))
     if len(found.kept) < len(rows):
         rows, row_weights = rows[found.kept], row_weights[found.kept]
-    weight = decoder.output_projection.weight
+    feature_rows = FeatureRows(rows, decoder.output_projection.weight, found.words, row_weights)
     if batch.distillation is None:
-        result: Any = linear_cross_entropy(rows, weight, found.words, row_weights, batch.label_smoothing)
+        result: Any = linear_cross_entropy(feature_rows, batch.label_smoothing)
     else:
         teacher, mixture = batch.distillation
-        result = distilled_linear_cross_entropy(
-            rows, weight, found.words, row_weights, teacher, found.positions, mixture
-        )
+        result = distilled_linear_cross_entropy(feature_rows, teacher, found.positions, mixture)
 
     def per_pair(row_values: Tensor) -> Tensor:
         by_position = row_values.new_zeros(length * pairs * size).index_copy_(0, found.kept, row_values)

@@ -1,8 +1,8 @@
-"""Admin: residual scales that keep a deep Post-LN Transformer trainable (Liu et al. 2020; layer_sharing §5).
+"""Admin: residual scales that keep a deep Post-LN Transformer trainable ([liu2020]; [takase2021] §5).
 
-A sub-layer f computes LN(f(x) + ω∘x) instead of LN(f(x) + x). Every ω is a trained vector; a profiling pass through the
-untrained model sets all elements of the k-th sub-layer's to ω² = Var(x₀) + Σ Var(f_j), the sum over the sub-layers
-j < k below it in the stack and x₀ the stack's input. The first ω of a stack is 1.
+A sub-layer f computes LN(f(x) + ω∘x) instead of LN(f(x) + x), where ω is a trained vector. A profiling pass through the
+untrained model initialises it: in the k-th sub-layer of a stack, every element is ω = √(Var(x₀) + Σ_{j<k} Var(f_j)),
+where x₀ is the input of the stack and f_j the output of the j-th sub-layer. The first ω of a stack is 1.
 """
 
 from contextlib import contextmanager
@@ -25,13 +25,19 @@ class ResidualProfile:
     """
 
     def __init__(self, padding_mask: Tensor) -> None:
-        self.scales: List[nn.Parameter] = []
-        self._values: List[Tensor] = []
-        self._content = ~padding_mask.t()
-        self._variance: Optional[Tensor] = None
+        self.scales: List[nn.Parameter] = []  # ω of every observed sub-layer
+        self._values: List[Tensor] = []  # scalars: their initial values
+        self._content = ~padding_mask.t()  # length × batch
+        self._variance: Optional[Tensor] = None  # scalar: Var(x₀) + Σ Var(f_j) so far
 
     def observe(self, scale: nn.Parameter, output: Tensor, residual: Tensor) -> None:
-        """Note a sub-layer's *output* f(x) and *residual* x, both length × batch × channels."""
+        """Compute the ω of a sub-layer, and add the variance of its output to those of the sub-layers below.
+
+        Args:
+            scale: the parameter ω of the sub-layer.
+            output: f(x), length × batch × channels.
+            residual: x, length × batch × channels.
+        """
         if self._variance is None:
             self._values.append(torch.ones((), device=output.device))
             self._variance = self._variance_of(residual)
@@ -42,30 +48,35 @@ class ResidualProfile:
 
     @property
     def values(self) -> Tensor:
-        """The ω of every observed sub-layer."""
-        return torch.stack(self._values)
+        """The initial values of :attr:`scales`, in the same order: one number per sub-layer."""
+        return torch.stack(self._values)  # sub-layers
 
     def _variance_of(self, x: Tensor) -> Tensor:
-        return x[self._content].float().var(unbiased=False)
+        return x[self._content].float().var(unbiased=False)  # over tokens × channels
 
 
 class ScaledResiduals(nn.Module):
-    """The part that encoder and decoder layers have in common: a scale for the residual of every sub-layer."""
+    """Mixin of encoder and decoder layers: a scale for the residual of every sub-layer."""
 
-    embed_dim: int
-    profile: Optional[ResidualProfile] = None
+    embed_dim: int  # channels
+    profile: Optional[ResidualProfile] = None  # observes the sub-layers while it is set, see profiled()
 
     def add_residual_scales(self, *sublayers: str) -> None:
-        """Add a vector of ones for each sub-layer, named after fairseq's name of its layer norm."""
+        """Add a vector of ones for each sub-layer, which is named as in fairseq's name of its layer norm."""
         for name in sublayers:
             self.register_parameter(f"{name}_{SCALE_SUFFIX}", nn.Parameter(torch.ones(self.embed_dim)))
 
     def start(self, *sublayers: str) -> None:
-        """Say which sub-layers are about to run: fairseq's ``residual_connection`` is not told."""
+        """Note which sub-layers are about to run: fairseq does not pass their names to ``residual_connection``."""
         self._pending = list(sublayers)
 
     def residual_connection(self, x: Tensor, residual: Tensor) -> Tensor:
-        """f(x) + ω∘x, length × batch × channels, where fairseq hands over f(x) as *x* and x as *residual*."""
+        """Return f(x) + ω∘x; overrides fairseq's, which returns f(x) + x.
+
+        Args:
+            x: f(x), length × batch × channels.
+            residual: x, length × batch × channels.
+        """
         scale = getattr(self, f"{self._pending.pop(0)}_{SCALE_SUFFIX}")
         if self.profile is not None:
             self.profile.observe(scale, x, residual)
@@ -80,7 +91,7 @@ class AdminEncoderLayer(ScaledResiduals, TransformerEncoderLayerBase):
         self.add_residual_scales("self_attn", "final")
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """As fairseq's."""
+        """Run fairseq's layer, whose residuals are scaled."""
         self.start("self_attn", "final")
         return super().forward(*args, **kwargs)
 
@@ -94,13 +105,13 @@ class AdminDecoderLayer(ScaledResiduals, TransformerDecoderLayerBase):
         self.add_residual_scales(*self._sublayers)
 
     def forward(self, x: Tensor, encoder_out: Optional[Tensor] = None, *args: Any, **kwargs: Any) -> Any:
-        """As fairseq's."""
+        """Run fairseq's layer, whose residuals are scaled."""
         self.start(*(name for name in self._sublayers if name != "encoder_attn" or encoder_out is not None))
         return super().forward(x, encoder_out, *args, **kwargs)
 
 
 def with_checkpointing(layer: nn.Module, cfg: Any) -> nn.Module:
-    """*layer*, wrapped as fairseq does with its own under ``--checkpoint-activations``."""
+    """*layer*, wrapped under ``--checkpoint-activations`` as fairseq wraps its own layers."""
     if not cfg.checkpoint_activations:
         return layer
     return checkpoint_wrapper(layer, offload_to_cpu=cfg.offload_activations)
@@ -108,7 +119,12 @@ def with_checkpointing(layer: nn.Module, cfg: Any) -> nn.Module:
 
 @contextmanager
 def profiled(layers: Iterable[nn.Module], padding_mask: Tensor) -> Iterator[ResidualProfile]:
-    """Within this context the variances of the layers' residuals and sub-layers are observed."""
+    """Within this context, collect the variances of the layers' residuals and sub-layers.
+
+    Args:
+        layers: the layers of a stack; other layers than :class:`ScaledResiduals` are passed over.
+        padding_mask: batch × length, true for padding in the stack's input.
+    """
     profile = ResidualProfile(padding_mask)
     stack = [layer for layer in layers if isinstance(layer, ScaledResiduals)]
     for layer in stack:
@@ -121,7 +137,7 @@ def profiled(layers: Iterable[nn.Module], padding_mask: Tensor) -> Iterator[Resi
 
 
 def broadcast_from_first(values: Tensor) -> Tensor:
-    """The *values* of the first data-parallel process, on all of them."""
+    """Overwrite *values* on every data-parallel process with those of the first process, and return them."""
     if distributed_utils.get_data_parallel_world_size() > 1:
         distributed_utils.broadcast(values, src=0, group=distributed_utils.get_data_parallel_group())
     return values

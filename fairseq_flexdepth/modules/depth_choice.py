@@ -1,29 +1,32 @@
-"""From a selector's outputs to the depth pair it decides for (tied_multi §4.2 and §4.3)."""
+"""The choice of a depth pair from the outputs of a selector ([dabre2020] §4.2, §4.3)."""
 
 import torch
 from torch import Tensor
 
 
 def probabilities(logits: Tensor, exclusive: bool) -> Tensor:
-    """What the decision is made on, batch × pairs in fp32.
+    """The probability of each depth pair.
 
     Args:
         logits: batch × pairs.
-        exclusive: whether the pairs share a probability of 1 (softmax), or each has one of its own (sigmoid).
+        exclusive: whether the probabilities of a sentence sum to 1 (softmax) or are independent (sigmoid).
+
+    Returns:
+        Batch × pairs, in single precision.
     """
     return torch.softmax(logits.float(), dim=1) if exclusive else torch.sigmoid(logits.float())
 
 
 def choose(outputs: Tensor, threshold: float, deepest: int) -> Tensor:
-    """The column of the highest output, or *deepest* where no output reaches the threshold.
+    """Choose the depth pair of the highest output, or the deepest pair where no output reaches the threshold.
 
     Args:
         outputs: batch × pairs.
-        threshold: from 0 to 1; 0 never falls back.
-        deepest: the column of the deepest pair.
+        threshold: from 0 to 1; with 0 the deepest pair is never the fallback.
+        deepest: the index of the deepest pair.
 
     Returns:
-        batch, integers.
+        Batch, the index of the chosen pair per sentence.
     """
-    highest, column = outputs.max(dim=1)
-    return torch.where(highest >= threshold, column, torch.full_like(column, deepest))
+    highest, chosen = outputs.max(dim=1)  # batch each
+    return torch.where(highest >= threshold, chosen, torch.full_like(chosen, deepest))

@@ -1,8 +1,8 @@
-"""A stack of layers of which only the asked-for ones run.
+"""A stack of layers that runs any subset of them: this is how a depth is applied to an encoder or a decoder.
 
-fairseq's encoder and decoder walk through their layers with ``for layer in self.layers``. Choosing what this loop
-sees is all that a depth needs, so that fairseq's ``forward`` runs unchanged: the layers of one sub-network for
-decoding, or a single stand-in that runs a whole depth plan for training.
+fairseq's encoder and decoder loop over their layers with ``for layer in self.layers``. ``DepthLayers`` decides which
+layers this loop sees, so that fairseq's ``forward`` runs unchanged: the layers of one sub-network for decoding, or a
+single stand-in that runs a whole depth plan for training.
 """
 
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from fairseq_flexdepth.depth.plan import INPUT, DepthPlan
 from fairseq_flexdepth.modules.layer_trace import LayerTrace
 
-# A stand-in for a layer: called as fairseq calls a layer of the stack.
+# Takes the place of all layers of the stack; fairseq calls it like one layer.
 StandIn = Callable[..., object]
 
 
@@ -29,9 +29,9 @@ class DepthLayers(LayerDropModuleList):
 
     def __init__(self, layers: Sequence[nn.Module], layerdrop: float) -> None:
         super().__init__(p=layerdrop, modules=layers)
-        self.active: Tuple[int, ...] = tuple(range(1, len(self) + 1))  # positions that an iteration yields
+        self.active: Tuple[int, ...] = tuple(range(1, len(self) + 1))  # positions that the loop sees, from 1
         self._stand_in: Optional[StandIn] = None
-        self._ran: Set[int] = set()  # positions, in the last iteration or plan
+        self._ran: Set[int] = set()  # positions that ran in the last loop or plan
 
     def __iter__(self) -> Iterator:
         if self._stand_in is not None:
@@ -48,12 +48,12 @@ class DepthLayers(LayerDropModuleList):
 
     @property
     def replaced(self) -> bool:
-        """Whether an iteration yields a stand-in."""
+        """Whether the loop sees a stand-in instead of the layers."""
         return self._stand_in is not None
 
     @contextmanager
     def replaced_by(self, stand_in: StandIn) -> Iterator[None]:
-        """Within this context an iteration yields *stand_in* alone."""
+        """Within this context, the loop sees *stand_in* alone."""
         self._stand_in = stand_in
         try:
             yield
@@ -67,32 +67,32 @@ class DepthLayers(LayerDropModuleList):
         run_layer: Callable[[nn.Module, Tensor], Tensor],
         trace: Optional[List[LayerTrace]] = None,
     ) -> Tensor:
-        """Run every layer of *plan* once and stack the outputs of its exits.
+        """Make every layer run of *plan* once and stack the outputs of its exits.
 
         Args:
-            plan: what to run.
+            plan: the layer runs, and after which of them each depth exits.
             x: the stack's input, length × batch × channels.
-            run_layer: applies a layer to its input.
-            trace: gets the layers that the plan's last sub-network ran.
+            run_layer: applies a layer to its input, length × batch × channels, and returns the same shape.
+            trace: a list to append the layer runs of the plan's last sub-network to, the deepest.
 
         Returns:
-            The exits' outputs one after another on the batch axis: length × (exits · batch) × channels.
+            The outputs of all exits, stacked on the batch axis: length × (exits · batch) × channels.
         """
-        self._ran = self._surviving(plan.positions)
-        outputs: List[Tensor] = []
+        self._ran = self._surviving(plan.positions)  # LayerDrop drops a layer from all depths alike
+        outputs: List[Tensor] = []  # per run: length × batch × channels
         last = plan.path(plan.exits[-1]) if trace is not None else ()
         for run, (position, parent) in enumerate(plan.runs):
             layer = self[position - 1]
-            inputs = x if parent == INPUT else outputs[parent]
+            inputs = x if parent == INPUT else outputs[parent]  # length × batch × channels
             runs = position in self._ran
-            outputs.append(run_layer(layer, inputs) if runs else inputs)
+            outputs.append(run_layer(layer, inputs) if runs else inputs)  # length × batch × channels
             if trace is not None and runs and run in last:
                 trace.append(LayerTrace(position, layer, inputs, outputs[run]))
-        return torch.cat([outputs[run] for run in plan.exits], dim=1)
+        return torch.cat([outputs[run] for run in plan.exits], dim=1)  # length × (exits · batch) × channels
 
     @contextmanager
     def all_layers_active(self) -> Iterator[None]:
-        """Within this context all positions run."""
+        """Within this context, all layers run."""
         active, self.active = self.active, tuple(range(1, len(self) + 1))
         try:
             yield
@@ -100,6 +100,6 @@ class DepthLayers(LayerDropModuleList):
             self.active = active
 
     def unused_parameters(self) -> List[nn.Parameter]:
-        """The parameters of layers that did not run in the last iteration or plan, and of no layer that did."""
+        """The parameters that no layer used in the last loop or plan; shared ones count as used if one layer ran."""
         used = {id(parameter) for position in self._ran for parameter in self[position - 1].parameters()}
         return [parameter for parameter in self.parameters() if id(parameter) not in used]

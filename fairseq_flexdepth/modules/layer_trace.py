@@ -1,14 +1,13 @@
-"""What the layers of a stack took in and gave out during a forward pass."""
+"""Inputs and outputs of layers, recorded during a forward pass."""
 
 from contextlib import contextmanager
-from typing import Any, Iterator, List, NamedTuple
+from typing import Callable, Iterator, List, NamedTuple, Tuple, Union
 
-import torch
 from torch import Tensor, nn
 
 
 class LayerTrace(NamedTuple):
-    """One layer's run."""
+    """One run of a layer."""
 
     position: int  # counted from 1
     layer: nn.Module
@@ -18,20 +17,22 @@ class LayerTrace(NamedTuple):
 
 @contextmanager
 def traced(layers: nn.ModuleList) -> Iterator[List[LayerTrace]]:
-    """Within this context collect the runs of *layers* by the model that they belong to.
+    """Within this context, record each run of *layers*, in running order, in the list it yields.
 
-    The model's own ``forward`` runs: gradients of what bypasses it would not be synchronised between processes.
+    Hooks record them while the model's own ``forward`` runs: a call that bypasses it would leave gradients
+    unsynchronised between processes.
     """
     runs: List[LayerTrace] = []
 
-    def remember(position: int) -> Any:
-        def hook(layer: nn.Module, arguments: Any, output: Any) -> None:
-            output = output if torch.is_tensor(output) else output[0]
-            runs.append(LayerTrace(position, layer, arguments[0], output))
+    def recorder(position: int) -> Callable[..., None]:
+        def hook(layer: nn.Module, arguments: Tuple[Tensor, ...], output: Union[Tensor, Tuple]) -> None:
+            # A decoder layer returns a tuple, which its output begins.
+            states = output if isinstance(output, Tensor) else output[0]  # length × batch × channels
+            runs.append(LayerTrace(position, layer, arguments[0], states))
 
         return hook
 
-    handles = [layer.register_forward_hook(remember(index)) for index, layer in enumerate(layers.children(), start=1)]
+    handles = [layer.register_forward_hook(recorder(index)) for index, layer in enumerate(layers.children(), start=1)]
     try:
         yield runs
     finally:

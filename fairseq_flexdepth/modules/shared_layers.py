@@ -1,13 +1,13 @@
-"""Layer sharing by tied parameters.
+"""Layer sharing by tied parameters ([takase2021]; one unique layer for all positions: [dehghani2019]).
 
-Every position keeps a layer object of its own, and with it its own decoding cache and dropout; only the parameters are
-the same. fairseq's attention keys its cache by object, so that one object at two positions would overwrite it.
+Every position keeps its own layer object, and so its own dropout and decoding cache; only the parameters are shared.
+fairseq's attention keeps its cache per object: one object at two positions would overwrite it.
 """
 
 from functools import partial
 from typing import Any, Dict, Tuple
 
-from torch import nn
+from torch import Tensor, nn
 
 from fairseq_flexdepth.compat import FAST_PATH_NAMES
 from fairseq_flexdepth.depth.sharing import Assignment, first_positions
@@ -17,16 +17,15 @@ from fairseq_flexdepth.modules.admin import SCALE_SUFFIX
 def share_parameters(layers: nn.ModuleList, assignment: Assignment) -> None:
     """Give every position of *layers* the parameters of the first position that uses the same unique layer.
 
-    Admin's residual scales stay a position's own. The ``state_dict`` holds each unique layer once, under the name of
-    its first position, and loads back into all.
+    Admin's residual scales are not shared. The ``state_dict`` holds each unique layer once, under the name of
+    its first position; loading it copies the layer to all its positions, and raises ``ValueError`` if the state has
+    different weights for two positions that share a layer.
 
     Args:
         layers: a fairseq stack of equal layers.
         assignment: the unique layer of every position.
-
-    Loading raises:
-        ValueError: the state gives positions that share a layer different weights.
     """
+    # Index of every position that shares an earlier layer, from 0, with the index of that layer.
     copies = {
         index: first - 1 for index, first in enumerate(first_positions(assignment)) if index != first - 1
     }
@@ -39,6 +38,7 @@ def share_parameters(layers: nn.ModuleList, assignment: Assignment) -> None:
 
 
 def _tie(source: nn.Module, copy: nn.Module) -> None:
+    """Replace the parameters of the layer *copy* by those of *source*."""
     for name, parameter in source.named_parameters():
         if not name.endswith(SCALE_SUFFIX):
             owner, _, leaf = name.rpartition(".")
@@ -46,17 +46,19 @@ def _tie(source: nn.Module, copy: nn.Module) -> None:
 
 
 def _drop_copies(
-    copies: Tuple[int, ...], layers: nn.Module, state_dict: Dict[str, Any], prefix: str, local_metadata: Any
+    copies: Tuple[int, ...], layers: nn.Module, state_dict: Dict[str, Tensor], prefix: str, _: Any
 ) -> None:
+    """Hook on saving: leave out the parameters of positions that share an earlier layer."""
     for key in [key for key in state_dict if key.startswith(prefix)]:
         index, _, name = key[len(prefix) :].partition(".")
         is_copy = int(index) in copies and not name.endswith(SCALE_SUFFIX)
-        # 0.12.2's inference copies of the weights are made again on loading.
+        # fairseq 0.12.2's copies of the weights for its fast path are made again on loading.
         if is_copy or name in FAST_PATH_NAMES:
             del state_dict[key]
 
 
-def _restore_copies(copies: Dict[int, int], state_dict: Dict[str, Any], prefix: str, *_: Any) -> None:
+def _restore_copies(copies: Dict[int, int], state_dict: Dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """Hook on loading: give every position the parameters of the earlier layer that it shares."""
     for index, source in copies.items():
         start = f"{prefix}{source}."
         for key in [key for key in state_dict if key.startswith(start) and not key.endswith(SCALE_SUFFIX)]:

@@ -1,1 +1,1 @@
-"""Magnitude pruning, and training on with the zeros kept."""
+"""Magnitude pruning, and training a pruned model further while its zeros stay zero."""

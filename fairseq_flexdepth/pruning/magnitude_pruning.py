@@ -1,6 +1,12 @@
-"""Magnitude pruning over a whole model: its smallest weights become zero, wherever they are.
+"""Magnitude pruning: the smallest weights of a model become zero, and which tensors it skips.
 
-One threshold for all matrices, "removing the weights with the lowest absolute values" (Kim & Rush 2016, section 5.2).
+All matrices share one threshold: "removing the weights with the lowest absolute values" ([kim2016] §5.2; class-blind in
+[see2016]). Pruning skips
+
+- vectors: layer norms, biases, Admin's residual scales;
+- the padding row of embeddings, which is zero by design;
+- tensors that are not trained: integers, versions, fairseq 0.12.2's copies of the weights for its fast path;
+- further names of a shared tensor: its weights are pruned and counted once.
 """
 
 from typing import Dict, List, Tuple
@@ -11,12 +17,17 @@ from torch import Tensor
 
 from fairseq_flexdepth.compat import FAST_PATH_NAMES
 
-PADDING_ROW = 1  # fairseq's dictionaries all begin with bos, pad, eos, unk
+PADDING_ROW = 1  # all dictionaries of fairseq begin with bos, pad, eos, unk
+Identity = Tuple[int, torch.Size]  # address and shape
 
 
 def trained_tensors(state: Dict[str, Tensor]) -> Dict[str, Tensor]:
-    """What of a model's ``state_dict`` is trained, each tensor under the first of its names."""
-    first_names: Dict[Tuple, str] = {}
+    """The trained tensors of a model's ``state_dict``, each once, under the first of its names.
+
+    Args:
+        state: the model's ``state_dict``, by name.
+    """
+    first_names: Dict[Identity, str] = {}
     for name, tensor in state.items():
         *owner, leaf = name.split(".")
         is_layers_copy = leaf in FAST_PATH_NAMES and bool(owner) and owner[-1].isdigit()
@@ -25,24 +36,27 @@ def trained_tensors(state: Dict[str, Tensor]) -> Dict[str, Tensor]:
     return {name: state[name] for name in first_names.values()}
 
 
-def _identity(tensor: Tensor) -> Tuple:
-    # Not id(): a state_dict holds a tied parameter as several tensors over the same memory.
+def _identity(tensor: Tensor) -> Identity:
+    """Equal for the names of a shared tensor. ``id()`` is not: a ``state_dict`` has one object per name."""
     return tensor.data_ptr(), tensor.shape
 
 
 def prunable_weights(state: Dict[str, Tensor]) -> List[Tensor]:
-    """Views of all weights that may be pruned: of matrices and embeddings, without the embeddings' padding row.
+    """Views of all weights that may be pruned: matrices, and embeddings without their padding row.
 
-    Norms, biases and Admin's scales are vectors, which are few and matter. A tensor with several names is
-    pruned once, and is an embedding if one of its names says so.
+    The module's docstring lists what is skipped. A tensor with several names is an embedding if one of them is the name
+    of an embedding.
+
+    Args:
+        state: the model's ``state_dict``, by name.
     """
     embeddings = {_identity(tensor) for name, tensor in state.items() if _is_embedding(name)}
     views: List[Tensor] = []
     for tensor in trained_tensors(state).values():
-        if tensor.dim() < 2:
+        if tensor.dim() < 2:  # norms, biases and residual scales: few weights, and the model depends on them
             continue
         if _identity(tensor) in embeddings and len(tensor) > PADDING_ROW:
-            views += [tensor[:PADDING_ROW], tensor[PADDING_ROW + 1 :]]
+            views += [tensor[:PADDING_ROW], tensor[PADDING_ROW + 1 :]]  # words × channels
         else:
             views.append(tensor)
     return views
@@ -53,15 +67,19 @@ def _is_embedding(name: str) -> bool:
 
 
 def pruned_number(weights: List[Tensor], fraction: float) -> int:
-    """How many of the *weights* this fraction is."""
+    """The number of *weights* to prune, *fraction* (0 to 1) of all."""
     return round(fraction * sum(weight.numel() for weight in weights))
 
 
 @torch.no_grad()
 def zero_smallest(weights: List[Tensor], number: int) -> None:
-    """Zero in place exactly the *number* weights with the smallest absolute values of all; of equal ones the first.
+    """Zero in place exactly *number* weights, those with the smallest absolute values; of equal values the first.
 
-    Besides the model this takes 4 bytes a weight: the magnitudes, which are partitioned where they are.
+    It takes 4 bytes per weight of memory: the absolute values, which are partitioned in place.
+
+    Args:
+        weights: tensors of any shapes.
+        number: 0 to the number of all weights.
     """
     if number == 0:
         return
@@ -70,18 +88,20 @@ def zero_smallest(weights: List[Tensor], number: int) -> None:
     for weight in weights:
         magnitudes[start : start + weight.numel()] = _magnitudes(weight).numpy()
         start += weight.numel()
-    magnitudes.partition(number - 1)
+    magnitudes.partition(number - 1)  # the *number* smallest come first, in any order
     threshold = float(magnitudes[number - 1])
+    # How many of the weights that equal the threshold are zeroed.
     ties = number - int(numpy.count_nonzero(magnitudes[:number] < threshold))
     for weight in weights:
-        own = _magnitudes(weight)
-        goes = own < threshold
+        own = _magnitudes(weight)  # elements
+        pruned = own < threshold
         if ties:
             equal = (own == threshold).nonzero()[:ties, 0]
-            goes[equal] = True
+            pruned[equal] = True
             ties -= len(equal)
-        weight.masked_fill_(goes.view(weight.shape), 0)
+        weight.masked_fill_(pruned.view(weight.shape), 0)
 
 
 def _magnitudes(weight: Tensor) -> Tensor:
+    """Absolute values in single precision, as a vector."""
     return weight.detach().abs().float().reshape(-1)

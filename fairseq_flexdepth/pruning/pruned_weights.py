@@ -1,33 +1,37 @@
-"""Training on after pruning: weights that are zero stay zero (Kim & Rush 2016, section 5.2: retraining is crucial)."""
+"""Training a pruned model further (``--keep-pruned``): weights that are zero stay zero ([kim2016] §5.2)."""
 
-from typing import Any, Dict
+from typing import Dict
 
 import torch
 from torch import Tensor, nn
 
 from fairseq_flexdepth.models.mixed_precision import fp32_copies
 from fairseq_flexdepth.models.trained_parameters import trained_parameters
+from fairseq_flexdepth.protocols import Optimizer
 
 
 class PrunedWeights:
-    """Where a model's matrices are zero now, and what holds them there.
+    """The weights of a model that are zero now, and methods that keep them zero in training.
 
-    Biases and norms may start at zero and are never pruned; neither is the padding symbol's embedding, which is
-    zero by design and is trained all the same where it is a row of the output projection.
+    Biases and norms are left alone: they are never pruned, and may start at zero. So is the embedding of the padding
+    symbol: it is zero by design, and trained where it is a row of the output projection.
 
-    An EMA needs no help: it starts from the model, or from a checkpoint of it, and the mean of zeros is zero.
+    An EMA needs nothing more: it starts from the model, or from a checkpoint of it, and the mean of zeros is zero.
+
+    Args:
+        model: a pruned model.
 
     Raises:
-        ValueError: nothing is zero.
+        ValueError: no weight is zero.
     """
 
     def __init__(self, model: nn.Module) -> None:
-        padding_rows = {
+        padding_rows = {  # embedding → index of its padding row
             module.weight: module.padding_idx
             for module in model.modules()
             if isinstance(module, nn.Embedding) and module.padding_idx is not None
         }
-        self.zeros: Dict[nn.Parameter, Tensor] = {}
+        self.zeros: Dict[nn.Parameter, Tensor] = {}  # per parameter, of its shape: true where it is zero
         for _, parameter, _ in trained_parameters(model):
             if parameter.dim() < 2:
                 continue
@@ -43,21 +47,24 @@ class PrunedWeights:
             )
 
     def number(self) -> int:
-        """How many weights are held at zero."""
+        """The number of weights that are kept zero."""
         return sum(int(zeros.sum()) for zeros in self.zeros.values())
 
     @torch.no_grad()
     def mask_gradients(self) -> None:
-        """Zero their gradients, before clipping and the optimizer's moments see them."""
+        """Zero the gradients of these weights, before gradients are clipped and the optimizer uses them."""
         for parameter, zeros in self.zeros.items():
             if parameter.grad is not None:
                 parameter.grad.masked_fill_(zeros, 0)
 
     @torch.no_grad()
-    def restore(self, optimizer: Any) -> None:
-        """Zero them again after an update, and the single-precision copies of *optimizer*.
+    def restore(self, optimizer: Optimizer) -> None:
+        """Zero these weights again after an update, and their copies in single precision.
 
-        Without a gradient they do not move, unless the optimizer resumes from before the pruning: its momentum does.
+        Their gradients are zero, but the momentum of an optimizer that resumes from before the pruning moves them.
+
+        Args:
+            optimizer: fairseq's optimizer, which keeps the copies under ``--fp16``.
         """
         for parameter, zeros in self.zeros.items():
             parameter.masked_fill_(zeros, 0)

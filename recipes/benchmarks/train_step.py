@@ -19,7 +19,8 @@ from fairseq_flexdepth.criterions.tied_multi_cross_entropy import (
     TiedMultiCrossEntropyConfig,
     TiedMultiCrossEntropyCriterion,
 )
-from fairseq_flexdepth.modules.losses import linear_cross_entropy as projection
+from fairseq_flexdepth.modules.losses.chunks import FeatureRows, rows_per_chunk
+from fairseq_flexdepth.modules.losses.linear_cross_entropy import linear_cross_entropy
 from recipes.benchmarks import build, common
 from recipes.benchmarks.double_loop import double_loop_loss
 from recipes.benchmarks.update import add_repeat_options, measure_update, timed
@@ -83,9 +84,9 @@ def measure_projection(kind: str, args: argparse.Namespace) -> Dict[str, Any]:
 
     def ours() -> None:
         features.grad = weight.grad = None
-        projection.linear_cross_entropy(features, weight, target, row_weights, EPSILON).loss.backward()
+        linear_cross_entropy(FeatureRows(features, weight, target, row_weights), EPSILON).loss.backward()
 
-    chunk = max(1, projection.CHUNK_ELEMENTS // classes)
+    chunk = rows_per_chunk(rows, classes)
     grad_weight = torch.zeros_like(weight, requires_grad=False)
 
     @torch.no_grad()

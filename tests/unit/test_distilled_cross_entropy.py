@@ -6,8 +6,10 @@ import pytest
 import torch
 from fairseq.criterions.label_smoothed_cross_entropy import label_smoothed_nll_loss
 
-from fairseq_flexdepth.modules.losses import distilled_cross_entropy as module
+from fairseq_flexdepth.modules.losses import chunks
+from fairseq_flexdepth.modules.losses.chunks import FeatureRows
 from fairseq_flexdepth.modules.losses.distilled_cross_entropy import (
+    DistilledCrossEntropy,
     Mixture,
     distilled_cross_entropy,
     distilled_linear_cross_entropy,
@@ -28,7 +30,7 @@ mixtures = pytest.mark.parametrize("mixture", MIXTURES, ids=str)
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CHUNK_ELEMENTS", 3 * WORDS)
+    monkeypatch.setattr(chunks, "CHUNK_ELEMENTS", 3 * WORDS)
 
 
 def random(*shape: int, seed: int) -> torch.Tensor:
@@ -51,7 +53,7 @@ def reference(logits: torch.Tensor, mixture: Mixture, teacher: torch.Tensor) -> 
     return mixture.hard * hard.squeeze(1) + mixture.soft * soft, nll.squeeze(1), soft
 
 
-def assert_rows(found: module.DistilledCrossEntropy, expected: Tuple[torch.Tensor, ...]) -> None:
+def assert_rows(found: DistilledCrossEntropy, expected: Tuple[torch.Tensor, ...]) -> None:
     for values, wanted in zip(found[1:], expected):
         assert not values.requires_grad
         assert torch.allclose(values, wanted.detach(), rtol=1e-5, atol=1e-6)
@@ -81,7 +83,9 @@ def test_values_and_gradients_from_features(mixture: Mixture) -> None:
     ours = [features.clone().requires_grad_(), weight.clone().requires_grad_()]
     plain = [features.clone().requires_grad_(), weight.clone().requires_grad_()]
     teacher = soft_targets(TEACHER_LOGITS.clone(), mixture.temperature)
-    found = distilled_linear_cross_entropy(ours[0], ours[1], TARGET, ROW_WEIGHTS, teacher, of_teacher, mixture)
+    found = distilled_linear_cross_entropy(
+        FeatureRows(ours[0], ours[1], TARGET, ROW_WEIGHTS), teacher, of_teacher, mixture
+    )
     rows = reference(plain[0] @ plain[1].t(), mixture, TEACHER_LOGITS[of_teacher])
     assert_rows(found, rows)
     (found.loss * 3).backward()

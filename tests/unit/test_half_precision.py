@@ -5,16 +5,16 @@ from typing import Iterator
 import pytest
 import torch
 
-from fairseq_flexdepth.modules.losses import distilled_cross_entropy, linear_cross_entropy
+from fairseq_flexdepth.modules.losses import chunks
+from fairseq_flexdepth.modules.losses.chunks import FeatureRows
 from fairseq_flexdepth.modules.losses.half_products import add_product
-from fairseq_flexdepth.modules.losses.linear_cross_entropy import linear_cross_entropy as loss_of
+from fairseq_flexdepth.modules.losses.linear_cross_entropy import linear_cross_entropy
 from tests.half_precision import HALF_TYPES, OBJECTIVES, SCALES, WORDS, Setting, our_errors, peer_errors, settings
 
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (linear_cross_entropy, distilled_cross_entropy):
-        monkeypatch.setattr(module, "CHUNK_ELEMENTS", 20 * WORDS)
+    monkeypatch.setattr(chunks, "CHUNK_ELEMENTS", 20 * WORDS)
 
 
 def worse_than_stock(dtype: torch.dtype, setting: Setting) -> Iterator[str]:
@@ -41,7 +41,8 @@ def test_a_word_that_dominates_a_chunk_does_not_overflow(dtype: torch.dtype) -> 
     features = torch.full((rows, 3), 400.0, dtype=dtype, requires_grad=True)
     weight = torch.zeros(words, 3, dtype=dtype, requires_grad=True)
     row_weights = torch.full((rows,), 1e-3)
-    loss_of(features, weight, torch.zeros(rows, dtype=torch.long), row_weights, 0.0).loss.backward()
+    feature_rows = FeatureRows(features, weight, torch.zeros(rows, dtype=torch.long), row_weights)
+    linear_cross_entropy(feature_rows, 0.0).loss.backward()
     assert weight.grad is not None
     assert torch.allclose(weight.grad[0].float(), torch.tensor(-400 * 400 * 1e-3 * (1 - 1 / words)), rtol=0.01)
 

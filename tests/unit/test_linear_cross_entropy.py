@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from fairseq.criterions.label_smoothed_cross_entropy import label_smoothed_nll_loss
 from torch import Tensor
 
-from fairseq_flexdepth.modules.losses import linear_cross_entropy as module
+from fairseq_flexdepth.modules.losses import chunks
+from fairseq_flexdepth.modules.losses.chunks import FeatureRows
 from fairseq_flexdepth.modules.losses.linear_cross_entropy import linear_cross_entropy
 from tests.half_precision import HALF_TYPES, multiplies
 
@@ -41,7 +42,7 @@ def random_case(rows=ROWS, spread=1.0, classes=CLASSES):
 
 
 def fused(case, epsilon):
-    return linear_cross_entropy(case.features, case.weight, case.target, case.row_weights, epsilon)
+    return linear_cross_entropy(FeatureRows(*case), epsilon)
 
 
 def reference(case, epsilon):
@@ -73,7 +74,7 @@ def assert_equals_reference(case, epsilon, tolerance=1e-5):
 @pytest.mark.parametrize("epsilon", [0.0, 0.1, 0.5, 1.0])
 @pytest.mark.parametrize("chunk_rows", [1, 3, 5, ROWS, 100])
 def test_values_and_gradients_equal_fairseqs(epsilon, chunk_rows, monkeypatch):
-    monkeypatch.setattr(module, "CHUNK_ELEMENTS", chunk_rows * CLASSES + 1)
+    monkeypatch.setattr(chunks, "CHUNK_ELEMENTS", chunk_rows * CLASSES + 1)
     assert_equals_reference(random_case(), epsilon)
 
 
@@ -85,7 +86,7 @@ def test_tiny_and_huge_vocabularies(classes, epsilon):
 
 
 def test_a_vocabulary_larger_than_a_chunk_goes_row_by_row(monkeypatch):
-    monkeypatch.setattr(module, "CHUNK_ELEMENTS", CLASSES - 1)
+    monkeypatch.setattr(chunks, "CHUNK_ELEMENTS", CLASSES - 1)
     assert_equals_reference(random_case(), 0.1)
 
 
@@ -97,8 +98,8 @@ def test_no_more_than_a_chunk_of_logits_is_held(monkeypatch):
         sizes.append(out.numel())
         return mm(left, right, out=out)
 
-    monkeypatch.setattr(module.torch, "mm", spy)
-    monkeypatch.setattr(module, "CHUNK_ELEMENTS", 4 * CLASSES)
+    monkeypatch.setattr(chunks.torch, "mm", spy)
+    monkeypatch.setattr(chunks, "CHUNK_ELEMENTS", 4 * CLASSES)
     fused(random_case(), 0.1).loss.backward()
     assert sizes == [4 * CLASSES, 4 * CLASSES, 3 * CLASSES]
 

@@ -6,20 +6,20 @@ from typing import Any, Iterator, List
 import pytest
 import torch
 
-from fairseq_flexdepth.modules.losses import soft_targets as module
-from fairseq_flexdepth.modules.losses.soft_targets import mean_logits, soft_targets
+from fairseq_flexdepth.modules.losses import chunks
+from fairseq_flexdepth.modules.losses.soft_targets import SoftTargets, mean_logits, soft_targets
 
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CHUNK_ELEMENTS", 20)  # two rows of 9 words
+    monkeypatch.setattr(chunks, "SMALL_CHUNK_ELEMENTS", 20)  # two rows of 9 words
 
 
 def logits(seed: int = 1) -> torch.Tensor:
     return 3 * torch.randn(2, 3, 9, generator=torch.Generator().manual_seed(seed))
 
 
-def dense(targets: module.SoftTargets) -> torch.Tensor:
+def dense(targets: SoftTargets) -> torch.Tensor:
     rows = targets.rows(slice(0, 6))
     scores = torch.zeros(6, 9)
     rows.subtract_from(scores, -1.0)

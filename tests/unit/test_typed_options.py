@@ -66,5 +66,5 @@ def test_numbers_are_taken_as_text() -> None:
 
 def test_a_mapping_that_yaml_takes_for_a_number() -> None:
     assert OmegaConf.create("mapping: 1:2").mapping == 62
-    with pytest.raises(ValueError, match="--ckd-mapping 62: expected rc, .*; in YAML it needs quotes"):
+    with pytest.raises(ValueError, match="--ckd-mapping 62: expected rc, .*; put it in quotes in YAML"):
         map_layers("62", teacher=3, student=2)

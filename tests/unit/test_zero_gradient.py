@@ -1,4 +1,4 @@
-"""Zero gradients for parameters that an update leaves out."""
+"""Zero gradients for parameters that an update does not use."""
 
 import torch
 from torch import nn
@@ -11,55 +11,55 @@ def parameters():
 
 
 def test_the_loss_and_its_gradient_stay_as_they_are():
-    used, *left_out = parameters()
+    used, *unused = parameters()
     plain = (used**2).sum()
-    loss = with_zero_gradients(plain, left_out)
+    loss = with_zero_gradients(plain, unused)
     assert torch.equal(loss, plain)
     (3 * loss).backward()
     assert torch.equal(used.grad, 6 * used)
 
 
-def test_parameters_left_out_get_gradients_of_zero_and_frozen_ones_none():
-    used, left_out, frozen = parameters()
+def test_unused_parameters_get_gradients_of_zero_and_frozen_ones_none():
+    used, unused, frozen = parameters()
     frozen.requires_grad_(False)
-    with_zero_gradients(used.sum(), [left_out, frozen]).backward()
-    assert torch.equal(left_out.grad, torch.zeros(1, 1))
+    with_zero_gradients(used.sum(), [unused, frozen]).backward()
+    assert torch.equal(unused.grad, torch.zeros(1, 1))
     assert frozen.grad is None
 
 
 def test_a_gradient_that_is_there_is_kept():
-    used, left_out, _ = parameters()
-    left_out.grad = torch.tensor([[7.0]])
-    with_zero_gradients(used.sum(), [left_out]).backward()
-    assert torch.equal(left_out.grad, torch.tensor([[7.0]]))
+    used, unused, _ = parameters()
+    unused.grad = torch.tensor([[7.0]])
+    with_zero_gradients(used.sum(), [unused]).backward()
+    assert torch.equal(unused.grad, torch.tensor([[7.0]]))
 
 
 def test_the_loss_may_be_changed_in_place():
-    used, left_out, _ = parameters()
-    loss = with_zero_gradients(used.sum(), [left_out])
+    used, unused, _ = parameters()
+    loss = with_zero_gradients(used.sum(), [unused])
     loss *= 0  # fairseq's dummy batch
     loss.backward()
     assert torch.equal(used.grad, torch.zeros(2))
-    assert torch.equal(left_out.grad, torch.zeros(1, 1))
+    assert torch.equal(unused.grad, torch.zeros(1, 1))
 
 
 def test_adam_treats_them_like_any_gradient_of_zero():
-    used, left_out, _ = parameters()
-    optimizer = torch.optim.Adam([used, left_out], lr=0.1)
-    left_out.grad, used.grad = torch.ones(1, 1), torch.ones(2)
+    used, unused, _ = parameters()
+    optimizer = torch.optim.Adam([used, unused], lr=0.1)
+    unused.grad, used.grad = torch.ones(1, 1), torch.ones(2)
     optimizer.step()
     optimizer.zero_grad()
-    before = left_out.item()
-    with_zero_gradients(used.sum(), [left_out]).backward()
+    before = unused.item()
+    with_zero_gradients(used.sum(), [unused]).backward()
     optimizer.step()
-    assert left_out.item() != before  # its momentum goes on
+    assert unused.item() != before  # its momentum goes on
 
 
-def test_with_nothing_left_out_the_loss_itself_comes_back():
-    used, left_out, frozen = parameters()
+def test_with_nothing_unused_the_loss_itself_comes_back():
+    used, unused, frozen = parameters()
     loss = used.sum()
     assert with_zero_gradients(loss, []) is loss
     assert with_zero_gradients(loss, [frozen.requires_grad_(False)]) is loss
     with torch.no_grad():
         loss = used.sum()
-    assert with_zero_gradients(loss, [left_out]) is loss
+    assert with_zero_gradients(loss, [unused]) is loss

@@ -7,6 +7,8 @@ from torch import Tensor
 
 
 class _ZeroGradient(torch.autograd.Function):
+    """The identity, whose backward pass gives zeros to the unused tensors."""
+
     @staticmethod
     def forward(ctx: Any, output: Tensor, *unused: Tensor) -> Tensor:
         ctx.unused = unused
@@ -18,11 +20,18 @@ class _ZeroGradient(torch.autograd.Function):
 
 
 def with_zero_gradients(output: Tensor, unused: Sequence[Tensor]) -> Tensor:
-    """*output*, a loss or what leads to it, whose backward pass also gives *unused* a gradient of zero.
+    """A copy of *output* whose backward pass also gives the *unused* tensors a gradient of zero.
 
-    Without a gradient Adam would skip a parameter on one process, while legacy DDP fills in zeros and decays its
-    moments; and torch's DDP would wait for gradients that never come. An unused tensor that was computed hands its
-    zeros on to the parameters it was computed from.
+    A parameter without a gradient is skipped by Adam on one process, while legacy DDP fills in zeros and decays its
+    moments; torch's DDP waits for gradients that never come. A computed tensor passes its zeros on to the
+    parameters that it was computed from.
+
+    Args:
+        output: the loss, or a tensor that the loss is computed from.
+        unused: parameters or computed tensors; frozen ones are passed over.
+
+    Returns:
+        *output* itself if there is nothing to do.
     """
     trained = [tensor for tensor in unused if tensor.requires_grad]
     return _ZeroGradient.apply(output, *trained) if trained and output.requires_grad else output

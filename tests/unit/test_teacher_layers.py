@@ -1,4 +1,4 @@
-"""Which teacher layers a student layer learns from."""
+"""The teacher layers that each student layer learns from."""
 
 from typing import Tuple
 
@@ -21,7 +21,7 @@ def test_six_to_two_is_the_papers(mapping: str, first: Tuple[int, ...], second: 
     assert map_layers(mapping, 6, 2) == {1: first, 2: second}
 
 
-def test_pkd_skips_to_the_last_layer_of_each_share() -> None:
+def test_pkd_maps_to_the_last_layer_of_each_chunk() -> None:
     assert skip_mapping(6, 2) == {1: (3,), 2: (6,)}
     assert skip_mapping(5, 2) == {1: (2,), 2: (5,)}
     assert skip_mapping(3, 3) == {1: (1,), 2: (2,), 3: (3,)}
@@ -29,7 +29,7 @@ def test_pkd_skips_to_the_last_layer_of_each_share() -> None:
 
 @pytest.mark.parametrize("combination", COMBINATIONS)
 @pytest.mark.parametrize("teacher", range(1, 13))
-def test_any_depths_give_every_student_layer_some_of_its_share(combination: str, teacher: int) -> None:
+def test_every_student_layer_learns_from_its_chunk_at_any_depths(combination: str, teacher: int) -> None:
     for student in range(1, teacher + 1):
         mapping = map_layers(combination, teacher, student)
         regular = map_layers("rc", teacher, student)
@@ -43,7 +43,7 @@ def test_any_depths_give_every_student_layer_some_of_its_share(combination: str,
             assert smaller <= larger
 
 
-def test_a_single_layer_each_leaves_nothing_to_combine() -> None:
+def test_with_equal_depths_every_student_layer_has_one_layer_in_its_chunk() -> None:
     for combination in ("rc", "sc", "cc"):
         assert map_layers(combination, 4, 4) == {layer: (layer,) for layer in range(1, 5)}
     assert map_layers("oc", 3, 3) == {1: (1, 2), 2: (1, 2, 3), 3: (2, 3)}
