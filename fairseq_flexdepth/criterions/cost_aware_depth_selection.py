@@ -12,7 +12,7 @@ from fairseq.dataclass import FairseqDataclass
 from torch import Tensor
 
 from fairseq_flexdepth.compat import register_criterion
-from fairseq_flexdepth.criterions.selection_base import DepthSelectionCriterion
+from fairseq_flexdepth.criterions.depth_selection_base import DepthSelectionCriterion
 
 
 @dataclass

@@ -15,10 +15,12 @@ from torch import Tensor, nn
 
 from fairseq_flexdepth.compat import disable_encoder_fast_path, drop_fast_path_keys, register_model
 from fairseq_flexdepth.depth.space import DepthPair, from_fastest
+from fairseq_flexdepth.files.checkpoints import read_checkpoint
 from fairseq_flexdepth.files.checksums import dictionary_checksum
 from fairseq_flexdepth.modules import depth_choice
 
 DEFAULT_WIDTH = 512
+_EMBEDDINGS = "encoder.embed_tokens.weight"
 
 
 @dataclass
@@ -166,8 +168,34 @@ def pairs_of(state_dict: Dict[str, Any]) -> List[DepthPair]:
     return [(n, m) for n, m in state_dict["depth_pairs"].tolist()]
 
 
-def _encoder_config(cfg: Any) -> TransformerConfig:
+def translation_embeddings(path: str, dictionary: Dictionary) -> Tensor:
+    """The source embeddings of a translation model, which a selector starts from ([dabre2020] §4.2).
+
+    Args:
+        path: the translation checkpoint.
+        dictionary: the selector's source dictionary.
+
+    Returns:
+        Words × width, in single precision.
+
+    Raises:
+        ValueError: there is no such file, it is no checkpoint, or it has no embeddings of *dictionary*'s words.
+    """
+    option = f"--init-embeddings-from {path}"
+    weights = read_checkpoint("--init-embeddings-from", path)["model"]
+    if _EMBEDDINGS not in weights:
+        raise ValueError(f"{option}: has no {_EMBEDDINGS}; expected a checkpoint of --task translation")
+    if len(weights[_EMBEDDINGS]) != len(dictionary):
+        raise ValueError(
+            f"{option}: has embeddings of {len(weights[_EMBEDDINGS])} words, DATA's dictionary {len(dictionary)}; "
+            "expected the model that the labels were made with"
+        )
+    return weights[_EMBEDDINGS].float()
+
+
+def _encoder_config(cfg: DepthSelectorConfig) -> TransformerConfig:
     width = cfg.encoder_embed_dim
+    assert width is not None  # the task has filled it in
     for option in ("encoder_embed_dim", "encoder_ffn_embed_dim", "encoder_layers", "encoder_attention_heads"):
         if getattr(cfg, option) < 1:
             raise ValueError(f"--{option.replace('_', '-')} {getattr(cfg, option)}: expected a number of at least 1")
