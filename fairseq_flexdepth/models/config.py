@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 from dataclasses import dataclass, field, fields, make_dataclass
-from typing import Any, List, Optional, Tuple, Union
+from typing import Any, List, Tuple, Union
 
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from fairseq.models.transformer.transformer_config import (
@@ -11,10 +11,10 @@ from fairseq.models.transformer.transformer_config import (
     QuantNoiseConfig,
     TransformerConfig,
 )
-from omegaconf import II, DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from fairseq_flexdepth.depth.subnetworks import STRATEGIES
-from fairseq_flexdepth.models.layer_sharing import HELP, LAYER_SHARING
+from fairseq_flexdepth.models.layer_sharing import SharingConfig
 
 _GROUPS = {"encoder": EncDecBaseConfig, "decoder": DecoderConfig, "quant_noise": QuantNoiseConfig}
 _SIZES = ("layers", "embed_dim", "ffn_embed_dim", "attention_heads")
@@ -46,7 +46,7 @@ FlatTransformerConfig: Any = make_dataclass("FlatTransformerConfig", _flat_field
 
 
 @dataclass
-class FlexDepthTransformerConfig(FlatTransformerConfig):
+class FlexDepthTransformerConfig(SharingConfig, FlatTransformerConfig):
     """fairseq's Transformer options, the depths that the model is trained for, and what its layers share."""
 
     subnetworks: ChoiceEnum(STRATEGIES) = field(  # type: ignore[valid-type]
@@ -61,11 +61,6 @@ class FlexDepthTransformerConfig(FlatTransformerConfig):
         default="all",
         metadata={"help": "decoder depths to train and to support: all, divisors (of the number of layers) or 1,2,6"},
     )
-    layer_sharing: ChoiceEnum(LAYER_SHARING) = field(  # type: ignore[valid-type]
-        default="none", metadata={"help": HELP["layer_sharing"]}
-    )
-    unique_encoder_layers: Optional[int] = field(default=None, metadata={"help": HELP["unique_encoder_layers"]})
-    unique_decoder_layers: Optional[int] = field(default=None, metadata={"help": HELP["unique_decoder_layers"]})
     residual_init: ChoiceEnum(("none", "admin")) = field(  # type: ignore[valid-type]
         default="none",
         metadata={
@@ -73,7 +68,6 @@ class FlexDepthTransformerConfig(FlatTransformerConfig):
             "keeps deep Post-LN models trainable"
         },
     )
-    ddp_backend: str = II("distributed_training.ddp_backend")
 
 
 _OUR_DEFAULTS = {
