@@ -74,3 +74,14 @@ class Optimizer(Protocol):
     @property
     def params(self) -> Sequence[Tensor]:
         """The parameters that it steps on."""
+
+
+class TrainedModel(FlexibleModel, Protocol):
+    """A model of this package as its criterions see it."""
+
+    cfg: Any
+    num_updates: int
+    chosen_depth: Optional[Tuple[int, int]]  # the depth pair set by set_depth; None: all pairs are trained
+
+    def __call__(self, **arguments: Any) -> Any:
+        """The losses of many depth pairs, or fairseq's output."""

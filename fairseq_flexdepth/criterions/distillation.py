@@ -10,12 +10,8 @@ from fairseq.logging import metrics
 from fairseq.models import FairseqEncoderDecoderModel
 from torch import Tensor
 
-from fairseq_flexdepth.criterions.logged_sums import mean
-from fairseq_flexdepth.criterions.tied_multi_cross_entropy import (
-    TiedMultiCrossEntropyConfig,
-    TiedMultiCrossEntropyCriterion,
-    counted_tokens,
-)
+from fairseq_flexdepth.criterions.logged_sums import counted_tokens, mean
+from fairseq_flexdepth.criterions.multi_depth import MultiDepthConfig, MultiDepthCriterion
 from fairseq_flexdepth.models.depth_losses import WordDistillation
 from fairseq_flexdepth.models.teacher import TeacherOutput, load_teacher
 from fairseq_flexdepth.modules.layer_trace import LayerTrace, traced
@@ -26,7 +22,7 @@ DEPTH_OPTIONS = ("depth_weights", "sample_encoder_depths", "sample_decoder_depth
 
 
 @dataclass
-class DistillationConfig(TiedMultiCrossEntropyConfig):
+class DistillationConfig(MultiDepthConfig):
     """Options of all distillation criterions; those of depths are for students that have depths."""
 
     teacher_path: Optional[str] = field(
@@ -55,7 +51,7 @@ class StudentLosses(NamedTuple):
     decoder_trace: List[LayerTrace]
 
 
-class DistillationCriterion(TiedMultiCrossEntropyCriterion):
+class DistillationCriterion(MultiDepthCriterion):
     """Base of the distillation criterions: the student is any of fairseq's encoder-decoders.
 
     Where nothing is learnt from the teacher's distributions, the loss of a student of one depth is fairseq's
@@ -140,7 +136,7 @@ class DistillationCriterion(TiedMultiCrossEntropyCriterion):
         self, model: Any, sample: Dict[str, Any], teacher: Optional[SoftTargets], trace: bool
     ) -> StudentLosses:
         word_distillation = None if teacher is None else WordDistillation(teacher, self.mixture)
-        losses, logged = self.depth_losses(model, sample, distillation=word_distillation, trace=trace)
+        losses, logged = self.losses_of_all_pairs(model, sample, distillation=word_distillation, trace=trace)
         return StudentLosses(losses["loss"], logged, losses.get("encoder_trace", []), losses.get("decoder_trace", []))
 
     def _of_one_depth(
