@@ -1,20 +1,23 @@
-"""What the objectives of depth selectors log: how well they classify, and what their choices are worth and cost."""
+"""The base of the criterions that train a depth selector: it measures and logs how well the selector chooses."""
 
 from typing import Any, Callable, Dict, List, Tuple
 
 import torch
 from fairseq.criterions import FairseqCriterion
 from fairseq.logging import metrics
-from torch import Tensor
+from fairseq.tasks import FairseqTask
+from torch import Tensor, nn
 
 from fairseq_flexdepth.criterions.logged_sums import logged_sums, mean
 from fairseq_flexdepth.depth.space import from_fastest
 from fairseq_flexdepth.modules.depth_choice import choose, probabilities
+from fairseq_flexdepth.protocols import Sample
 
-# means over sentences
+# Values logged as means over sentences.
 _MEANS = ("quality", "quality_deepest", "quality_oracle", "cost", "cost_oracle")
-# sums over all decisions, a sentence and a pair each
+# Values logged as sums over all decisions; a decision is about one sentence and one depth pair.
 _COUNTS = ("true_positives", "predicted", "positives", "weighted_true_positives", "weighted_decisions")
+# Ratios of two of these sums. They are formed after the sums over all batches: a mean of ratios would be another value.
 _RATIOS = {
     "precision": ("true_positives", "predicted"),
     "recall": ("true_positives", "positives"),
@@ -23,44 +26,57 @@ _RATIOS = {
 
 
 class DepthSelectionCriterion(FairseqCriterion):
-    """Base of the depth selectors' objectives: the loss is a sum over sentences, whose number it is divided by.
+    """Base of the depth selectors' criterions: the loss is the mean over sentences.
 
-    Logged are precision, recall and Fβ over all decisions, a sentence and a pair each, and of the pairs chosen:
-    ``quality``, their mean score, beside that of always the deepest pair and that of the oracle (tied_multi, Eq. 1:
-    the fastest of the best); ``cost``, their mean time in proportion to the deepest's, beside the oracle's.
+    It logs precision, recall and Fβ over all decisions (one per sentence and depth pair), and of the chosen pairs:
+
+    - ``quality``, their mean score, and for comparison ``quality_deepest``, that of always choosing the deepest pair,
+      and ``quality_oracle``, that of the fastest of the best pairs ([dabre2020] Eq. 1);
+    - ``cost``, their mean decoding time relative to that of the deepest pair, and for comparison ``cost_oracle``.
 
     Args:
-        task: the selection task, with the training labels.
-        name: the criterion's.
+        task: the depth selection task, which has the training labels.
+        name: the name of the criterion, for error messages.
         beta: β of the Fβ that is logged.
-        threshold: what an output must reach; the deepest pair is chosen where none does.
-        exclusive: whether the pairs share a probability of 1. Then the chosen pair alone counts as predicted;
-            otherwise all that reach the threshold do.
+        threshold: the probability that a pair must reach; if none does, the deepest pair is chosen.
+        exclusive: whether the probabilities of the pairs sum to 1. If so, only the chosen pair counts as predicted;
+            otherwise all pairs that reach the threshold do.
+
+    Raises:
+        ValueError: *task* is another task.
     """
 
-    def __init__(self, task: Any, name: str, beta: float, threshold: float, exclusive: bool) -> None:
+    def __init__(self, task: FairseqTask, name: str, beta: float, threshold: float, exclusive: bool) -> None:
         super().__init__(task)
         if getattr(task, "labels", None) is None:
             raise ValueError(f"--criterion {name}: expected --task depth_selection, given {type(task).__name__}")
         self.beta, self.threshold, self.exclusive = beta, threshold, exclusive
-        self.deepest = task.labels.deepest
-        self.from_fastest = torch.tensor(from_fastest(task.labels.pairs))
-        self.relative_seconds = torch.as_tensor(task.labels.relative_seconds, dtype=torch.float64)
+        self.deepest = task.labels.deepest  # index of the deepest pair
+        self.from_fastest = torch.tensor(from_fastest(task.labels.pairs))  # pairs: their indices, fastest first
+        self.relative_seconds = torch.as_tensor(task.labels.relative_seconds, dtype=torch.float64)  # pairs
 
     def move_labels(self, device: torch.device) -> None:
-        """Keep what is known of the pairs on *device*; as buffers ``--fp16`` would halve it, ``--save-dir`` keep it."""
+        """Move the order and the times of the pairs to *device*.
+
+        They are not buffers: ``--fp16`` would round buffers, and checkpoints would save them.
+        """
         self.from_fastest = self.from_fastest.to(device)
         self.relative_seconds = self.relative_seconds.to(device)
 
-    def losses(self, logits: Tensor, sample: Dict[str, Any]) -> Tensor:
-        """The loss of each sentence: batch, from logits of batch × pairs in fp32."""
+    def losses(self, logits: Tensor, sample: Sample) -> Tensor:
+        """The loss of each sentence: batch.
+
+        Args:
+            logits: batch × pairs, in single precision.
+            sample: the batch, with ``target`` and ``scores`` of batch × pairs.
+        """
         raise NotImplementedError
 
     def forward(
-        self, model: Any, sample: Dict[str, Any], reduce: bool = True
+        self, model: nn.Module, sample: Sample, reduce: bool = True
     ) -> Tuple[Tensor, int, Dict[str, Any]]:
-        """The loss, the sample size it is to be divided by, and what to log."""
-        logits = model(**sample["net_input"]).float()
+        """The loss of a batch, the number of sentences to divide it by, and the logging output."""
+        logits = model(**sample["net_input"]).float()  # batch × pairs
         self.move_labels(logits.device)
         loss = self.losses(logits, sample).sum()
         sentences = sample["nsentences"]
@@ -73,16 +89,22 @@ class DepthSelectionCriterion(FairseqCriterion):
         }
         return loss, sentences, logging_output
 
-    def measured(self, logits: Tensor, sample: Dict[str, Any]) -> Dict[str, Tensor]:
-        """What is logged of the outputs: sums, in double precision."""
+    def measured(self, logits: Tensor, sample: Sample) -> Dict[str, Tensor]:
+        """The values to log for a batch: sums over its sentences, in double precision.
+
+        Args:
+            logits: batch × pairs.
+            sample: the batch, with ``target`` and ``scores`` of batch × pairs.
+        """
         best, scores = sample["target"].double(), sample["scores"].double()  # batch × pairs
-        outputs = probabilities(logits, self.exclusive)
-        chosen = choose(outputs, self.threshold, self.deepest)
+        outputs = probabilities(logits, self.exclusive)  # batch × pairs
+        chosen = choose(outputs, self.threshold, self.deepest)  # batch: indices of pairs
+        # argmax finds the first of several best pairs, so ordered by time it is the fastest: batch.
         oracle = self.from_fastest[best[:, self.from_fastest].argmax(dim=1)]
         seconds = self.relative_seconds
 
         if self.exclusive:
-            predicted = torch.zeros_like(best).scatter_(1, chosen[:, None], 1)
+            predicted = torch.zeros_like(best).scatter_(1, chosen[:, None], 1)  # batch × pairs, one-hot
         else:
             predicted = (outputs >= self.threshold).double()
         hits, squared = (predicted * best).sum(), self.beta**2
@@ -95,17 +117,17 @@ class DepthSelectionCriterion(FairseqCriterion):
             "true_positives": hits,
             "predicted": predicted.sum(),
             "positives": best.sum(),
-            "weighted_true_positives": (1 + squared) * hits,  # over the next one: Fβ
+            "weighted_true_positives": (1 + squared) * hits,  # divided by the next value: Fβ
             "weighted_decisions": squared * best.sum() + predicted.sum(),
         }
 
-    def metric_names(self, model: Any) -> List[str]:
-        """What validation logs."""
+    def metric_names(self, model: nn.Module) -> List[str]:
+        """The names of the values that validation logs."""
         return ["loss", *_MEANS, *_RATIOS]
 
     @classmethod
     def reduce_metrics(cls, logging_outputs: List[Dict[str, Any]]) -> None:
-        """Aggregate what data-parallel workers logged."""
+        """Log the values of all workers together."""
         sums = logged_sums(logging_outputs)
         sentences = sums["sample_size"]
         for key in ("loss", *_MEANS):
@@ -117,16 +139,17 @@ class DepthSelectionCriterion(FairseqCriterion):
 
     @staticmethod
     def logging_outputs_can_be_summed() -> bool:
-        """Every worker logs the same keys, so that they can be summed by one all-reduce."""
+        """True: all workers log the same keys, so fairseq sums them with a single all-reduce."""
         return True
 
 
 def _picked(scores: Tensor, columns: Tensor) -> Tensor:
+    """The score of one pair per sentence, batch, from *scores* of batch × pairs."""
     return scores.gather(1, columns[:, None]).squeeze(1)
 
 
 def _ratio(numerator: str, denominator: str) -> Callable[[Any], float]:
-    """Of two sums; 0 where nothing is counted, as a precision without predictions."""
+    """A function of fairseq's meters: the ratio of two logged sums; 0 where nothing is counted (no predictions)."""
 
     def of_sums(meters: Any) -> float:
         below = float(meters[denominator].sum)
