@@ -53,5 +53,6 @@ class CKDCriterion(LayerDistillationCriterion):
 
     def build_fusion(self, student_width: int, teacher_width: int, layers: int) -> nn.Module:
         """Build the module of ``--ckd-fusion``; widths are in channels."""
+        # Which of the two sides is projected.
         fusion = StudentProjection if str(self.cfg.ckd_fusion) == "student" else TeacherFusion
         return fusion(student_width, teacher_width, layers)

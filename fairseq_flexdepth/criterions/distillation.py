@@ -90,6 +90,7 @@ class DistillationCriterion(MultiDepthCriterion):
                         f"--{option.replace('_', '-')} {given}: expected a student of many depths, such as --arch "
                         f"tied_multi_transformer, given {type(model).__name__}"
                     )
+        # An adaptive softmax has no logits of all words, to compare with the teacher's.
         if getattr(model.decoder, "adaptive_softmax", None) is not None:
             raise ValueError(f"--criterion {self.name}: needs the full softmax; leave out --adaptive-softmax-cutoff")
         if self.teacher is not None:

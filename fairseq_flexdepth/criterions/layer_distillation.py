@@ -124,6 +124,7 @@ class LayerDistillationCriterion(DistillationCriterion):
         """
         if self.teacher is not None and not self.mappings:
             raise ValueError(f"--criterion {self.name}: its layers are not mapped; call check_model(model) first")
+        # Untrained projections would make the layer loss of a validation meaningless.
         self.fitted = self.fitted or model.training
         compares = self.fitted or not list(self.fusions.parameters())
         sides = tuple(self.mappings) if compares else ()
@@ -206,6 +207,7 @@ class LayerDistillationCriterion(DistillationCriterion):
         if not state_dict:  # the checkpoint is from another criterion
             return None
         own = {name: value.shape for name, value in super().state_dict().items()}
+        # Equal names and shapes: the mapping has the same student layers and numbers of teacher layers.
         if own == {name: value.shape for name, value in state_dict.items()}:
             self.fitted = True
             return super().load_state_dict(state_dict, strict)

@@ -184,9 +184,10 @@ class MultiDepthCriterion(WeightedSentencesCriterion):
                 f"--quant-noise-scalar {noise}: the losses of many depths read the output projection without its "
                 "noise; use --quant-noise-pq, or a stock criterion, which trains the deepest pair alone"
             )
-        drawn = self._draw(space, update=0)
+        drawn = self._draw(space, update=0)  # raises if there are fewer depths than are to be sampled
         if self.cfg.depth_weights is not None:
             weights = parse_depth_weights(self.cfg.depth_weights, space)
+            # An update that draws only pairs of weight 0 would have no loss.
             if drawn != space and not all(weights.values()):
                 raise ValueError(
                     f"--depth-weights {self.cfg.depth_weights}: expected weights above 0 where depths are sampled"
@@ -206,7 +207,7 @@ class MultiDepthCriterion(WeightedSentencesCriterion):
         space = model.depth_space
         if model.chosen_depth is not None:
             n, m = model.chosen_depth
-            depths = DepthSpace((n,), (m,))
+            depths = DepthSpace((n,), (m,))  # a space of a single pair
             return depths, pair_weights(None, space, depths)
         depths = self._draw(space, model.num_updates) if model.training else space
         return depths, pair_weights(self.cfg.depth_weights, space, depths)

@@ -58,6 +58,7 @@ class PKDCriterion(LayerDistillationCriterion):
         if self.cfg.ckd_mapping is None:
             return skip_mapping(teacher, student)
         mapping = map_layers(self.cfg.ckd_mapping, teacher, student)
+        # PKD learns from single layers: one attention map cannot be compared with several.
         if any(len(layers) > 1 for layers in mapping.values()):
             raise ValueError(
                 f"--ckd-mapping {self.cfg.ckd_mapping}: --criterion pkd takes one teacher layer for each, such as "
@@ -77,6 +78,7 @@ class PKDCriterion(LayerDistillationCriterion):
         if not self.cfg.pkd_attention or side == "decoder":
             return difference
         padding = counted.all_weights == 0  # batch × length
+        # Recomputed from the layers' inputs, because fairseq's attention returns no maps in training.
         own, taught = (attention_map(run.layer, run.inputs, padding) for run in (student, teacher[0]))
         return difference + target_tokens * attention_loss(own, taught, counted.all_weights)
 

@@ -55,6 +55,7 @@ class AnyDepthModel(FairseqEncoderDecoderModel):
         Raises:
             ValueError: a depth is outside the depth space.
         """
+        # fairseq's forward passes loop over the active layers only.
         n, m = self.depth_space.choose(encoder_depth, decoder_depth)
         self.encoder.layers.active = self.encoder_subnetworks[n]
         self.decoder.layers.active = self.decoder_subnetworks[m]

@@ -18,6 +18,7 @@ from fairseq_flexdepth.depth.subnetworks import STRATEGIES
 from fairseq_flexdepth.models.layer_sharing import SharingConfig, check_sharing
 
 _GROUPS = {"encoder": EncDecBaseConfig, "decoder": DecoderConfig, "quant_noise": QuantNoiseConfig}
+# The sizes of each side that must be 1 or more.
 _SIZES = ("layers", "embed_dim", "ffn_embed_dim", "attention_heads")
 
 
@@ -35,7 +36,7 @@ def _flat_fields() -> List[Tuple[str, Any, Any]]:
             flat.append((outer.name, outer.type, field(default=outer.default, metadata=outer.metadata)))
             continue
         for inner in fields(_GROUPS[outer.name]):
-            if not inner.name.startswith("_"):
+            if not inner.name.startswith("_"):  # _name is fairseq's own
                 default = inner.default
                 if isinstance(default, str):  # the interpolation ${model.decoder.embed_dim}
                     default = default.replace("decoder.", "decoder_")
@@ -115,6 +116,7 @@ def check_sizes(config: TransformerConfig) -> None:
         for name, size in sizes.items():
             if size < 1:
                 raise ValueError(f"--{side}-{name.replace('_', '-')} {size}: expected 1 or more")
+        # fairseq's attention would raise an assertion without the option's name.
         width, heads = sizes["embed_dim"], sizes["attention_heads"]
         if width % heads:
             raise ValueError(f"--{side}-attention-heads {heads}: expected a divisor of --{side}-embed-dim {width}")
@@ -125,7 +127,7 @@ def nested_config(cfg: Union[DictConfig, Namespace, FlexDepthTransformerConfig])
 
     Missing options of ours get their defaults: neither presets nor checkpoints of older versions have all of them.
     """
-    if OmegaConf.is_config(cfg):
+    if OmegaConf.is_config(cfg):  # from YAML, or from a checkpoint
         cfg = Namespace(**OmegaConf.to_container(cfg, resolve=True, enum_to_str=True))
     return TransformerConfig.from_namespace(Namespace(**{**_OUR_DEFAULTS, **vars(cfg)}))
 

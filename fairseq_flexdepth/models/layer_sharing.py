@@ -67,7 +67,7 @@ def share_side(layers: nn.ModuleList, cfg: Any, side: str, layerdrop: float = 0.
     """
     strategy, unique = cfg.layer_sharing, getattr(cfg, f"unique_{side}_layers", None)
     assignment = _assignment(strategy, side, len(layers), unique)
-    share_parameters(layers, assignment)
+    share_parameters(layers, assignment)  # each position keeps a layer object of its own, for its decoding cache
     if layerdrop > 0 and len(set(assignment)) < len(assignment):
         logger.info(
             f"--{side}-layerdrop {layerdrop} with --layer-sharing {strategy}: a dropped position is skipped; "
@@ -154,6 +154,7 @@ def check_sharing(cfg: Any) -> None:
             f"--checkpoint-activations: with --layer-sharing {cfg.layer_sharing}, --ddp-backend {cfg.ddp_backend} "
             "would see a parameter's gradient once per position; use --ddp-backend legacy_ddp"
         )
+    # fairseq prunes by the names in the checkpoint, which has each unique layer only once.
     for side in ("encoder", "decoder"):
         kept = getattr(cfg, f"{side}_layers_to_keep", None)
         if kept:

@@ -44,7 +44,7 @@ class SharedSpeechToTextModel(FullDepthSharing, S2TTransformerModel):
         """
         pretrained, args.load_pretrained_encoder_from = getattr(args, "load_pretrained_encoder_from", None), None
         encoder = super().build_encoder(args)
-        disable_encoder_fast_path(encoder.transformer_layers)
+        disable_encoder_fast_path(encoder.transformer_layers)  # its untrained copies of the weights are not to be tied
         share_side(encoder.transformer_layers, args, "encoder")
         if pretrained is not None:
             _load_encoder(encoder, pretrained)

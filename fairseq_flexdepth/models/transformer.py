@@ -176,9 +176,11 @@ class FlexDepthTransformer(AnyDepthModel, TransformerModelBase):
         self.eval()
         encoder, decoder = self.encoder.layers, self.decoder.layers
         padding = [net_input[words].eq(self.decoder.padding_idx) for words in ("src_tokens", "prev_output_tokens")]
+        # Every position needs its scale, whichever depth is set.
         with torch.no_grad(), encoder.all_layers_active(), decoder.all_layers_active():
             with profiled(encoder, padding[0]) as below, profiled(decoder, padding[1]) as above:
                 super().forward(**net_input, features_only=True)
+            # Processes have different batches, but need equal parameters. One value per sub-layer of both sides:
             values = broadcast_from_first(torch.cat([below.values, above.values]))
             for scale, value in zip(below.scales + above.scales, values):
                 scale.fill_(value)
