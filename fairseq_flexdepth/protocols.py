@@ -1,8 +1,8 @@
 """What this package needs of fairseq's objects, which are not typed: annotations say by these names what goes in."""
 
-from typing import Any, Dict, List, Optional, Protocol, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Protocol, Sequence, Tuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
 # A batch as fairseq's collater makes it: ``id``, ``net_input``, ``target``, ``ntokens``, ``nsentences``.
 Sample = Dict[str, Any]
@@ -74,3 +74,18 @@ class Optimizer(Protocol):
     @property
     def params(self) -> Sequence[Tensor]:
         """The parameters that it steps on."""
+
+
+class TrainedModel(FlexibleModel, Protocol):
+    """A model of this package as its criterions see it."""
+
+    cfg: Any
+    num_updates: int
+    loss_scale: float  # the factor by which the optimizer will multiply the loss
+    chosen_depth: Optional[Tuple[int, int]]  # the depth pair set by set_depth; None: all pairs are trained
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """The parameters, each once."""
+
+    def __call__(self, **arguments: Any) -> Any:
+        """The losses of many depth pairs, or fairseq's output."""

@@ -1,4 +1,4 @@
-"""Training objectives; fairseq does not import this folder of a user directory by itself."""
+"""Training objectives. fairseq does not import this folder of a user directory; the package's ``__init__`` does."""
 
 from fairseq_flexdepth.criterions import (  # noqa: F401  (registers them)
     ckd,

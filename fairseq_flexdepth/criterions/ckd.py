@@ -1,4 +1,4 @@
-"""Combinatorial knowledge distillation: student layers learn from fused teacher layers (ckd §3, Eq. 3)."""
+"""Combinatorial knowledge distillation: student layers learn from fused teacher layers ([wu2020] §3, Eq. 3)."""
 
 from dataclasses import dataclass, field
 
@@ -6,7 +6,8 @@ from fairseq.dataclass import ChoiceEnum
 from torch import nn
 
 from fairseq_flexdepth.compat import register_criterion
-from fairseq_flexdepth.criterions.layer_distillation import LayerDistillationConfig, LayerDistillationCriterion
+from fairseq_flexdepth.criterions.distillation_config import LayerDistillationConfig
+from fairseq_flexdepth.criterions.layer_distillation import LayerDistillationCriterion
 from fairseq_flexdepth.depth.teacher_layers import LayerMapping, map_layers
 from fairseq_flexdepth.modules.losses.layer_fusion import StudentProjection, TeacherFusion
 
@@ -18,29 +19,32 @@ class CKDConfig(LayerDistillationConfig):
     ckd_mapping: str = field(
         default="rc",
         metadata={
-            "help": "which teacher layers each student layer learns from; of 6 layers and 2, rc: 123/456, oc: "
-            "1234/3456, sc: 12/56, cc: 13/46; or explicitly, 1:1+2+3,2:4+5+6"
+            "help": "which teacher layers each student layer learns from; with 6 teacher and 2 student layers, rc: "
+            "123/456, oc: 1234/3456, sc: 12/56, cc: 13/46; or an explicit mapping, such as 1:1+2+3,2:4+5+6"
         },
     )
     ckd_fusion: ChoiceEnum(("teacher", "student")) = field(  # type: ignore[valid-type]
         default="teacher",
         metadata={
-            "help": "teacher: its layers are concatenated and projected to the student's width (Eq. 3), which may "
-            "collapse: a constant pleases both; student: as in the released code, the student is projected up, both "
-            "are scaled to length 1, and differences summed"
+            "help": "teacher: concatenate the teacher's layers and project them to the student's width (Eq. 3 of the "
+            "paper); this can collapse to a constant representation; student: as in the released code, project the "
+            "student's layer up, scale both to length 1 and sum the squared differences"
         },
     )
 
 
 @register_criterion("ckd", dataclass=CKDConfig)
 class CKDCriterion(LayerDistillationCriterion):
-    """See :class:`LayerDistillationCriterion`; every student layer learns from several teacher layers at once."""
+    """Layer distillation in which a student layer learns from several teacher layers at once.
+
+    See :class:`LayerDistillationCriterion` for the loss.
+    """
 
     name = "ckd"
     cfg: CKDConfig
 
     def map_layers(self, teacher: int, student: int) -> LayerMapping:
-        """``--ckd-mapping``.
+        """Map layers as ``--ckd-mapping`` says.
 
         Raises:
             ValueError: it does not fit these numbers of layers.
@@ -48,6 +52,7 @@ class CKDCriterion(LayerDistillationCriterion):
         return map_layers(self.cfg.ckd_mapping, teacher, student)
 
     def build_fusion(self, student_width: int, teacher_width: int, layers: int) -> nn.Module:
-        """``--ckd-fusion``."""
+        """Build the module of ``--ckd-fusion``; widths are in channels."""
+        # Which of the two sides is projected.
         fusion = StudentProjection if str(self.cfg.ckd_fusion) == "student" else TeacherFusion
         return fusion(student_width, teacher_width, layers)

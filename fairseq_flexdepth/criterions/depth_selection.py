@@ -1,16 +1,17 @@
-"""The paper's objective of a depth selector: which pairs are among the best for a sentence (tied_multi §4.2)."""
+"""The paper's objective for a depth selector: classify which depth pairs are best for a sentence ([dabre2020] §4.2)."""
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Dict
 
 import torch
 import torch.nn.functional as F
 from fairseq.dataclass import FairseqDataclass
+from fairseq.tasks import FairseqTask
 from torch import Tensor
 
 from fairseq_flexdepth.compat import register_criterion
-from fairseq_flexdepth.criterions.selection_base import DepthSelectionCriterion
+from fairseq_flexdepth.criterions.depth_selection_base import DepthSelectionCriterion
+from fairseq_flexdepth.protocols import Sample
 
 
 @dataclass
@@ -18,25 +19,37 @@ class PaperDepthSelectionConfig(FairseqDataclass):
     """Options of ``--criterion depth_selection``."""
 
     selector_alpha: float = field(
-        default=1.0, metadata={"help": "weigh a pair that is best for a share p of the sentences by (1-p)^alpha"}
+        default=1.0,
+        metadata={
+            "help": "alpha: a depth pair that is best for a share p of the training sentences has the class weight "
+            "(1-p)^alpha"
+        },
     )
     selector_beta: float = field(
-        default=1.0, metadata={"help": "F-beta: how many times as much recall counts as precision"}
+        default=1.0, metadata={"help": "beta of the F-beta in the loss: recall counts beta times as much as precision"}
     )
     selector_lambda: float = field(
-        default=0.5, metadata={"help": "share of the cross-entropy in the loss; the rest is 1 - F-beta"}
+        default=0.5, metadata={"help": "weight of the cross-entropy in the loss; 1 - F-beta has the weight 1 - lambda"}
     )
     selector_threshold: float = field(
         default=0.5,
-        metadata={"help": "of what is logged: the deepest pair is chosen where no output reaches this"},
+        metadata={"help": "for the logged values: the deepest pair is chosen if no probability reaches this"},
     )
 
 
 @register_criterion("depth_selection", dataclass=PaperDepthSelectionConfig)
 class PaperDepthSelectionCriterion(DepthSelectionCriterion):
-    """λ · BCE + (1 − λ) · (1 − Fβ), Eqs. 3 and 4, of each sentence over its K pairs; w_ik = 1."""
+    """λ · BCE + (1 − λ) · (1 − Fβ) for each sentence, over its K depth pairs ([dabre2020] Eqs. 3 and 4, w_ik = 1).
 
-    def __init__(self, task: Any, cfg: PaperDepthSelectionConfig) -> None:
+    Args:
+        task: the depth selection task, which has the training labels.
+        cfg: the options.
+
+    Raises:
+        ValueError: an option is out of range, or *task* is another task.
+    """
+
+    def __init__(self, task: FairseqTask, cfg: PaperDepthSelectionConfig) -> None:
         for name, allowed, right in (
             ("alpha", "a number of at least 0", 0 <= cfg.selector_alpha < math.inf),
             ("beta", "a number above 0", 0 < cfg.selector_beta < math.inf),
@@ -48,36 +61,38 @@ class PaperDepthSelectionCriterion(DepthSelectionCriterion):
         super().__init__(task, "depth_selection", cfg.selector_beta, cfg.selector_threshold, exclusive=False)
         self.cfg = cfg
         best = torch.from_numpy(task.labels.best[task.labels.labelled])  # sentences × pairs
-        self.class_weights = (1 - best.double().mean(dim=0)).pow(cfg.selector_alpha).float()  # δ, pairs; 0⁰ = 1
+        self.class_weights = (1 - best.double().mean(dim=0)).pow(cfg.selector_alpha).float()  # δ: pairs; 0⁰ = 1
 
     @classmethod
-    def build_criterion(cls, cfg: PaperDepthSelectionConfig, task: Any) -> "PaperDepthSelectionCriterion":
+    def build_criterion(cls, cfg: PaperDepthSelectionConfig, task: FairseqTask) -> "PaperDepthSelectionCriterion":
+        """Build the criterion from its options."""
         return cls(task, cfg)
 
     def move_labels(self, device: torch.device) -> None:
-        """As the base class."""
+        """Move the class weights too."""
         super().move_labels(device)
         self.class_weights = self.class_weights.to(device)
 
-    def losses(self, logits: Tensor, sample: Dict[str, Any]) -> Tensor:
-        """The loss of each sentence: batch."""
+    def losses(self, logits: Tensor, sample: Sample) -> Tensor:
+        """The loss of each sentence: batch; see the base class for the arguments."""
         best, weights = sample["target"].float(), self.class_weights
         cross_entropy = F.binary_cross_entropy_with_logits(logits, best, pos_weight=weights, reduction="none")
         share = self.cfg.selector_lambda
+        # The cross-entropy is batch × pairs, Fβ is batch.
         return share * cross_entropy.mean(dim=1) + (1 - share) * (1 - soft_f_beta(logits, best, self.beta))
 
 
 def soft_f_beta(logits: Tensor, best: Tensor, beta: float) -> Tensor:
-    """Fβ of the sigmoids ŷ, Eq. 4, for each sentence.
+    """Fβ of the probabilities ŷ = sigmoid(*logits*) for each sentence: batch ([dabre2020] Eq. 4).
 
-    With P = µ/Σŷ and R = µ/Σy put in, Eq. 4 is (1 + β²) µ / (β² Σy + Σŷ): the same value, but defined where P and R
-    are 0 too.
+    With P = µ/Σŷ and R = µ/Σy inserted, Eq. 4 becomes (1 + β²) µ / (β² Σy + Σŷ): the same value, but also defined where
+    P and R are 0.
 
     Args:
         logits: batch × pairs.
-        best: batch × pairs, 1 where a pair is among the best and 0 elsewhere.
+        best: batch × pairs, 1 if the pair is among the best, else 0.
         beta: β.
     """
-    outputs = torch.sigmoid(logits)
-    hits = (outputs * best).sum(dim=1)  # µ
+    outputs = torch.sigmoid(logits)  # batch × pairs
+    hits = (outputs * best).sum(dim=1)  # batch: µ
     return (1 + beta**2) * hits / (beta**2 * best.sum(dim=1) + outputs.sum(dim=1))

@@ -1,17 +1,24 @@
-"""What data-parallel workers logged, summed."""
+"""Logging outputs of criterions: sums over the workers, and the means that fairseq logs."""
 
+import math
 from collections import defaultdict
 from typing import Any, Dict, Sequence
 
 import torch
+from fairseq import utils
+from fairseq.logging import metrics
 from torch import Tensor
+
+from fairseq_flexdepth.depth.space import DepthPair
 
 
 def logged_sums(logging_outputs: Sequence[Dict[str, Any]]) -> Dict[str, float]:
-    """The sum of every value that was logged, 0 for one that was not; those on the device are fetched all at once.
+    """Sum each logged value over *logging_outputs*; a key that none of them has is 0.
+
+    All tensors are copied from the device at once: each copy waits for the device.
 
     Args:
-        logging_outputs: each with numbers and scalar tensors, on one device.
+        logging_outputs: one per worker, of numbers and scalar tensors, all on one device.
     """
     sums: Dict[str, float] = defaultdict(float)
     tensors: Dict[str, Tensor] = {}
@@ -20,13 +27,39 @@ def logged_sums(logging_outputs: Sequence[Dict[str, Any]]) -> Dict[str, float]:
             if not torch.is_tensor(value):
                 sums[key] += value
             else:
-                tensors[key] = tensors.get(key, 0.0) + value.double()
+                tensors[key] = tensors.get(key, 0.0) + value.double()  # thousands of tokens exceed float16
     if tensors:
-        for key, value in zip(tensors, torch.stack([tensor.reshape(()) for tensor in tensors.values()]).tolist()):
+        scalars = torch.stack([tensor.reshape(()) for tensor in tensors.values()])  # keys
+        for key, value in zip(tensors, scalars.tolist()):
             sums[key] += value
     return sums
 
 
 def mean(total: float, count: float) -> float:
-    """*total* by *count*; 0 where nothing counts, as in a batch whose sentences all have the weight 0."""
+    """*total* / *count*; 0 where *count* is 0, as in a batch whose sentence weights are all 0."""
     return total / count if count else 0.0
+
+
+def counted_tokens(sums: Dict[str, float]) -> float:
+    """The number of target tokens in the logged *sums*, weighted by sentence if the data has sentence weights."""
+    return sums["weighted_tokens"] if "weighted_tokens" in sums else sums["ntokens"]
+
+
+def pair_key(pair: DepthPair) -> str:
+    """The key under which the negative log-likelihood of a depth pair is logged: ``nll_e<n>d<m>``."""
+    return f"nll_e{pair[0]}d{pair[1]}"
+
+
+def log_cross_entropies(sums: Dict[str, float]) -> None:
+    """Log loss, negative log-likelihoods and perplexity in bits, as fairseq's own criterions do.
+
+    Args:
+        sums: of losses in nats over the target tokens of all workers, among them those of :func:`pair_key`.
+    """
+    sample_size, tokens = sums["sample_size"], counted_tokens(sums)
+    metrics.log_scalar("loss", mean(sums["loss"], sample_size) / math.log(2), sample_size, round=3)
+    metrics.log_scalar("nll_loss", mean(sums["nll_loss"], tokens) / math.log(2), tokens, round=3)
+    metrics.log_derived("ppl", lambda meters: utils.get_perplexity(meters["nll_loss"].avg))
+    for key in sums:
+        if key.startswith("nll_e"):
+            metrics.log_scalar(key, mean(sums[key], tokens) / math.log(2), tokens, round=3)

@@ -1,6 +1,7 @@
-"""The objective of multi-task flexible depth (flexible_depth, Algorithm 1), under the name its users look for.
+"""The objective of multi-task flexible depth ([wang2020] Algorithm 1), under a name that its readers expect.
 
-It is the tied-multi objective: the mean over all tasks, where the paper takes the sum, which is the same direction.
+It is the tied-multi objective: the mean over all tasks (depth pairs). The paper takes the sum, whose gradient has the
+same direction.
 """
 
 from fairseq_flexdepth.compat import register_criterion
@@ -12,6 +13,6 @@ from fairseq_flexdepth.criterions.tied_multi_cross_entropy import (
 
 @register_criterion("multi_task_depth_cross_entropy", dataclass=TiedMultiCrossEntropyConfig)
 class MultiTaskDepthCrossEntropyCriterion(TiedMultiCrossEntropyCriterion):
-    """See :class:`TiedMultiCrossEntropyCriterion`."""
+    """The mean of the losses of all depth pairs; see :class:`TiedMultiCrossEntropyCriterion`."""
 
     name = "multi_task_depth_cross_entropy"

@@ -1,8 +1,8 @@
-"""The same losses and gradients as the stacked run, one sub-network at a time (flexible_depth, Algorithm 1).
+"""The losses and gradients of ``stacked_losses``, computed one sub-network at a time ([wang2020] Algorithm 1).
 
-Each encoder sub-network runs once; its decoder sub-networks follow one after another on its output. Each is propagated
-back at once, and the gradients are collected at that output before the encoder sub-network's own turn: never more than
-the activations of one encoder and one decoder sub-network are held.
+Each encoder sub-network runs once. Its decoder sub-networks then run one after another on its output, and each is
+propagated back to that output at once. Last, their summed gradient is propagated back through the encoder sub-network.
+So the activations of no more than one encoder and one decoder sub-network are in memory.
 """
 
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
@@ -12,28 +12,33 @@ from torch import Tensor, nn
 
 from fairseq_flexdepth.depth.space import DepthSpace
 from fairseq_flexdepth.models.depth_losses import DepthBatch, pair_losses, target_rows
+from fairseq_flexdepth.protocols import TrainedModel
 
 
-def accumulated_losses(model: Any, batch: DepthBatch) -> Dict[str, Tensor]:
-    """See :func:`~fairseq_flexdepth.models.depth_losses.stacked_losses`; for training alone.
+def accumulated_losses(model: TrainedModel, batch: DepthBatch) -> Dict[str, Tensor]:
+    """Compute, in training, the losses of :func:`~fairseq_flexdepth.models.depth_losses.stacked_losses` in less memory.
 
-    The gradients are formed in the forward pass, at the loss scale of the optimizer (``model.loss_scale``), so that in
-    half precision small ones do not vanish.
+    The gradients are formed in the forward pass. They are multiplied by the optimizer's loss scale
+    (``model.loss_scale``), so that small ones do not vanish in half precision.
     """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return dict(zip(_LOSSES, _GradientsInForward.apply(model, batch, *parameters)))
 
 
-_LOSSES = ("loss", "pair_losses", "pair_nll_losses", "pair_soft_losses")  # the last only with a teacher
+_LOSSES = ("loss", "pair_losses", "pair_nll_losses", "pair_soft_losses")  # the last one only with distillation
 
 
 class _GradientsInForward(torch.autograd.Function):
+    """All pairs' loss as one autograd function, whose backward pass returns gradients formed in the forward pass."""
+
     @staticmethod
-    def forward(ctx: Any, model: Any, batch: DepthBatch, *parameters: nn.Parameter) -> Tuple[Tensor, ...]:
+    def forward(ctx: Any, model: TrainedModel, batch: DepthBatch, *parameters: nn.Parameter) -> Tuple[Tensor, ...]:
         ctx.sums = _GradientSums(parameters, model.loss_scale)
+        # Within an autograd function gradients are off by default.
         with torch.enable_grad():
             pairs = _run(model, batch, ctx.sums)
         loss = torch.stack([pair["loss"].detach() for pair in pairs]).sum()
+        # Each entry of pairs has values of one pair; the results have pairs values.
         of_pairs = [torch.cat([pair[key] for pair in pairs]) for key in _LOSSES[1:] if key in pairs[0]]
         ctx.mark_non_differentiable(*of_pairs)
         return (loss, *of_pairs)
@@ -47,56 +52,65 @@ class _GradientsInForward(torch.autograd.Function):
 
 
 class _GradientSums:
-    """The gradients collected so far, in single precision and of the unscaled loss; ``None`` where none arrived.
+    """Sums of the parameters' gradients, in single precision, of the loss without its scale.
 
-    They are as large as the model: each is let go as soon as it is no longer needed.
+    Together they are as large as the model, so each tensor is released as soon as it is no longer needed.
+
+    Args:
+        parameters: the trained parameters.
+        scale: the loss scale of the gradients that are added.
     """
 
     def __init__(self, parameters: Sequence[nn.Parameter], scale: float) -> None:
         self.parameters = parameters
         self.scale = scale
-        self.totals: List[Optional[Tensor]] = [None] * len(parameters)
+        self.totals: List[Optional[Tensor]] = [None] * len(parameters)  # None: no gradient so far
 
     def propagate(self, output: Tensor, gradient: Tensor) -> None:
-        """Collect what *gradient* at *output*, scaled, means for the parameters."""
+        """Propagate the scaled *gradient* of *output* back to the parameters and add up their gradients."""
         found = list(torch.autograd.grad([output], self.parameters, [gradient], allow_unused=True))
         self._add(found)
 
     def propagate_to(self, cut: Tensor, output: Tensor, gradient: Tensor) -> Optional[Tensor]:
-        """The same, and what it means for *cut*: ``None`` where *output* does not depend on it."""
+        """Accumulate parameter gradients; return the scaled gradient of *cut*.
+
+        It is ``None`` if *output* does not depend on *cut*.
+        """
         at_cut, *found = torch.autograd.grad([output], [cut, *self.parameters], [gradient], allow_unused=True)
         self._add(found)
         return at_cut
 
     def _add(self, found: List[Optional[Tensor]]) -> None:
+        """Add the gradients *found*, one per parameter, to the sums; the list is emptied."""
         for index, part in enumerate(found):
-            found[index] = None
+            found[index] = None  # releases the memory
             if part is None:
                 continue
             part = part.float() if self.scale == 1 else part.float() / self.scale
             total = self.totals[index]
-            # Parts of two parameters may be one tensor, which must not be added to in place.
+            # autograd may return one tensor for two parameters, so it must not be changed in place.
             self.totals[index] = part.clone() if total is None else total.add_(part)
 
     def take(self, grad_loss: Tensor) -> Iterator[Tensor]:
-        """The gradients for a loss of this gradient, one after another; zero where none arrived."""
+        """Yield each parameter's gradient, multiplied by *grad_loss*, and release it; zeros if nothing was added."""
         for index, parameter in enumerate(self.parameters):
             total, self.totals[index] = self.totals[index], None
             yield torch.zeros_like(parameter) if total is None else total.mul_(grad_loss).to(parameter.dtype)
 
 
-def _run(model: Any, batch: DepthBatch, sums: _GradientSums) -> List[Dict[str, Tensor]]:
-    """The losses of every pair, in the order of ``batch.depths.pairs``."""
+def _run(model: TrainedModel, batch: DepthBatch, sums: _GradientSums) -> List[Dict[str, Tensor]]:
+    """Run all depth pairs and add their gradients to *sums*; return their losses in the order of ``depths.pairs``."""
     weights = dict(zip(batch.depths.pairs, batch.pair_weights.split(1)))
     rows = target_rows(batch, 1, model.decoder.padding_idx)  # the same for every pair
     scale = torch.full((), sums.scale, device=batch.target.device)
     results = []
     for n in batch.depths.encoder:
+        # A plan of a single encoder depth; the decoder depth makes no difference to it.
         encoder_plan, _ = model.plans(DepthSpace((n,), batch.depths.decoder[:1]))
         encoder_out = model.encoder.forward_exits(encoder_plan, batch.src_tokens, batch.src_lengths)
-        states = encoder_out["encoder_out"][0]
-        cut = states.detach().requires_grad_()
-        collected = torch.zeros_like(states)
+        states = encoder_out["encoder_out"][0]  # source length × batch × channels
+        cut = states.detach().requires_grad_()  # decoder sub-networks are propagated back to here only
+        collected = torch.zeros_like(states)  # the sum of their gradients of cut
         for m in batch.depths.decoder:
             pair = batch._replace(depths=DepthSpace((n,), (m,)), pair_weights=weights[n, m])
             _, decoder_plan = model.plans(pair.depths)
@@ -105,7 +119,7 @@ def _run(model: Any, batch: DepthBatch, sums: _GradientSums) -> List[Dict[str, T
             )
             losses = pair_losses(features, model.decoder, pair, rows)
             at_cut = sums.propagate_to(cut, losses["loss"], scale)
-            if at_cut is not None:  # LayerDrop may have dropped every layer that attends to it
+            if at_cut is not None:  # None if LayerDrop dropped all decoder layers
                 collected += at_cut
             results.append({key: value.detach() for key, value in losses.items()})
         if states.requires_grad:

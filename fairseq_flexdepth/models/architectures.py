@@ -1,4 +1,4 @@
-"""Named architectures: presets of one model, with the sizes of fairseq's own ``transformer`` presets."""
+"""The values of ``--arch`` for translation: presets of one model, in the sizes of fairseq's ``transformer`` presets."""
 
 from argparse import Namespace
 from functools import partial
@@ -11,30 +11,27 @@ from fairseq.models.transformer import (
     transformer_wmt_en_de,
     transformer_wmt_en_de_big,
 )
-from fairseq.utils import safe_getattr
 
 from fairseq_flexdepth.compat import register_architecture, register_own_architecture
 from fairseq_flexdepth.models import language_model, speech_to_text, transformer  # noqa: F401  (registers the models)
-from fairseq_flexdepth.models.layer_sharing import share_by_default
+from fairseq_flexdepth.models.layer_sharing import cycle_rev_by_default, share_by_default
 
 Architecture = Callable[[Namespace], None]
 
 
 def nothing_shared(args: Namespace) -> None:
-    """Tied-multi: every position has a layer of its own."""
+    """Fill in no sharing: every layer position has its own layer, as in [dabre2020] §3."""
     share_by_default(args, "none")
 
 
 def recurrent_stacked(args: Namespace) -> None:
-    """Recurrent stacking (tied_multi §5): one unique layer a side."""
+    """Fill in recurrent stacking, one unique layer per side ([dabre2020] §5)."""
     share_by_default(args, "cycle", encoder=1, decoder=1)
 
 
 def cycle_shared(args: Namespace) -> None:
-    """CYCLE (REV) with M = 6 and N = 12 on both sides (layer_sharing §3.1)."""
-    args.encoder_layers = safe_getattr(args, "encoder_layers", 12)
-    args.decoder_layers = safe_getattr(args, "decoder_layers", 12)
-    share_by_default(args, "cycle_rev", encoder=6, decoder=6)
+    """Fill in CYCLE (REV) with N = 12 positions over M = 6 layers on both sides ([takase2021] §3.1)."""
+    cycle_rev_by_default(args, encoder=(12, 6), decoder=(12, 6))
 
 
 _FAMILIES: Dict[str, Architecture] = {
@@ -52,6 +49,7 @@ _SIZES: Dict[str, Architecture] = {
 
 
 def _preset(family: Architecture, size: Architecture, args: Namespace) -> None:
+    # The family comes first: fairseq's sizes fill in what is still missing, the numbers of layers among it.
     family(args)
     size(args)
 
@@ -59,6 +57,7 @@ def _preset(family: Architecture, size: Architecture, args: Namespace) -> None:
 for _family, _share in _FAMILIES.items():
     for _suffix, _size in _SIZES.items():
         _architecture = partial(_preset, _share, _size)
+        # A model's name is an architecture already, which fairseq has registered with every option at its default.
         if _family + _suffix == "tied_multi_transformer":
             register_own_architecture(_family, _architecture)
         else:

@@ -1,16 +1,22 @@
-"""Does a checkpoint fit the model that is to load it?"""
+"""Check that a checkpoint fits the model that loads it, so that a mismatch names the option that causes it."""
 
 from typing import Any, Dict, List
+
+from fairseq.models import BaseFairseqModel
 
 from fairseq_flexdepth.modules.admin import SCALE_SUFFIX
 
 
-def check_fits(model: Any, state_dict: Dict[str, Any]) -> None:
-    """Compare a checkpoint with *model*, whose options may have been given anew.
+def check_fits(model: BaseFairseqModel, state_dict: Dict[str, Any]) -> None:
+    """Compare a checkpoint's weights with those of *model*, whose options may differ from the checkpoint's.
+
+    Args:
+        model: the model that loads the checkpoint.
+        state_dict: the weights of the checkpoint.
 
     Raises:
-        ValueError: the dictionaries, the widths, the place of the layer norms, the numbers of unique layers, or the
-            residuals are not the same.
+        ValueError: the size of a dictionary, a width, Pre-LN or Post-LN, the number of unique layers, or
+            ``--residual-init`` is not the same.
     """
     expected = model.state_dict()
     for side, language in (("encoder", "source"), ("decoder", "target")):
@@ -19,6 +25,7 @@ def check_fits(model: Any, state_dict: Dict[str, Any]) -> None:
         _check_width(expected, state_dict, f"{side}.layers.0.fc1.weight", f"--{side}-ffn-embed-dim", axis=0)
         _check_norm(model.cfg, expected, state_dict, side)
         _check_layers(model.cfg, expected, state_dict, side)
+    # Without this check Admin's scales would be missing or left over, and the model would compute something else.
     scaled = any(key.endswith(SCALE_SUFFIX) for key in state_dict)
     if scaled != any(key.endswith(SCALE_SUFFIX) for key in expected):
         trained, given = ("admin", "none") if scaled else ("none", "admin")
@@ -26,6 +33,7 @@ def check_fits(model: Any, state_dict: Dict[str, Any]) -> None:
 
 
 def _check_dictionary(expected: Dict[str, Any], state_dict: Dict[str, Any], side: str, language: str) -> None:
+    """Compare the number of words."""
     key = f"{side}.embed_tokens.weight"
     if key in state_dict and key in expected and len(state_dict[key]) != len(expected[key]):
         raise ValueError(
@@ -35,6 +43,7 @@ def _check_dictionary(expected: Dict[str, Any], state_dict: Dict[str, Any], side
 
 
 def _check_width(expected: Dict[str, Any], state_dict: Dict[str, Any], key: str, option: str, axis: int) -> None:
+    """Compare the size of one weight along *axis*, which *option* sets."""
     if key in state_dict and key in expected and state_dict[key].size(axis) != expected[key].size(axis):
         raise ValueError(
             f"{option} {expected[key].size(axis)}: the checkpoint was trained with {state_dict[key].size(axis)}"
@@ -42,18 +51,21 @@ def _check_width(expected: Dict[str, Any], state_dict: Dict[str, Any], key: str,
 
 
 def _check_norm(cfg: Any, expected: Dict[str, Any], state_dict: Dict[str, Any], side: str) -> None:
+    """Compare Pre-LN with Post-LN: only Pre-LN has a final layer norm."""
     key = f"{side}.layer_norm.weight"
-    left_out = side == "decoder" and cfg.no_decoder_final_norm
-    if (key in state_dict) != (key in expected) and not left_out:
+    no_final_norm = side == "decoder" and cfg.no_decoder_final_norm  # then its absence does not mean Post-LN
+    if (key in state_dict) != (key in expected) and not no_final_norm:
         trained = "with" if key in state_dict else "without"
         raise ValueError(f"--{side}-normalize-before: the checkpoint was trained {trained} it")
 
 
 def _check_layers(cfg: Any, expected: Dict[str, Any], state_dict: Dict[str, Any], side: str) -> None:
+    """Compare the positions at which unique layers are stored."""
     wanted, saved = _stored_layers(expected, side), _stored_layers(state_dict, side)
     pruned = getattr(cfg, side).layers_to_keep  # fairseq drops layers while loading
     if not saved or saved == wanted or pruned:
         return
+    # Equal numbers of layers are stored at different positions if the sharing strategy differs.
     given = f"--{side}-layers {getattr(cfg, side).layers}"
     found = f"{len(saved)} {side} layers"
     if cfg.layer_sharing != "none":
@@ -63,7 +75,7 @@ def _check_layers(cfg: Any, expected: Dict[str, Any], state_dict: Dict[str, Any]
 
 
 def _stored_layers(state_dict: Dict[str, Any], side: str) -> List[int]:
-    """The positions, counted from 0, under which unique layers are stored."""
+    """The positions, counted from 0, at which a state dict has the weights of a layer."""
     prefix, suffix = f"{side}.layers.", ".fc1.weight"
     names = [key for key in state_dict if key.startswith(prefix) and key.endswith(suffix)]
     return sorted(int(name[len(prefix) : -len(suffix)]) for name in names)

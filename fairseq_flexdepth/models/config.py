@@ -1,8 +1,8 @@
-"""Options of our Transformer models: fairseq's own, flat, and ours."""
+"""Options of our translation models: fairseq's Transformer options under flat names, and ours; their checks."""
 
 from argparse import Namespace
 from dataclasses import dataclass, field, fields, make_dataclass
-from typing import Any, List, Optional, Tuple, Union
+from typing import Any, List, Tuple, Union
 
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from fairseq.models.transformer.transformer_config import (
@@ -11,30 +11,32 @@ from fairseq.models.transformer.transformer_config import (
     QuantNoiseConfig,
     TransformerConfig,
 )
-from omegaconf import II, DictConfig, OmegaConf
+from fairseq.tasks import FairseqTask
+from omegaconf import DictConfig, OmegaConf
 
 from fairseq_flexdepth.depth.subnetworks import STRATEGIES
-from fairseq_flexdepth.models.layer_sharing import HELP, LAYER_SHARING
+from fairseq_flexdepth.models.layer_sharing import SharingConfig, check_sharing
 
 _GROUPS = {"encoder": EncDecBaseConfig, "decoder": DecoderConfig, "quant_noise": QuantNoiseConfig}
+# The sizes of each side that must be 1 or more.
 _SIZES = ("layers", "embed_dim", "ffn_embed_dim", "attention_heads")
 
 
 def _flat_fields() -> List[Tuple[str, Any, Any]]:
-    """The fields of fairseq's TransformerConfig under the names of their options.
+    """The fields of fairseq's TransformerConfig under flat names, as on the command line and in checkpoints.
 
-    fairseq nests them (``decoder.embed_dim``) where its command line and checkpoints are flat
-    (``--decoder-embed-dim``); omegaconf 2.0 can neither nest them by itself nor tell a missing key from ``None``.
+    fairseq's own fields are nested: ``decoder.embed_dim`` for ``--decoder-embed-dim``. omegaconf 2.0 cannot convert
+    between the two, and does not distinguish a missing key from ``None``.
     """
     flat = []
     for outer in fields(TransformerConfig):
         if outer.name.startswith("_"):
             continue
-        if outer.name not in _GROUPS:
+        if outer.name not in _GROUPS:  # not nested
             flat.append((outer.name, outer.type, field(default=outer.default, metadata=outer.metadata)))
             continue
         for inner in fields(_GROUPS[outer.name]):
-            if not inner.name.startswith("_"):
+            if not inner.name.startswith("_"):  # _name is fairseq's own
                 default = inner.default
                 if isinstance(default, str):  # the interpolation ${model.decoder.embed_dim}
                     default = default.replace("decoder.", "decoder_")
@@ -46,36 +48,31 @@ FlatTransformerConfig: Any = make_dataclass("FlatTransformerConfig", _flat_field
 
 
 @dataclass
-class FlexDepthTransformerConfig(FlatTransformerConfig):
-    """fairseq's Transformer options, the depths that the model is trained for, and what its layers share."""
+class FlexDepthTransformerConfig(SharingConfig, FlatTransformerConfig):
+    """fairseq's Transformer options, those of depths, and those of layer sharing."""
 
     subnetworks: ChoiceEnum(STRATEGIES) = field(  # type: ignore[valid-type]
         default="head",
-        metadata={"help": "which layers run when a depth is asked for; head: the first ones"},
+        metadata={"help": "which layers run at each depth; head: the first ones; see fairseq-flexdepth depths"},
     )
     encoder_depths: str = field(
         default="all",
-        metadata={"help": "encoder depths to train and to support: all, divisors (of the number of layers) or 1,2,6"},
+        metadata={"help": "encoder depths to train and support: all, divisors (of the number of layers), or 1,2,6"},
     )
     decoder_depths: str = field(
         default="all",
-        metadata={"help": "decoder depths to train and to support: all, divisors (of the number of layers) or 1,2,6"},
+        metadata={"help": "decoder depths to train and support: all, divisors (of the number of layers), or 1,2,6"},
     )
-    layer_sharing: ChoiceEnum(LAYER_SHARING) = field(  # type: ignore[valid-type]
-        default="none", metadata={"help": HELP["layer_sharing"]}
-    )
-    unique_encoder_layers: Optional[int] = field(default=None, metadata={"help": HELP["unique_encoder_layers"]})
-    unique_decoder_layers: Optional[int] = field(default=None, metadata={"help": HELP["unique_decoder_layers"]})
     residual_init: ChoiceEnum(("none", "admin")) = field(  # type: ignore[valid-type]
         default="none",
         metadata={
-            "help": "admin: scale every residual by a trained vector, set from the variances in the first batch, which "
-            "keeps deep Post-LN models trainable"
+            "help": "admin: multiply each residual by a trained vector, initialised from the variances in the first "
+            "batch; keeps deep Post-LN models trainable"
         },
     )
-    ddp_backend: str = II("distributed_training.ddp_backend")
 
 
+# fairseq's TransformerConfig fills in the defaults of its own options only.
 _OUR_DEFAULTS = {
     option.name: option.default
     for option in fields(FlexDepthTransformerConfig)
@@ -83,8 +80,33 @@ _OUR_DEFAULTS = {
 }
 
 
+def check_options(config: TransformerConfig, task: FairseqTask) -> None:
+    """Refuse options that a model of many depths cannot have, and options that contradict each other.
+
+    Args:
+        config: the options, nested.
+        task: the task that trains the model.
+
+    Raises:
+        ValueError: ``--adaptive-softmax-cutoff`` or ``--base-layers`` is given, sizes do not fit each other, or layer
+            sharing or Admin cannot be combined with other options.
+    """
+    if config.adaptive_softmax_cutoff is not None:
+        raise ValueError(
+            f"--adaptive-softmax-cutoff {config.adaptive_softmax_cutoff}: "
+            "a model of many depths needs the full softmax; leave the option out"
+        )
+    if config.base_layers > 0:
+        raise ValueError(
+            f"--base-layers {config.base_layers}: would count as depths of the decoder; leave the option out"
+        )
+    check_sizes(config)
+    check_sharing(config)
+    check_residual_init(config, task)
+
+
 def check_sizes(config: TransformerConfig) -> None:
-    """Refuse sizes that make no Transformer, which fairseq answers with a division by zero or an empty message.
+    """Refuse impossible sizes, for which fairseq would raise a division by zero or an assertion without a message.
 
     Raises:
         ValueError: a size is below 1, or the heads do not divide the width.
@@ -94,26 +116,27 @@ def check_sizes(config: TransformerConfig) -> None:
         for name, size in sizes.items():
             if size < 1:
                 raise ValueError(f"--{side}-{name.replace('_', '-')} {size}: expected 1 or more")
+        # fairseq's attention would raise an assertion without the option's name.
         width, heads = sizes["embed_dim"], sizes["attention_heads"]
         if width % heads:
             raise ValueError(f"--{side}-attention-heads {heads}: expected a divisor of --{side}-embed-dim {width}")
 
 
 def nested_config(cfg: Union[DictConfig, Namespace, FlexDepthTransformerConfig]) -> TransformerConfig:
-    """The options as fairseq's encoder and decoder want them, ours among them.
+    """Convert flat options to the nested form that fairseq's encoder and decoder take; ours stay flat.
 
-    Options of ours that are missing get their defaults: presets do not name them all, nor do older checkpoints.
+    Missing options of ours get their defaults: neither presets nor checkpoints of older versions have all of them.
     """
-    if OmegaConf.is_config(cfg):
+    if OmegaConf.is_config(cfg):  # from YAML, or from a checkpoint
         cfg = Namespace(**OmegaConf.to_container(cfg, resolve=True, enum_to_str=True))
     return TransformerConfig.from_namespace(Namespace(**{**_OUR_DEFAULTS, **vars(cfg)}))
 
 
-def check_residual_init(cfg: TransformerConfig, task: Any) -> None:
-    """Refuse Admin where its scales cannot be set or are not needed.
+def check_residual_init(cfg: TransformerConfig, task: FairseqTask) -> None:
+    """Refuse ``--residual-init admin`` where its scales cannot be initialised or are not needed ([liu2020]).
 
     Raises:
-        ValueError: another task than translation, a Pre-LN model, or fully sharded training.
+        ValueError: the task is not translation, the model is Pre-LN, or the training is fully sharded.
     """
     if cfg.residual_init == "none":
         return

@@ -1,4 +1,8 @@
-"""The losses of many depth pairs from one run of the depth plan."""
+"""The losses of many depth pairs from one run of the depth plan ([dabre2020] Algorithm 1; [wang2020] Algorithm 1).
+
+A depth pair (n, m) is n encoder layers with m decoder layers. In the shapes below, "pairs" and "exits" are numbers:
+an exit is a layer run whose output is that of one depth.
+"""
 
 from typing import Any, Dict, List, NamedTuple, Optional
 
@@ -12,17 +16,18 @@ from fairseq_flexdepth.modules.losses.distilled_cross_entropy import Mixture, di
 from fairseq_flexdepth.modules.losses.linear_cross_entropy import linear_cross_entropy
 from fairseq_flexdepth.modules.losses.soft_targets import SoftTargets
 from fairseq_flexdepth.modules.losses.zero_gradient import with_zero_gradients
+from fairseq_flexdepth.protocols import FlexibleModel
 
 
 class WordDistillation(NamedTuple):
-    """What every pair learns from a teacher's distributions."""
+    """Word-level distillation: a teacher's distributions, which every depth pair learns from."""
 
-    teacher: SoftTargets  # of (batch · target length) tokens
+    teacher: SoftTargets  # one row per token: (batch · target length)
     mixture: Mixture
 
 
 class DepthBatch(NamedTuple):
-    """A batch to train on, the pairs to train, and how."""
+    """A batch, the depth pairs to compute, and the options of the loss."""
 
     src_tokens: Tensor  # batch × source length
     src_lengths: Tensor  # batch
@@ -30,29 +35,38 @@ class DepthBatch(NamedTuple):
     target: Tensor  # batch × target length
     label_smoothing: float  # ε of fairseq's label-smoothed cross-entropy
     depths: DepthSpace
-    pair_weights: Tensor  # pairs: of each of depths.pairs in the loss, in single precision
+    pair_weights: Tensor  # pairs, in the order of depths.pairs: their weights in the loss, in single precision
     distillation: Optional[WordDistillation] = None
-    sentence_weights: Optional[Tensor] = None  # batch: the factor of each sentence in every loss; 1 by default
-    trace: bool = False  # also return what the layers gave out; for stacked_losses alone
+    sentence_weights: Optional[Tensor] = None  # batch: factors of the sentences in every loss; None: all are 1
+    trace: bool = False  # also return the layer outputs; only for stacked_losses
 
 
 class TargetRows(NamedTuple):
-    """The target words among the rows of a run of several pairs, which are of (length, pair, batch).
+    """The rows of a run of several pairs that hold target words; all others are padding.
 
-    To find them waits for the device: once for a batch, and before its layers run.
+    Rows are in the order (target length, pair, batch), in which the decoder's output lies in memory. To find them waits
+    for the device, so it is done once per batch, before the layers run.
     """
 
-    kept: Tensor  # words: their rows; the others are padding
-    words: Tensor  # words
-    positions: Tensor  # words: their places in batch × target length, as a teacher counts them
+    kept: Tensor  # words: their row numbers
+    words: Tensor  # words: their numbers in the dictionary
+    positions: Tensor  # words: their indices in (batch · target length), the order of a teacher's rows
     sentence_weights: Tensor  # batch, in single precision
 
 
 def target_rows(batch: DepthBatch, pairs: int, padding: int) -> TargetRows:
-    """Those of a run of so many *pairs*."""
+    """Find the rows of *batch* that hold target words.
+
+    Args:
+        batch: the batch.
+        pairs: how many depth pairs run together.
+        padding: the number of the padding symbol.
+    """
     size, length = batch.target.shape
+    # length × batch → length × 1 × batch → length × pairs × batch → (length · pairs · batch)
     targets = batch.target.t().unsqueeze(1).expand(length, pairs, size).reshape(-1)
-    kept = targets.ne(padding).nonzero().view(-1)
+    kept = targets.ne(padding).nonzero().view(-1)  # words
+    # A row number is (position · pairs + pair) · batch + sentence; the teacher's is sentence · length + position.
     positions = kept % size * length + torch.div(kept, pairs * size, rounding_mode="floor")
     given = batch.sentence_weights
     return TargetRows(
@@ -60,13 +74,13 @@ def target_rows(batch: DepthBatch, pairs: int, padding: int) -> TargetRows:
     )
 
 
-def stacked_losses(model: Any, batch: DepthBatch) -> Dict[str, Any]:
-    """Every layer run once, the encoder's outputs stacked on the batch axis and the decoder run on the stack.
+def stacked_losses(model: FlexibleModel, batch: DepthBatch) -> Dict[str, Any]:
+    """Run the encoder once, stack its outputs at all depths on the batch axis, and run the decoder once on the stack.
 
     Returns:
-        ``loss``, the weighted sum of the pairs' losses; ``pair_losses`` and ``pair_nll_losses``, one a pair, without
-        gradient, and ``pair_soft_losses`` where there is a teacher. All are sums over target tokens, in nats.
-        ``encoder_trace`` and ``decoder_trace``, where asked for, are of the deepest pair's layers.
+        ``loss``, the weighted sum of the pairs' losses; ``pair_losses``, ``pair_nll_losses`` and, with distillation,
+        ``pair_soft_losses``, one value per pair, without gradient. All are sums over target tokens, in nats. With
+        ``batch.trace`` also ``encoder_trace`` and ``decoder_trace``, the layer outputs of the deepest pair.
     """
     encoder_plan, decoder_plan = model.plans(batch.depths)
     rows = target_rows(batch, len(batch.depths.pairs), model.decoder.padding_idx)
@@ -76,27 +90,38 @@ def stacked_losses(model: Any, batch: DepthBatch) -> Dict[str, Any]:
     features = model.decoder.forward_exits(decoder_plan, batch.prev_output_tokens, encoder_out, above)
     losses: Dict[str, Any] = pair_losses(features, model.decoder, batch, rows)
     if batch.trace:
-        size = len(batch.target)  # the decoder's runs are of all encoder depths, the deepest last
+        # The decoder's layers ran on length × (encoder exits · batch) × channels, the deepest encoder depth last.
+        size = len(batch.target)
         deepest = [run._replace(inputs=run.inputs[:, -size:], output=run.output[:, -size:]) for run in above]
         losses.update(encoder_trace=below, decoder_trace=deepest)
-    # No layer reads the encoder's output where LayerDrop drops all layers of the decoder.
+    # If LayerDrop drops all decoder layers, no layer reads the encoder's output: it needs a zero gradient, too.
     unused = model.encoder.layers.unused_parameters() + model.decoder.layers.unused_parameters()
     losses["loss"] = with_zero_gradients(losses["loss"], [encoder_out["encoder_out"][0], *unused])
     return losses
 
 
 def pair_losses(features: Tensor, decoder: Any, batch: DepthBatch, found: TargetRows) -> Dict[str, Tensor]:
-    """Project the *features* of all pairs, (decoder depth, encoder depth, batch) × length × channels.
+    """Project the decoder's *features* of all pairs onto the vocabulary and compute their losses.
 
-    Rows are taken in the order in which the decoder holds them, (length, pair, batch), to spare a copy.
+    Args:
+        features: (decoder exits · encoder exits · batch) × target length × channels.
+        decoder: the decoder, for its output projection.
+        batch: the batch.
+        found: the target words among the rows, from :func:`target_rows`.
+
+    Returns:
+        The losses, as in :func:`stacked_losses`.
     """
     (size, length), pairs = batch.target.shape, len(batch.depths.pairs)
     by_decoder = (len(batch.depths.decoder), len(batch.depths.encoder))
-    weights = batch.pair_weights.view(by_decoder[::-1]).t().reshape(1, -1, 1)
-    row_weights = (weights * found.sentence_weights).expand(length, -1, size).reshape(-1)
-    rows = features.transpose(0, 1).reshape(-1, features.size(-1))
+    # depths.pairs has the decoder depth changing fastest, the stack has the encoder depth changing fastest.
+    weights = batch.pair_weights.view(by_decoder[::-1]).t().reshape(1, -1, 1)  # 1 × pairs × 1, as stacked
+    row_weights = (weights * found.sentence_weights).expand(length, -1, size)  # length × pairs × batch
+    row_weights = row_weights.reshape(-1)  # (length · pairs · batch)
+    # The decoder's output lies in memory as length × (pairs · batch) × channels: no copy is made.
+    rows = features.transpose(0, 1).reshape(-1, features.size(-1))  # (length · pairs · batch) × channels
     if len(found.kept) < len(rows):
-        rows, row_weights = rows[found.kept], row_weights[found.kept]
+        rows, row_weights = rows[found.kept], row_weights[found.kept]  # words × channels, words
     feature_rows = FeatureRows(rows, decoder.output_projection.weight, found.words, row_weights)
     if batch.distillation is None:
         result: Any = linear_cross_entropy(feature_rows, batch.label_smoothing)
@@ -105,10 +130,14 @@ def pair_losses(features: Tensor, decoder: Any, batch: DepthBatch, found: Target
         result = distilled_linear_cross_entropy(feature_rows, teacher, found.positions, mixture)
 
     def per_pair(row_values: Tensor) -> Tensor:
-        by_position = row_values.new_zeros(length * pairs * size).index_copy_(0, found.kept, row_values)
-        return (by_position.view(length, *by_decoder, size) * found.sentence_weights).sum(dim=(0, 3)).t().reshape(-1)
+        # Put the words back among the padding, which counts 0: (length · pairs · batch).
+        by_row = row_values.new_zeros(length * pairs * size).index_copy_(0, found.kept, row_values)
+        by_row = by_row.view(length, *by_decoder, size)  # length × decoder exits × encoder exits × batch
+        of_pairs = (by_row * found.sentence_weights).sum(dim=(0, 3))  # decoder exits × encoder exits
+        return of_pairs.t().reshape(-1)  # pairs, in the order of depths.pairs
 
     return {
         "loss": result.loss,
+        # row_losses → pair_losses, row_nll_losses → pair_nll_losses, ...
         **{f"pair_{name[4:]}": per_pair(values) for name, values in result._asdict().items() if name != "loss"},
     }

@@ -1,4 +1,4 @@
-"""Trained models that a student learns from: frozen, in evaluation mode, and no part of what is trained or saved."""
+"""Teachers: trained models that a student learns from. They are frozen, and neither trained nor saved with it."""
 
 import copy
 import logging
@@ -12,6 +12,7 @@ from fairseq import tasks
 from fairseq.data import Dictionary
 from fairseq.data.data_utils import infer_language_pair
 from fairseq.models import ARCH_MODEL_REGISTRY, MODEL_REGISTRY, FairseqEncoderDecoderModel
+from fairseq.tasks import FairseqTask
 from torch import Tensor, nn
 
 from fairseq_flexdepth.compat import disable_encoder_fast_path
@@ -24,41 +25,45 @@ logger = logging.getLogger(__name__)
 
 
 class TeacherOutput(NamedTuple):
-    """What teachers say about a batch."""
+    """The output of the teachers for a batch."""
 
-    logits: List[Tensor]  # of their mean distribution, batch × target length × vocabulary, where asked for
-    traces: Dict[str, List[LayerTrace]]  # of the first teacher's layers, by side, where asked for
+    # At most one tensor, the logits of the teachers' mean distribution: batch × target length × vocabulary.
+    logits: List[Tensor]
+    traces: Dict[str, List[LayerTrace]]  # the layer outputs of the first teacher, for each requested side
 
     def soft_targets(self, temperature: float, topk: int) -> SoftTargets:
-        """The distributions to learn from; see :func:`soft_targets`. The logits are used up and released."""
+        """The distributions to learn from; see :func:`soft_targets`. Can be called once: the logits are released."""
         return soft_targets(self.logits.pop(), temperature, topk)
 
 
 class Teacher:
-    """One model or an ensemble. Deliberately no ``nn.Module``: a criterion that holds it must not count it as its own.
+    """One teacher or an ensemble of several.
+
+    It is not an ``nn.Module``, so that a criterion that has it neither trains nor saves its parameters.
 
     Args:
-        models: any of fairseq's encoder-decoders.
+        models: any encoder-decoders of fairseq.
     """
 
-    def __init__(self, models: Sequence[Any]) -> None:
+    def __init__(self, models: Sequence[FairseqEncoderDecoderModel]) -> None:
         self.models = [model.eval().requires_grad_(False) for model in models]
         for model in self.models:
-            if hasattr(model.encoder, "layers"):
+            if hasattr(model.encoder, "layers"):  # a Transformer; the fast path would swap axes in traces
                 disable_encoder_fast_path(model.encoder.layers.children())
 
     @torch.no_grad()
     def __call__(
         self, net_input: Dict[str, Tensor], student: nn.Module, logits: bool = True, sides: Sequence[str] = ()
     ) -> TeacherOutput:
-        """What the teachers say about *net_input*, on the device and in the precision of *student*.
+        """Run the teachers on a batch, on the device and in the precision of the student.
 
         Args:
             net_input: the arguments of the student's ``forward``.
             student: the model that is trained.
-            logits: whether to say which words they expect.
-            sides: of ``encoder`` and ``decoder``, those whose layers to trace.
+            logits: whether to compute the logits.
+            sides: the sides whose layer outputs to collect, of ``encoder`` and ``decoder``.
         """
+        # fairseq moves the student to the device and halves it after the criterion is built, but not the teacher.
         example = next(student.parameters())
         for model in self.models:
             own = next(model.parameters())
@@ -68,29 +73,33 @@ class Teacher:
         first, *others = self.models
         with ExitStack() as stack:
             traces = {side: stack.enter_context(traced(getattr(first, side).layers)) for side in sides}
-            if not logits and "decoder" not in sides:
+            if not logits and "decoder" not in sides:  # the encoder is enough
                 first.encoder(words["src_tokens"], src_lengths=words["src_lengths"])
                 return TeacherOutput([], traces)
-            said = first(**words)[0]
+            first_logits = first(**words)[0]  # batch × target length × vocabulary
         if not logits:
             return TeacherOutput([], traces)
-        return TeacherOutput([mean_logits(chain([said], (model(**words)[0] for model in others)))], traces)
+        # A generator: the next teacher runs when the logits of the one before are used up.
+        of_others = (model(**words)[0] for model in others)
+        return TeacherOutput([mean_logits(chain([first_logits], of_others))], traces)
 
 
-def load_teacher(paths: str, task: Any) -> Teacher:
-    """The models of a checkpoint, or of several (``a.pt:b.pt``).
+def load_teacher(paths: str, task: FairseqTask) -> Teacher:
+    """Load the teacher of a checkpoint, or an ensemble from several.
 
     Args:
-        paths: the checkpoint files.
-        task: the student's.
+        paths: the checkpoint files, separated as in ``--teacher-path a.pt:b.pt``.
+        task: the student's task.
 
     Raises:
-        ValueError: a file is missing or no checkpoint, is no encoder-decoder, or has other dictionaries than the task.
+        ValueError: a file is missing or is not a checkpoint, its model is not an encoder-decoder or has an adaptive
+            softmax, or its dictionaries are not those of *task*.
     """
     return Teacher([_load(path, task) for path in paths.split(os.pathsep)])
 
 
-def _load(path: str, task: Any) -> Any:
+def _load(path: str, task: FairseqTask) -> FairseqEncoderDecoderModel:
+    """The model of one checkpoint."""
     option = f"--teacher-path {path}"
     state = read_checkpoint("--teacher-path", path)
     cfg, weights = state["cfg"], state["model"]
@@ -105,17 +114,27 @@ def _load(path: str, task: Any) -> Any:
     return model
 
 
-def _check_dictionaries(option: str, trained_with: Any, weights: Dict[str, Tensor], task: Any) -> None:
-    """Compare sizes, and the dictionaries themselves where those that the teacher was trained with are still there."""
+def _check_dictionaries(option: str, trained_with: Any, weights: Dict[str, Tensor], task: FairseqTask) -> None:
+    """Raise a ``ValueError`` if a teacher's languages or dictionaries differ from those of the student's task.
+
+    The sizes are always compared. The words are compared if the teacher's data directory still exists.
+
+    Args:
+        option: the option and the path, for error messages.
+        trained_with: the options of the teacher's task.
+        weights: the teacher's state dict.
+        task: the student's task.
+    """
     folder = str(getattr(trained_with, "data", None)).split(os.pathsep)[0]
     languages = _languages(trained_with, folder)
     own = [getattr(getattr(task, "cfg", None), f"{side}_lang", None) for side in ("source", "target")]
+    # Only the reverse direction is refused: names of languages may differ in harmless ways.
     if languages == own[::-1] and own[0] != own[1]:
         raise ValueError(f"{option}: translates from {languages[0]} to {languages[1]}, DATA from {own[0]} to {own[1]}")
     teachers_task = _set_up(trained_with)
     sides = ("source", "encoder", task.source_dictionary), ("target", "decoder", task.target_dictionary)
     for (side, stack, dictionary), language in zip(sides, languages):
-        if dictionary is None:  # of speech
+        if dictionary is None:  # the source is speech
             continue
         embeddings = weights.get(f"{stack}.embed_tokens.weight")
         if embeddings is not None and len(embeddings) != len(dictionary):
@@ -130,28 +149,28 @@ def _check_dictionaries(option: str, trained_with: Any, weights: Dict[str, Tenso
             same = _begins_with(dictionary, Dictionary.load(file))
         else:
             same = True
-            logger.warning("%s: cannot tell whether its %s dictionary is DATA's: no %s", option, side, file)
+            logger.warning("%s: cannot compare its %s dictionary with DATA's: %s does not exist", option, side, file)
         if not same:
             origin = file if os.path.isfile(file) else f"that of {folder}"
             raise ValueError(f"{option}: was trained with another {side} dictionary than DATA's, {origin}")
 
 
 def _set_up(trained_with: Any) -> Any:
-    """The task of these options, which may add symbols to its dictionaries; ``None`` if it needs what is gone."""
+    """Set up the teacher's task, which may add symbols to its dictionaries; ``None`` if its data is gone."""
     try:
-        return tasks.setup_task(copy.deepcopy(trained_with))  # which some tasks change
-    except Exception as error:  # of any task
+        return tasks.setup_task(copy.deepcopy(trained_with))  # a copy, because some tasks change their options
+    except Exception as error:  # tasks raise any kind
         logger.debug("the teacher's task cannot be set up: %s", error)
         return None
 
 
 def _begins_with(dictionary: Dictionary, file: Dictionary) -> bool:
-    """Whether *dictionary* is that of a *file* and, behind it, the symbols that a task adds."""
+    """Whether *dictionary* has the words of *file* first; a task may have added symbols behind them."""
     return list(dictionary.symbols[: len(file)]) == list(file.symbols)
 
 
 def _languages(trained_with: Any, folder: str) -> List[Any]:
-    """The source and the target language; fairseq infers from the data what was not given, and does not save it."""
+    """The source and the target language; if they were not given, fairseq inferred them and did not save them."""
     given = [getattr(trained_with, f"{side}_lang", None) for side in ("source", "target")]
     if None in given and os.path.isdir(folder):
         return list(infer_language_pair(folder))

@@ -1,4 +1,4 @@
-"""The parameters of a model that are trained, each once."""
+"""The trained parameters of a model, for counting and pruning."""
 
 from typing import Iterator, Tuple
 
@@ -9,13 +9,16 @@ from fairseq_flexdepth.compat import FAST_PATH_NAMES
 
 
 def trained_parameters(model: nn.Module) -> Iterator[Tuple[str, nn.Parameter, nn.Module]]:
-    """Every unique parameter: its full name, itself and the module that owns it."""
+    """Yield each trained parameter once: its full name, the parameter, and the module that owns it.
+
+    A parameter that several layer positions share has the name of the first one.
+    """
     seen = set()
     for prefix, module in model.named_modules():
         for name, parameter in module._parameters.items():
             if parameter is None or parameter in seen:
                 continue
             if name in FAST_PATH_NAMES and isinstance(module, TransformerEncoderLayerBase):
-                continue  # fairseq 0.12.2's untrained copies for inference
+                continue  # copies for inference in fairseq 0.12.2, which are not trained
             seen.add(parameter)
             yield f"{prefix}.{name}", parameter, module

@@ -1,28 +1,27 @@
-"""One Transformer for every depth: fairseq's model, run at one depth pair or at all of them."""
+"""One Transformer for every depth: fairseq's model, run at one depth pair or at all of them.
 
-from functools import lru_cache
-from typing import Any, Dict, Optional, Sequence, Tuple, Union
+A depth pair (n, m) is an encoder depth n and a decoder depth m: n encoder layers run, and m decoder layers.
+"""
+
+from argparse import ArgumentParser
+from typing import Any, Dict, Optional, Sequence, Union
 
 import torch
+from fairseq.data import Dictionary
 from fairseq.dataclass.utils import gen_parser_from_dataclass
 from fairseq.models.transformer import TransformerConfig, TransformerModelBase
+from fairseq.tasks import FairseqTask
 from torch import Tensor, nn
 
 from fairseq_flexdepth.compat import register_model
-from fairseq_flexdepth.depth.plan import DepthPlan, build_plan
-from fairseq_flexdepth.depth.space import DepthPair, DepthSpace, parse_depths
-from fairseq_flexdepth.depth.subnetworks import assign_subnetworks
+from fairseq_flexdepth.depth.space import DepthSpace
 from fairseq_flexdepth.files.checkpoints import brief
 from fairseq_flexdepth.models.accumulated_losses import accumulated_losses
+from fairseq_flexdepth.models.any_depth import AnyDepthModel
 from fairseq_flexdepth.models.checkpoint_fit import check_fits
-from fairseq_flexdepth.models.config import (
-    FlexDepthTransformerConfig,
-    check_residual_init,
-    check_sizes,
-    nested_config,
-)
+from fairseq_flexdepth.models.config import FlexDepthTransformerConfig, check_options, nested_config
 from fairseq_flexdepth.models.depth_losses import DepthBatch, WordDistillation, stacked_losses
-from fairseq_flexdepth.models.layer_sharing import check_sharing, reentrant_under_ddp
+from fairseq_flexdepth.models.layer_sharing import reentrant_under_ddp
 from fairseq_flexdepth.models.transformer_decoder import FlexDepthDecoder
 from fairseq_flexdepth.models.transformer_encoder import FlexDepthEncoder
 from fairseq_flexdepth.modules.admin import broadcast_from_first, profiled
@@ -30,68 +29,63 @@ from fairseq_flexdepth.modules.device_copies import on_device_of
 
 
 @register_model("tied_multi_transformer", dataclass=FlexDepthTransformerConfig)
-class FlexDepthTransformer(TransformerModelBase):
-    """A Transformer that is trained for, and decodes at, every depth pair of its depth space.
+class FlexDepthTransformer(AnyDepthModel, TransformerModelBase):
+    """A Transformer that is trained for, and decodes at, every depth pair of its depth space ([dabre2020], [wang2020]).
 
-    Called as fairseq calls its ``transformer``, it is that model, at the depth set by :meth:`set_depth` (by default
-    the deepest of the space). Called with a *target* it returns the losses of many depth pairs at once.
+    Called without a *target*, it computes what fairseq's ``transformer`` computes, at the depth pair set by
+    :meth:`set_depth` (by default the deepest). Called with a *target*, it returns the losses of many depth pairs.
+
+    Args:
+        cfg: the options, nested.
+        encoder: the encoder.
+        decoder: the decoder.
+
+    Raises:
+        ValueError: ``--encoder-depths`` or ``--decoder-depths`` does not fit the number of layers.
     """
 
     def __init__(self, cfg: TransformerConfig, encoder: FlexDepthEncoder, decoder: FlexDepthDecoder) -> None:
         super().__init__(cfg, encoder, decoder)
-        layers = len(encoder.layers), len(decoder.layers)
-        self.depth_space = DepthSpace(
-            parse_depths(cfg.encoder_depths, layers[0], "--encoder-depths"),
-            parse_depths(cfg.decoder_depths, layers[1], "--decoder-depths"),
-        )
-        self.chosen_depth: Optional[DepthPair] = None
+        self.support_depths(cfg)
         self.num_updates = 0
-        self.loss_scale = 1.0
+        self.loss_scale = 1.0  # of the optimizer; see set_loss_scale
         self.residuals_profiled = cfg.residual_init == "none"
-        self.use_subnetworks(cfg.subnetworks)
 
     @classmethod
-    def add_args(cls, parser: Any) -> None:
-        """Add the options, without defaults, so that those of the named architectures hold."""
+    def add_args(cls, parser: ArgumentParser) -> None:
+        """Add the options without defaults, so that the architecture's preset can fill them in."""
         gen_parser_from_dataclass(parser, FlexDepthTransformerConfig(), delete_default=True)
 
     @classmethod
-    def build_model(cls, cfg: Any, task: Any) -> "FlexDepthTransformer":
-        """As fairseq's, once the options are looked at.
+    def build_model(cls, cfg: Any, task: FairseqTask) -> "FlexDepthTransformer":
+        """Check the options, then build the model.
+
+        Args:
+            cfg: the flat options: a Namespace or an omegaconf configuration.
+            task: the task that trains or decodes with the model.
 
         Raises:
-            ValueError: an option that a model of many depths cannot have, sizes that do not fit each other, or layer
-                sharing, Admin or ``--checkpoint-activations`` where they cannot be.
+            ValueError: see :func:`~fairseq_flexdepth.models.config.check_options`; or activation checkpointing cannot
+                be combined with the sub-networks.
         """
         config = nested_config(cfg)
-        if config.adaptive_softmax_cutoff is not None:
-            raise ValueError(
-                f"--adaptive-softmax-cutoff {config.adaptive_softmax_cutoff}: "
-                "a model of many depths needs the full softmax; leave the option out"
-            )
-        if config.base_layers > 0:
-            raise ValueError(
-                f"--base-layers {config.base_layers}: would count as depths of the decoder; leave the option out"
-            )
-        check_sizes(config)
-        check_sharing(config)
-        check_residual_init(config, task)
+        check_options(config, task)
         model = super().build_model(config, task)
         _check_checkpointing(model, config)
         return model
 
     @classmethod
     def build_embedding(
-        cls, cfg: TransformerConfig, dictionary: Any, embed_dim: int, path: Optional[str] = None
+        cls, cfg: TransformerConfig, dictionary: Dictionary, embed_dim: int, path: Optional[str] = None
     ) -> nn.Embedding:
-        """As fairseq's.
+        """Build the embeddings as fairseq does, from the text file *path* if it is given.
 
         Raises:
-            ValueError: ``--encoder-embed-path`` or ``--decoder-embed-path`` cannot be read.
+            ValueError: the file cannot be read; the message names ``--encoder-embed-path`` or ``--decoder-embed-path``.
         """
         try:
             return super().build_embedding(cfg, dictionary, embed_dim, path)
-        except (OSError, ValueError, RuntimeError) as error:  # the last is torch's, of another width
+        except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: another width
             if path is None:
                 raise
             side = "encoder" if path == cfg.encoder.embed_path else "decoder"
@@ -100,41 +94,18 @@ class FlexDepthTransformer(TransformerModelBase):
             raise ValueError(f"--{side}-embed-path {path}: {reason}{resume}") from error
 
     @classmethod
-    def build_encoder(cls, cfg: TransformerConfig, src_dict: Any, embed_tokens: nn.Embedding) -> FlexDepthEncoder:
-        """Ours, in place of fairseq's."""
+    def build_encoder(
+        cls, cfg: TransformerConfig, src_dict: Dictionary, embed_tokens: nn.Embedding
+    ) -> FlexDepthEncoder:
+        """Build a FlexDepthEncoder."""
         return FlexDepthEncoder(cfg, src_dict, embed_tokens)
 
     @classmethod
-    def build_decoder(cls, cfg: TransformerConfig, tgt_dict: Any, embed_tokens: nn.Embedding) -> FlexDepthDecoder:
-        """Ours, in place of fairseq's."""
+    def build_decoder(
+        cls, cfg: TransformerConfig, tgt_dict: Dictionary, embed_tokens: nn.Embedding
+    ) -> FlexDepthDecoder:
+        """Build a FlexDepthDecoder."""
         return FlexDepthDecoder(cfg, tgt_dict, embed_tokens, no_encoder_attn=cfg.no_cross_attention)
-
-    def use_subnetworks(self, strategy: str) -> None:
-        """Let *strategy* say which layers every depth runs from now on; no single pair is chosen.
-
-        Raises:
-            ValueError: the strategy is unknown.
-        """
-        self.strategy = strategy
-        layers = len(self.encoder.layers), len(self.decoder.layers)
-        self.encoder_subnetworks = assign_subnetworks(strategy, layers[0], self.depth_space.encoder)
-        self.decoder_subnetworks = assign_subnetworks(strategy, layers[1], self.depth_space.decoder)
-        self.set_depth()
-
-    def set_depth(self, encoder_depth: Optional[int] = None, decoder_depth: Optional[int] = None) -> DepthPair:
-        """Run this depth pair alone from now on; a depth left out is the deepest, both left out undo the choice.
-
-        Returns:
-            The pair that runs now.
-
-        Raises:
-            ValueError: a depth is outside the depth space.
-        """
-        n, m = self.depth_space.choose(encoder_depth, decoder_depth)
-        self.encoder.layers.active = self.encoder_subnetworks[n]
-        self.decoder.layers.active = self.decoder_subnetworks[m]
-        self.chosen_depth = None if encoder_depth is None and decoder_depth is None else (n, m)
-        return n, m
 
     def forward(
         self,
@@ -154,22 +125,24 @@ class FlexDepthTransformer(TransformerModelBase):
         sentence_weights: Optional[Tensor] = None,
         trace: bool = False,
     ) -> Any:
-        """Without *target*, as fairseq's ``transformer``. With it, the losses of all pairs of *depths*.
+        """Compute the output of fairseq's ``transformer``, or with a *target* the losses of all pairs of *depths*.
 
         Args:
+            src_tokens: batch × source length.
+            src_lengths: batch.
+            prev_output_tokens: batch × target length.
+            return_all_hiddens, features_only, alignment_layer, alignment_heads: see fairseq; not used with *target*.
             target: batch × target length.
             label_smoothing: ε of fairseq's label-smoothed cross-entropy.
-            depths: the pairs to compute; the whole depth space by default.
-            pair_weights: the weight of each of ``depths.pairs`` in the loss; equal ones, of sum 1, by default.
+            depths: the depth pairs to compute; by default the whole depth space.
+            pair_weights: pairs, the weight of each of ``depths.pairs`` in the loss; by default equal, of sum 1.
             accumulate: in training, run one sub-network after another, which takes less memory.
-            distillation: let every pair also learn from a teacher; *label_smoothing* is then that of its mixture.
+            distillation: a teacher for all pairs; its mixture then replaces *label_smoothing*.
             sentence_weights: batch, the factor of each sentence in every loss.
-            trace: also return what the layers of the deepest pair gave out; not with *accumulate*.
+            trace: also return the layer outputs of the deepest pair; not with *accumulate*.
 
         Returns:
-            With *target* a dict: ``loss``, the weighted sum of the pairs' losses; ``pair_losses`` and
-            ``pair_nll_losses``, one a pair, without gradient, and ``pair_soft_losses`` where there is a teacher. All
-            are sums over target tokens, in nats. ``encoder_trace`` and ``decoder_trace`` where asked for.
+            With *target*, the dict that :func:`~fairseq_flexdepth.models.depth_losses.stacked_losses` describes.
         """
         if target is None:
             return super().forward(
@@ -184,34 +157,30 @@ class FlexDepthTransformer(TransformerModelBase):
         depths = depths or self.depth_space
         if pair_weights is None:
             pair_weights = [1.0 / len(depths.pairs)] * len(depths.pairs)
+        # A criterion gives a tensor on the device; a list costs one copy to it.
         words = src_tokens, src_lengths, prev_output_tokens, target
         weights = pair_weights if torch.is_tensor(pair_weights) else on_device_of(target, pair_weights)
         batch = DepthBatch(*words, label_smoothing, depths, weights, distillation, sentence_weights, trace)
-        training = self.training and torch.is_grad_enabled()
+        training = self.training and torch.is_grad_enabled()  # without gradients nothing is to be accumulated
         return accumulated_losses(self, batch) if accumulate and training else stacked_losses(self, batch)
 
-    def plans(self, depths: DepthSpace) -> Tuple[DepthPlan, DepthPlan]:
-        """The encoder's and the decoder's plan for *depths*."""
-        return (
-            _plan(tuple(self.encoder_subnetworks[n] for n in depths.encoder)),
-            _plan(tuple(self.decoder_subnetworks[m] for m in depths.decoder)),
-        )
-
     def profile_residuals(self, net_input: Dict[str, Tensor]) -> None:
-        """Set Admin's residual scales from one batch, on all processes as on the first.
+        """Initialise Admin's residual scales from one batch ([liu2020]), to the same values on all processes.
 
-        The pass runs all layer positions, without dropout and without gradients.
+        This runs a forward pass through all layer positions, without dropout and without gradients.
 
         Args:
-            net_input: the arguments of :meth:`forward`.
+            net_input: the arguments of :meth:`forward`, from the first process's batch.
         """
         training = self.training
         self.eval()
         encoder, decoder = self.encoder.layers, self.decoder.layers
         padding = [net_input[words].eq(self.decoder.padding_idx) for words in ("src_tokens", "prev_output_tokens")]
+        # Every position needs its scale, whichever depth is set.
         with torch.no_grad(), encoder.all_layers_active(), decoder.all_layers_active():
             with profiled(encoder, padding[0]) as below, profiled(decoder, padding[1]) as above:
                 super().forward(**net_input, features_only=True)
+            # Processes have different batches, but need equal parameters. One value per sub-layer of both sides:
             values = broadcast_from_first(torch.cat([below.values, above.values]))
             for scale, value in zip(below.scales + above.scales, values):
                 scale.fill_(value)
@@ -219,41 +188,34 @@ class FlexDepthTransformer(TransformerModelBase):
         self.residuals_profiled = True
 
     def set_num_updates(self, num_updates: int) -> None:
-        """Remember the update number, from which depths are drawn."""
+        """Note the update number, from which criterions draw the depths of ``--sample-encoder-depths``."""
         super().set_num_updates(num_updates)
         self.num_updates = num_updates
 
     def set_loss_scale(self, scale: float) -> None:
-        """Say by which factor the next loss will be multiplied; ``--accumulate-depths`` forms its gradients so."""
+        """Note the factor by which the optimizer will multiply the next loss, for ``--accumulate-depths``."""
         self.loss_scale = scale
 
     def load_state_dict(self, state_dict: Dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """As fairseq's.
+        """Load a checkpoint as fairseq does.
 
         Raises:
-            ValueError: the dictionaries, the layers or ``--residual-init`` are not those of the checkpoint, or it
-                lacks weights.
+            ValueError: its dictionaries, layers or ``--residual-init`` are not this model's, or weights are missing.
         """
         check_fits(self, state_dict)
-        self.residuals_profiled = True
+        self.residuals_profiled = True  # the checkpoint has trained scales
         try:
             return super().load_state_dict(state_dict, *args, **kwargs)
-        except (RuntimeError, KeyError) as error:  # torch's; 0.12.2's encoder layers raise the other
+        except (RuntimeError, KeyError) as error:  # KeyError comes from the layers of fairseq 0.12.2
             raise ValueError(f"the checkpoint's weights are not those of this model: {brief(error)}") from error
 
 
-def _check_checkpointing(model: FlexDepthTransformer, cfg: Any) -> None:
-    """Sub-networks other than the first layers run some layers several times an update."""
+def _check_checkpointing(model: FlexDepthTransformer, cfg: TransformerConfig) -> None:
+    """Refuse activation checkpointing under torch's DDP where a depth plan runs a layer more than once per update."""
     if not reentrant_under_ddp(cfg):
         return
     if any(len(plan.runs) > len(plan.positions) for plan in model.plans(model.depth_space)):
         raise ValueError(
             f"--checkpoint-activations: with --subnetworks {cfg.subnetworks}, --ddp-backend {cfg.ddp_backend} would "
-            "see a parameter's gradient once a run; use --ddp-backend legacy_ddp"
+            "see a parameter's gradient once per run; use --ddp-backend legacy_ddp"
         )
-
-
-@lru_cache(maxsize=None)
-def _plan(subnetworks: Tuple[Tuple[int, ...], ...]) -> DepthPlan:
-    return build_plan(subnetworks)
-

@@ -1,8 +1,9 @@
-"""fairseq's Transformer decoder, run at one depth or at many."""
+"""fairseq's Transformer decoder, run at one depth or at many depths at once."""
 
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
+from fairseq.data import Dictionary
 from fairseq.models.transformer import TransformerConfig, TransformerDecoderBase
 from torch import Tensor, nn
 
@@ -15,20 +16,20 @@ from fairseq_flexdepth.modules.losses.zero_gradient import with_zero_gradients
 
 
 class FlexDepthDecoder(TransformerDecoderBase):
-    """fairseq's Transformer decoder, whose layers run at the depth asked for."""
+    """fairseq's Transformer decoder with layers that can run at any depth: see ``layers.active``."""
 
     layers: DepthLayers
     cross_self_attention: bool
 
     def __init__(
-        self, cfg: TransformerConfig, dictionary: Any, embed_tokens: nn.Embedding, no_encoder_attn: bool = False
+        self, cfg: TransformerConfig, dictionary: Dictionary, embed_tokens: nn.Embedding, no_encoder_attn: bool = False
     ) -> None:
         super().__init__(cfg, dictionary, embed_tokens, no_encoder_attn=no_encoder_attn)
         self.layers = DepthLayers(list(self.layers.children()), cfg.decoder.layerdrop)
         share_side(self.layers, cfg, "decoder", cfg.decoder.layerdrop)
 
     def build_decoder_layer(self, cfg: TransformerConfig, no_encoder_attn: bool = False) -> nn.Module:
-        """fairseq's layer, or Admin's in its place."""
+        """Build fairseq's layer, or with ``--residual-init admin`` a layer with residual scales ([liu2020])."""
         if cfg.residual_init == "none":
             return super().build_decoder_layer(cfg, no_encoder_attn)
         return with_checkpointing(AdminDecoderLayer(cfg, no_encoder_attn), cfg)
@@ -40,37 +41,50 @@ class FlexDepthDecoder(TransformerDecoderBase):
         encoder_out: Dict[str, List[Tensor]],
         trace: Optional[List[LayerTrace]] = None,
     ) -> Tensor:
-        """The features of all exits of *plan* on each of the encoder outputs stacked in *encoder_out*.
+        """Decode at all depths of *plan* at once, on the encoder's outputs at all its depths.
 
-        *trace* is as in ``run_plan``; its batch axis holds all the encoder outputs.
+        Args:
+            plan: the depth plan; an exit is the output of one depth.
+            prev_output_tokens: batch × target length.
+            encoder_out: the result of ``FlexDepthEncoder.forward_exits``, stacked on the batch axis.
+            trace: gets the layer outputs of the deepest depth, target length × (encoder exits · batch) × channels.
 
         Returns:
-            (decoder exits · encoder exits · batch) × target length × channels, ready for the output projection.
+            The features of all pairs, (decoder exits · encoder exits · batch) × target length × channels, ready for
+            the output projection.
         """
 
         def run(x: Tensor, enc: Tensor, padding_mask: Optional[Tensor], *_: Any, **masks: Any) -> Tuple:
-            copies = enc.size(1) // x.size(1)
+            # x: target length × batch × channels; enc: source length × (encoder exits · batch) × channels
+            exits = enc.size(1) // x.size(1)
             future, padding = masks["self_attn_mask"], masks["self_attn_padding_mask"]
-            padding = None if padding is None else padding.repeat(copies, 1)
+            padding = None if padding is None else padding.repeat(exits, 1)  # (encoder exits · batch) × target length
+            x = x.repeat(1, exits, 1)  # target length × (encoder exits · batch) × channels
 
             def run_layer(layer: nn.Module, inputs: Tensor) -> Tensor:
                 return layer(
                     inputs, enc, padding_mask, self_attn_mask=future, self_attn_padding_mask=padding, need_attn=False
                 )[0]
 
-            return self.layers.run_plan(plan, x.repeat(1, copies, 1), run_layer, trace), None, None
+            # target length × (decoder exits · encoder exits · batch) × channels
+            return self.layers.run_plan(plan, x, run_layer, trace), None, None
 
+        # fairseq's code loops over the layers: now over a single stand-in, which runs the whole plan.
         with self.layers.replaced_by(run), self._padding_always_masked():
             return self.extract_features(prev_output_tokens, encoder_out=encoder_out)[0]
 
     @contextmanager
     def _padding_always_masked(self) -> Iterator[None]:
-        """Within this context padding is masked without asking whether there is any, which waits for the device."""
-        asked, self.cross_self_attention = self.cross_self_attention, True
+        """Within this context the padding mask is always built.
+
+        fairseq asks first whether there is any padding, which waits for the device; with cross self-attention it does
+        not ask.
+        """
+        own_value, self.cross_self_attention = self.cross_self_attention, True
         try:
             yield
         finally:
-            self.cross_self_attention = asked
+            self.cross_self_attention = own_value
 
     def extract_features(
         self,
@@ -81,10 +95,10 @@ class FlexDepthDecoder(TransformerDecoderBase):
         alignment_layer: Optional[int] = None,
         alignment_heads: Optional[int] = None,
     ) -> Tuple[Tensor, Dict[str, List]]:
-        """As fairseq's; the alignment is by default that of the last layer that runs.
+        """Run the layers as fairseq does; the alignment is by default that of the last active layer.
 
-        In training, layers that do not run get gradients of zero, and so does the encoder where no layer reads its
-        output.
+        In training, layers that did not run get zero gradients, and so does the encoder's output, which no layer reads
+        if LayerDrop drops all of them.
         """
         if alignment_layer is None:
             alignment_layer = len(self.layers.active) - 1
@@ -104,7 +118,10 @@ class FlexDepthDecoder(TransformerDecoderBase):
     def reorder_incremental_state_scripting(
         self, incremental_state: Dict[str, Dict[str, Optional[Tensor]]], new_order: Tensor
     ) -> None:
-        """Reorder the decoding caches of the layers that run; the others have none."""
+        """Reorder the decoding caches of the active layers for beam search; the other layers have none.
+
+        fairseq would walk through all modules, inactive layers included.
+        """
         for layer in self.layers:
             for module in layer.modules():
                 if hasattr(module, "reorder_incremental_state"):

@@ -1,7 +1,8 @@
-"""fairseq's Transformer encoder, run at one depth or at many."""
+"""fairseq's Transformer encoder, run at one depth or at many depths at once."""
 
 from typing import Any, Dict, List, Optional
 
+from fairseq.data import Dictionary
 from fairseq.models.transformer import TransformerConfig, TransformerEncoderBase
 from torch import Tensor, nn
 
@@ -15,18 +16,18 @@ from fairseq_flexdepth.modules.losses.zero_gradient import with_zero_gradients
 
 
 class FlexDepthEncoder(TransformerEncoderBase):
-    """fairseq's Transformer encoder, whose layers run at the depth asked for."""
+    """fairseq's Transformer encoder with layers that can run at any depth: see ``layers.active``."""
 
     layers: DepthLayers
 
-    def __init__(self, cfg: TransformerConfig, dictionary: Any, embed_tokens: nn.Embedding) -> None:
+    def __init__(self, cfg: TransformerConfig, dictionary: Dictionary, embed_tokens: nn.Embedding) -> None:
         super().__init__(cfg, dictionary, embed_tokens)
         self.layers = DepthLayers(list(self.layers.children()), cfg.encoder.layerdrop)
-        disable_encoder_fast_path(self.layers.children())
+        disable_encoder_fast_path(self.layers.children())  # it ignores residual scales and swaps axes
         share_side(self.layers, cfg, "encoder", cfg.encoder.layerdrop)
 
     def build_encoder_layer(self, cfg: TransformerConfig) -> nn.Module:
-        """fairseq's layer, or Admin's in its place."""
+        """Build fairseq's layer, or with ``--residual-init admin`` a layer with residual scales ([liu2020])."""
         if cfg.residual_init == "none":
             return super().build_encoder_layer(cfg)
         return with_checkpointing(AdminEncoderLayer(cfg, return_fc=self.return_fc), cfg)
@@ -38,8 +39,9 @@ class FlexDepthEncoder(TransformerEncoderBase):
         return_all_hiddens: bool = False,
         token_embeddings: Optional[Tensor] = None,
     ) -> Dict[str, List[Tensor]]:
-        """As fairseq's; in training, layers that do not run get gradients of zero."""
+        """Encode the source as fairseq does; in training, layers that did not run get zero gradients."""
         encoder_out = super().forward(src_tokens, src_lengths, return_all_hiddens, token_embeddings)
+        # A run of a depth plan leaves the zero gradients to the losses, which know the whole plan.
         if self.training and not self.layers.replaced:
             unused = self.layers.unused_parameters()
             encoder_out["encoder_out"] = [with_zero_gradients(x, unused) for x in encoder_out["encoder_out"]]
@@ -48,28 +50,38 @@ class FlexDepthEncoder(TransformerEncoderBase):
     def forward_exits(
         self, plan: DepthPlan, src_tokens: Tensor, src_lengths: Tensor, trace: Optional[List[LayerTrace]] = None
     ) -> Dict[str, List[Tensor]]:
-        """The outputs of all exits of *plan*, in the form of fairseq's ``encoder_out``; *trace* as in ``run_plan``.
+        """Encode the source at all depths of *plan* at once.
 
-        ``encoder_out`` is source length × (exits · batch) × channels, after the final layer norm if there is one;
-        ``encoder_padding_mask`` (exits · batch) × source length.
+        Args:
+            plan: the depth plan; an exit is the output of one depth.
+            src_tokens: batch × source length.
+            src_lengths: batch.
+            trace: gets the layer outputs of the deepest depth, as in ``DepthLayers.run_plan``.
+
+        Returns:
+            A dict like fairseq's: ``encoder_out``, source length × (exits · batch) × channels, after the final layer
+            norm if there is one; ``encoder_padding_mask``, (exits · batch) × source length.
         """
 
         def run(x: Tensor, encoder_padding_mask: Optional[Tensor]) -> Tensor:
+            # source length × batch × channels → source length × (exits · batch) × channels
             return self.layers.run_plan(
                 plan, x, lambda layer, inputs: layer(inputs, encoder_padding_mask=encoder_padding_mask), trace
             )
 
+        # fairseq's forward loops over the layers: now over a single stand-in, which runs the whole plan.
         with self.layers.replaced_by(run):
             encoder_out = self.forward(src_tokens, src_lengths=src_lengths)
         return {
             "encoder_out": encoder_out["encoder_out"],
             "encoder_padding_mask": [
-                mask.repeat(len(plan.exits), 1) for mask in encoder_out["encoder_padding_mask"]
+                mask.repeat(len(plan.exits), 1)  # (exits · batch) × source length
+                for mask in encoder_out["encoder_padding_mask"]
             ],
         }
 
     def upgrade_state_dict_named(self, state_dict: Dict[str, Any], name: str) -> Dict[str, Any]:
-        """Also accept a checkpoint of the other stack."""
+        """Upgrade a checkpoint as fairseq does, also one that the other supported fairseq version saved."""
         for index, layer in enumerate(self.layers.children()):
             drop_fast_path_keys(state_dict, f"{name}.layers.{index}", layer)
         return super().upgrade_state_dict_named(state_dict, name)

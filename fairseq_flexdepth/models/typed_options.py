@@ -1,4 +1,4 @@
-"""Options of a wrong type, as YAML files hold them: one line in place of omegaconf's several."""
+"""Options of a wrong type, which YAML files often have: a one-line error that names the option."""
 
 from functools import wraps
 from typing import Any, Callable
@@ -10,7 +10,11 @@ from omegaconf.errors import ValidationError
 
 
 def guard_types() -> None:
-    """Let fairseq's ``merge_with_parent``, where it types the options that were given, name one of a wrong type."""
+    """Wrap fairseq's ``merge_with_parent``, which checks the types of options, to name an option of a wrong type.
+
+    omegaconf's own error has several lines and no ``--option``. Safe to repeat.
+    """
+    # These modules imported the function by name, so each has its own reference to replace.
     for module in (utils, registry, models, tasks):
         stock = module.merge_with_parent
         if not hasattr(stock, "__wrapped__"):
@@ -18,6 +22,8 @@ def guard_types() -> None:
 
 
 def _guarded(stock: Callable) -> Callable:
+    """``merge_with_parent`` that raises a ``ValueError`` for an option of a wrong type."""
+
     @wraps(stock)
     def merge_with_parent(dc: Any, cfg: Any, *args: Any, **kwargs: Any) -> Any:
         try:

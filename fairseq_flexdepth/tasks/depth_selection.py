@@ -15,11 +15,10 @@ from omegaconf import II, MISSING
 from torch import Tensor
 
 from fairseq_flexdepth.compat import register_task
-from fairseq_flexdepth.criterions.selection_base import DepthSelectionCriterion
+from fairseq_flexdepth.criterions.depth_selection_base import DepthSelectionCriterion
 from fairseq_flexdepth.files.binarised_data import check_split, name_of, named_batching_mistakes, read_dictionary
 from fairseq_flexdepth.files.depth_labels import DepthLabels, check_labels, labels_file, load_labels
-from fairseq_flexdepth.models.depth_selector import DEFAULT_WIDTH
-from fairseq_flexdepth.models.initial_embeddings import translation_embeddings
+from fairseq_flexdepth.models.depth_selector import DEFAULT_WIDTH, translation_embeddings
 from fairseq_flexdepth.tasks.labelled_sentences import LabelledSentences
 from fairseq_flexdepth.tasks.resuming import portable
 

@@ -10,8 +10,7 @@ import torch
 from fairseq import models
 
 from fairseq_flexdepth.decoding.selector_file import load_selector
-from fairseq_flexdepth.models.depth_selector import DepthSelector
-from fairseq_flexdepth.models.initial_embeddings import translation_embeddings
+from fairseq_flexdepth.models.depth_selector import DepthSelector, translation_embeddings
 from tests import tiny
 from tests.labels import PAIRS, WORDS, labels_of, sentences, write_checkpoint
 

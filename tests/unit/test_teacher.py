@@ -141,4 +141,4 @@ def test_a_teacher_of_the_other_direction_is_refused(tmp_path: Path) -> None:
 
 def test_dictionaries_that_cannot_be_compared_are_mentioned(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     load_teacher(str(save(tiny.plain_model(), tmp_path / "teacher.pt")), student_task())
-    assert "cannot tell whether its source dictionary is DATA's" in caplog.text
+    assert "cannot compare its source dictionary with DATA's" in caplog.text
