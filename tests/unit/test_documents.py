@@ -26,9 +26,9 @@ WORDS = 1300  # of README.md, at most
 PAGES = ("README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
 KEY = re.compile(r"\[([a-z]+\d{4})\]")
 DATA = ("DATA", "data-bin")  # how commands name a data set; they name checkpoints by files that end in .pt
-RUN = ("depths", "sharing", "params")  # sub-commands that need no files and take no time
+RUN = ("depths", "sharing")  # sub-commands that need no files and take no time
 # options of other programs: make, pip, pytest, bash
-FOREIGN = frozenset(("--help",))
+FOREIGN = frozenset(("--help", "--dist"))
 
 
 class Block(NamedTuple):
