@@ -48,12 +48,12 @@ def check_fairseq_command(command: List[str]) -> None:
     program, *rest = command
     rest, _ = split_user_dirs(rest)
     if program == "fairseq-flexdepth":
-        args, rest = build_parser().parse_known_args(rest)
-        if not hasattr(args, "fairseq_options"):
+        own, rest = build_parser().parse_known_args(rest)
+        if not hasattr(own, "fairseq_options"):
             if rest:
                 raise ValueError(f"{shlex.join(command)}: unrecognized arguments: {' '.join(rest)}")
             return
-        program, rest = ("fairseq-train", ["DATA", *rest]) if args.command == "params" else ("fairseq-generate", rest)
+        program, rest = ("fairseq-train", ["DATA", *rest]) if own.command == "params" else ("fairseq-generate", rest)
 
     def refuse(message: str) -> None:
         raise ValueError(f"{shlex.join(command)}: {message}")
@@ -62,5 +62,7 @@ def check_fairseq_command(command: List[str]) -> None:
     parser.error = refuse  # type: ignore[method-assign,assignment]
     if program == "fairseq-preprocess":
         parser.parse_args(rest)
-    else:
-        options.parse_args_and_arch(parser, rest)
+        return
+    args = options.parse_args_and_arch(parser, rest)
+    if command[0] in ("fairseq-train", "fairseq-validate") and args.max_tokens is None and args.batch_size is None:
+        refuse("--max-tokens or --batch-size: required")  # fairseq's parser does not know
