@@ -153,7 +153,7 @@ def test_mistakes_in_commands_are_found(placeholders: Path) -> None:
         ("fairseq-flexdepth sweep DATA --path ckpt.pt --output x --replace-unk", "--replace-unk"),
         ("FOO=1 fairseq-train DATA --arch tied_multi_transformer --encoder-depth all", "unrecognized arguments"),
         ("fairseq-generate DATA --path ckpt.pt \\\n  --enc-layers many", "--enc-layers"),
-        ("fairseq-validate DATA --path ckpt.pt", "--max-tokens or --batch-size: required"),
+        ("fairseq-validate DATA --path ckpt.pt --task translation", "--max-tokens or --batch-size: required"),
         ("make everything && make test", "no such everything"),
         ("for i in 1 2; do\n  recipes/tied_multi/table99.sh  # none\ndone", "no such recipes/tied_multi/table99.sh"),
         ("python -m recipes.common.costs", "no such"),
