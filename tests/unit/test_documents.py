@@ -215,7 +215,7 @@ def known_options() -> FrozenSet[str]:
         if hasattr(adds, "add_args"):
             adds.add_args(legacy)
     names = {option for parser in (*parsers, legacy) for action in parser._actions for option in action.option_strings}
-    configs = [*MODEL_DATACLASS_REGISTRY.values(), *TASK_DATACLASS_REGISTRY.values()]
+    configs: List[type] = [*MODEL_DATACLASS_REGISTRY.values(), *TASK_DATACLASS_REGISTRY.values()]
     configs += [config for registry in REGISTRIES.values() for config in registry["dataclass_registry"].values()]
     for config in filter(None, configs):
         names.update(f"--{name.replace('_', '-')}" for name in _field_names(config))
