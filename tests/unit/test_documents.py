@@ -2,7 +2,6 @@
 
 import argparse
 import ast
-import os
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -17,11 +16,10 @@ from omegaconf import OmegaConf
 
 import fairseq_flexdepth
 from fairseq_flexdepth.cli import main as cli
-from fairseq_flexdepth.cli.fairseq_options import import_plugin, parse_generation_options, quiet
+from fairseq_flexdepth.cli.fairseq_options import import_plugin
 from fairseq_flexdepth.decoding.hub import FlexDepthHubInterface
-from tests.command_lines import PARSERS, check_fairseq_command, shell_commands
+from tests.command_lines import PARSERS, ROOT, check_command, shell_commands
 
-ROOT = Path(__file__).parents[2]
 WORDS = 1300  # of README.md, at most
 PAGES = ("README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
 KEY = re.compile(r"\[([a-z]+\d{4})\]")
@@ -64,68 +62,11 @@ def _plugin() -> None:
 
 @pytest.fixture
 def placeholders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A current directory with the data sets that documents name, empty; :func:`check` adds their checkpoints."""
+    """A current directory with the data sets that documents name, empty; ``check_command`` adds their checkpoints."""
     monkeypatch.chdir(tmp_path)
     for name in DATA:
         (tmp_path / name).mkdir()
     yield tmp_path
-
-
-def check(command: List[str], folder: Path) -> None:
-    """Refuse a command that cannot run as it stands; the checkpoints that it names are made, empty, in *folder*.
-
-    Raises:
-        ValueError: its parser refuses it, or a file, a target or a program does not exist.
-    """
-    program, *arguments = command
-    if program == "fairseq-flexdepth" or program in PARSERS:
-        for path in (path for word in arguments for path in word.split(":") if path.endswith(".pt")):
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).touch()
-        with quiet():
-            check_fairseq_command(command)
-            if arguments[0] in ("sweep", "oracle", "distill"):
-                _check_generation(arguments)
-        return
-    if program == "make":
-        missing = [word for word in arguments if "=" not in word and word not in make_targets()]
-    elif program.endswith("python"):
-        missing = [] if _python_exists(arguments) else arguments
-    elif program == "pip":
-        missing = [word for word in arguments if "/" in word and not (ROOT / word).exists()]
-    elif program in ("bash", "grep"):
-        missing = [] if (ROOT / arguments[-1 if program == "grep" else 0]).exists() else arguments
-    elif program == ".":
-        missing = [word for word in arguments if word != ".venv/bin/activate"]
-    elif program == "fairseq-hydra-train":
-        missing = [] if arguments[::2] == ["--config-dir", "--config-name"] else arguments
-    else:
-        missing = [] if os.access(ROOT / program, os.X_OK) else [program]
-    if missing:
-        raise ValueError(f"{' '.join(command)}: no such {' '.join(missing)}")
-
-
-def _check_generation(arguments: List[str]) -> None:
-    """Refuse options of fairseq-generate that the sub-command refuses."""
-    own, rest = cli.build_parser().parse_known_args(arguments)
-    paths = [] if own.command == "distill" else ["--path", own.path[0]]
-    parse_generation_options([*paths, *rest], own.command)
-
-
-def _python_exists(arguments: List[str]) -> bool:
-    """Whether the module, the script, or the tests that ``python ARGUMENTS`` runs exist."""
-    if arguments[:2] == ["-m", "pytest"]:
-        paths = [word for word in arguments[2:] if "/" in word]
-    elif arguments[0] == "-m":
-        paths = [arguments[1].replace(".", "/") + ".py"]
-    else:
-        paths = arguments[:1]
-    return bool(paths) and all((ROOT / path).exists() for path in paths)
-
-
-def make_targets() -> FrozenSet[str]:
-    text = (ROOT / "Makefile").read_text(encoding="utf-8")
-    return frozenset(re.findall(r"^([a-z-]+):", text, flags=re.MULTILINE))
 
 
 @pytest.mark.parametrize("block", blocks_of(""))
@@ -133,7 +74,7 @@ def test_commands(block: Block, placeholders: Path) -> None:
     commands = list(shell_commands(block.text))
     assert commands
     for command in commands:
-        check(command, placeholders)
+        check_command(command, placeholders)
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS, ids=lambda command: command.NAME)
@@ -141,7 +82,7 @@ def test_examples_of_help(command: cli.Command, placeholders: Path, capsys: pyte
     for example in command.EXAMPLES:
         ((program, *arguments),) = shell_commands(example)
         assert (program, arguments[0]) == ("fairseq-flexdepth", command.NAME)
-        check([program, *arguments], placeholders)
+        check_command([program, *arguments], placeholders)
         if command.NAME in RUN:
             assert cli.main(arguments) == 0
             assert capsys.readouterr().out
@@ -161,7 +102,7 @@ def test_mistakes_in_commands_are_found(placeholders: Path) -> None:
     ):
         with pytest.raises(ValueError, match=re.escape(reason)):
             for command in shell_commands(line):
-                check(command, placeholders)
+                check_command(command, placeholders)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("docs/")])
