@@ -29,6 +29,11 @@ PATTERNS = {
     "num_best_checkpoints": r"checkpoint\.best_\w+?_(-?\d+(?:\.\d+)?)\.pt",
 }
 
+EXAMPLES = (
+    "fairseq-flexdepth average --inputs checkpoints --num-epoch-checkpoints 5 --output average.pt",
+    "fairseq-flexdepth average --inputs checkpoint1.pt checkpoint2.pt --output average.pt",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(

@@ -17,6 +17,11 @@ from fairseq_flexdepth.depth.subnetworks import (
 NAME = "depths"
 HELP = "show which layers run at each depth, with the task balance (TB) and average layer distance (ALD)"
 
+EXAMPLES = (
+    "fairseq-flexdepth depths --layers 12 --strategy optimal",
+    "fairseq-flexdepth depths --layers 6 --strategy seq --depths all --json",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layers", type=int, required=True, metavar="N", help="layer positions in the stack")

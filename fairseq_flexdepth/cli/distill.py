@@ -30,6 +30,11 @@ HELP = "translate training data with a teacher: a binarised data set for Seq-KD 
 
 RECORD = "distill.json"
 
+EXAMPLES = (
+    "fairseq-flexdepth distill data-bin --path teacher.pt --dest kd-bin --beam 5",
+    "fairseq-flexdepth distill data-bin --path teacher.pt --dest inter-bin --beam 35 --select sentence-bleu",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "%(prog)s DATA --path TEACHER --dest FOLDER [fairseq-generate options]"

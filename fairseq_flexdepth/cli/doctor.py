@@ -127,6 +127,8 @@ def examine() -> List[Check]:
                 break
     return checks
 
+EXAMPLES = ("fairseq-flexdepth doctor", "fairseq-flexdepth doctor --json")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")

@@ -25,6 +25,11 @@ QUANTIZATIONS = (
 MODEL_FILE = "model.bin"  # in a folder of CTranslate2's
 LIMITS = ("max_source_length", "max_decoding_length")  # in tokens, without the end symbol
 
+EXAMPLES = (
+    "fairseq-flexdepth export --path checkpoint_best.pt --enc-layers 3 --dec-layers 2 --output small.pt",
+    "fairseq-flexdepth export --path checkpoint_best.pt --format ctranslate2 --quantization int8 --output ct2",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--path", required=True, metavar="FILE", help="the checkpoint to export from")

@@ -1,13 +1,15 @@
 """``fairseq-flexdepth``: the command line around the plugin.
 
-A sub-command is a module with ``NAME``, ``HELP``, ``add_arguments(parser)`` and ``run(args)``, which returns
-the exit status; ``COMMANDS`` lists them. One that also takes fairseq's own options sets the default
+A sub-command is a module with ``NAME``, ``HELP``, ``EXAMPLES``, ``add_arguments(parser)`` and ``run(args)``, which
+returns the exit status; ``COMMANDS`` lists them. One that also takes fairseq's own options sets the default
 ``fairseq_options=[]`` on its parser and finds there whatever it did not declare itself.
 Sub-commands import torch, fairseq and matplotlib inside ``run``: starting up takes a fraction of a second.
 """
 
 import argparse
+import shutil
 import sys
+import textwrap
 import traceback
 from typing import NoReturn, Optional, Protocol, Sequence, Tuple
 
@@ -22,6 +24,7 @@ class Command(Protocol):
 
     NAME: str
     HELP: str
+    EXAMPLES: Tuple[str, str]
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
 
@@ -38,6 +41,17 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
+def _wrapped(text: str) -> str:
+    """The text in lines of the terminal's width; names of options stay whole."""
+    return textwrap.fill(text, width=shutil.get_terminal_size().columns - 2, break_on_hyphens=False)
+
+
+def _epilog(notes: Optional[str], examples: Sequence[str]) -> str:
+    """The end of a sub-command's ``--help``: its notes, then one example per line."""
+    lines = "\n".join(f"  {example}" for example in examples)
+    return f"{_wrapped(notes or '')}\n\nexamples:\n{lines}".lstrip()
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all sub-commands."""
     # No abbreviations: one of ours could be the start of a fairseq option's name.
@@ -45,8 +59,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="SUB-COMMAND", required=True)
     for command in COMMANDS:
-        sub_parser = commands.add_parser(command.NAME, help=command.HELP, description=command.HELP, allow_abbrev=False)
+        sub_parser = commands.add_parser(
+            command.NAME, help=command.HELP, description=_wrapped(command.HELP), allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,  # examples keep their lines
+        )  # fmt: skip
         command.add_arguments(sub_parser)
+        sub_parser.epilog = _epilog(sub_parser.epilog, command.EXAMPLES)
         sub_parser.add_argument("--traceback", action="store_true", help="show where an error was raised")
         sub_parser.set_defaults(run=command.run)
     return parser

@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 NAME = "oracle"
 HELP = "decode a split at every depth: the best depth pairs of every sentence, to train selectors on and to decode by"
 
+EXAMPLES = (
+    "fairseq-flexdepth oracle data-bin --path checkpoint_best.pt --gen-subset train --output labels",
+    "fairseq-flexdepth oracle data-bin --path checkpoint_best.pt --gen-subset valid --output labels --metric bleu",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "%(prog)s DATA --path CHECKPOINT --output FOLDER [fairseq-generate options]"

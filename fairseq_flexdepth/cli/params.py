@@ -73,6 +73,11 @@ def vocabulary_sizes(both: Optional[int], source: Optional[int], target: Optiona
         raise ValueError("--vocab-size: required unless --source-vocab-size and --target-vocab-size are given")
     return source, target
 
+EXAMPLES = (
+    "fairseq-flexdepth params --vocab-size 32768 --arch tied_multi_transformer_wmt_en_de",
+    "fairseq-flexdepth params --vocab-size 32768 --arch cycle_shared_transformer --share-all-embeddings",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "%(prog)s --vocab-size V [fairseq-train options] [--json]"

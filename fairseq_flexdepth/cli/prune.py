@@ -62,6 +62,11 @@ def count_modules(state: Dict[str, "Tensor"]) -> List[ModuleCounts]:
         nonzero[module] = nonzero.get(module, 0) + int(tensor.count_nonzero())
     return [ModuleCounts(module, totals[module], nonzero[module]) for module in totals]
 
+EXAMPLES = (
+    "fairseq-flexdepth prune --path checkpoint_best.pt --fraction 0.8 --output pruned.pt",
+    "fairseq-flexdepth prune --path checkpoint_best.pt --fraction 0.5 --output pruned.pt --json",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--path", required=True, metavar="FILE", help="the checkpoint to prune")

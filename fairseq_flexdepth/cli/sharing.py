@@ -8,6 +8,11 @@ from fairseq_flexdepth.depth.sharing import STRATEGIES, Assignment, assign_layer
 NAME = "sharing"
 HELP = "show which unique layer each position of a stack uses (SEQUENCE, CYCLE, CYCLE (REV))"
 
+EXAMPLES = (
+    "fairseq-flexdepth sharing --layers 12 --unique 6 --strategy cycle_rev",
+    "fairseq-flexdepth sharing --layers 6 --unique 1 --strategy cycle --json",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layers", type=int, required=True, metavar="N", help="layer positions in the stack")

@@ -30,6 +30,11 @@ EPILOG = (
     "--bpe and --tokenizer have restored the text. An interrupted sweep resumes when you give the same command again."
 )
 
+EXAMPLES = (
+    "fairseq-flexdepth sweep data-bin --path checkpoint_best.pt --output report --beam 4 --budget 0.5",
+    "fairseq-flexdepth sweep data-bin --path a.pt --path b.pt --output report --depths 1-1,3-3 --repeat 3",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``sweep``; those of fairseq-generate are parsed later."""

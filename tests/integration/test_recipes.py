@@ -8,22 +8,15 @@ from typing import Dict, Iterator, List, Tuple
 
 import pytest
 import torch
-from fairseq import options
 
-from fairseq_flexdepth.cli.fairseq_options import build_training_model, import_plugin, quiet, split_user_dirs
-from fairseq_flexdepth.cli.main import build_parser, main
+from fairseq_flexdepth.cli.fairseq_options import build_training_model, import_plugin, quiet
+from fairseq_flexdepth.cli.main import main
 from fairseq_flexdepth.cli.params import count_parameters
 from fairseq_flexdepth.pruning.magnitude_pruning import prunable_weights, pruned_number
 from recipes.common.dry_run import printed_commands, recipe_scripts, trained_systems
+from tests.command_lines import PARSERS, check_fairseq_command
 
 SCRIPTS = recipe_scripts()
-PARSERS = {
-    "fairseq-train": options.get_training_parser,
-    "fairseq-generate": options.get_generation_parser,
-    "fairseq-validate": options.get_validation_parser,
-    "fairseq-eval-lm": options.get_eval_lm_parser,
-    "fairseq-preprocess": options.get_preprocessing_parser,
-}
 # options of fairseq-train, by how their names begin, that say nothing about the model
 TRAINING = (
     "adam", "ckd", "clip-norm", "criterion", "distill", "dropout", "finetune-from-model", "init-embeddings", "keep",
@@ -47,26 +40,6 @@ def uninitialised(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("uniform_", "normal_", "zero_", "fill_"):
         monkeypatch.setattr(torch.Tensor, name, nothing)
     yield
-
-
-def _check(command: List[str]) -> None:
-    """Let the parser of the command's program read it."""
-    program, *rest = command
-    rest, _ = split_user_dirs(rest)
-    if program == "fairseq-flexdepth":
-        args, rest = build_parser().parse_known_args(rest)
-        if not hasattr(args, "fairseq_options"):
-            assert rest == [], command
-            return
-        program, rest = ("fairseq-train", ["DATA", *rest]) if args.command == "params" else ("fairseq-generate", rest)
-    if program not in PARSERS:
-        return
-    parser = PARSERS[program]()
-    parser.error = lambda message: pytest.fail(f"{' '.join(command)}: {message}")  # type: ignore[method-assign]
-    if program == "fairseq-preprocess":
-        parser.parse_args(rest)
-    else:
-        options.parse_args_and_arch(parser, rest)
 
 
 def _model_options(training: List[str]) -> Tuple[str, ...]:
@@ -110,7 +83,8 @@ def test_commands_and_models_at_the_papers_scale(name, tmp_path, uninitialised):
     assert not work.exists()
     for command in commands:
         with quiet():
-            _check(command)
+            if command[0] == "fairseq-flexdepth" or command[0] in PARSERS:
+                check_fairseq_command(command)
     printed = {row.get("system"): row for row in _rows(name) if row.get("_vocabulary")}
     for system, training in trained_systems(commands).items():
         if "depth_selection" in training:  # a selector is made for its labels

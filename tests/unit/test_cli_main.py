@@ -53,6 +53,16 @@ def test_help_lists_every_sub_command(capsys):
     assert all(f"    {command.NAME} " in output for command in cli.COMMANDS)
 
 
+@pytest.mark.parametrize("command", cli.COMMANDS, ids=lambda command: command.NAME)
+def test_help_ends_in_two_examples(command, capsys):
+    with pytest.raises(SystemExit, match="^0$"):
+        cli.main([command.NAME, "--help"])
+    heading, *examples = capsys.readouterr().out.splitlines()[-3:]
+    assert heading == "examples:"
+    assert all(example.startswith(f"  fairseq-flexdepth {command.NAME}") for example in examples)
+    assert len(set(examples)) == 2
+
+
 def test_names_are_unique():
     names = [command.NAME for command in cli.COMMANDS]
     assert len(set(names)) == len(names)
@@ -111,6 +121,7 @@ class _Stub:
 
     NAME = "stub"
     HELP = "for tests"
+    EXAMPLES = ("fairseq-flexdepth stub", "fairseq-flexdepth stub --own 1")
 
     def __init__(self, action):
         self.action = action
