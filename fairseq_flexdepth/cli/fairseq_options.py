@@ -15,7 +15,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterator, List, NoReturn, Sequence, Tuple
 
-from fairseq_flexdepth.cli.decoding_options import check_task, check_values, composed, refuse_options
+from fairseq_flexdepth.cli.generate_options import check_task, check_values, composed, refuse_options
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

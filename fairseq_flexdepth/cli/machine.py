@@ -7,7 +7,7 @@ from typing import Any, Dict
 
 import torch
 
-from fairseq_flexdepth.cli.installed import find_environment
+from fairseq_flexdepth.cli.stack_versions import find_environment
 
 
 def describe_machine(use_cuda: bool) -> Dict[str, Any]:

@@ -4,7 +4,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Sequence
 
-from fairseq_flexdepth.cli.decoding_options import hides_progress
+from fairseq_flexdepth.cli.generate_options import hides_progress
 
 if TYPE_CHECKING:
     import argparse

@@ -18,9 +18,9 @@ from fairseq_flexdepth.files import binarised_data
 from fairseq_flexdepth.models.mixed_precision import loss_scale, refresh_fp32_copies
 from fairseq_flexdepth.pruning.pruned_weights import PrunedWeights
 from fairseq_flexdepth.tasks.bleu_options import check_bleu_options
+from fairseq_flexdepth.tasks.depth_options import FlexDepthTranslationConfig
 from fairseq_flexdepth.tasks.resuming import portable
 from fairseq_flexdepth.tasks.sentence_weights import WeightedSentences, weights_file
-from fairseq_flexdepth.tasks.translation_config import FlexDepthTranslationConfig
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import pytest
 from fairseq.data import encoders
 
 from fairseq_flexdepth.tasks.bleu_options import check_bleu_options
-from fairseq_flexdepth.tasks.translation_config import FlexDepthTranslationConfig
+from fairseq_flexdepth.tasks.depth_options import FlexDepthTranslationConfig
 
 
 def check(**options: Any) -> None:
