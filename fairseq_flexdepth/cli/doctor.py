@@ -8,8 +8,9 @@ import shutil
 from pathlib import Path
 from typing import Callable, List, Tuple
 
-from fairseq_flexdepth.cli.fairseq_options import PACKAGE, build_training_model, import_plugin, quiet
+from fairseq_flexdepth.cli.fairseq_options import PACKAGE, import_plugin, quiet
 from fairseq_flexdepth.cli.stack_versions import FAIL, OK, VERSION_CHECKS, WARN, Check, find_environment
+from fairseq_flexdepth.cli.training_model import build_training_model
 
 NAME = "doctor"
 HELP = "show what is installed, what will not work and why"

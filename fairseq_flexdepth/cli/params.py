@@ -4,7 +4,8 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Dict, NamedTuple, Optional, Tuple
 
-from fairseq_flexdepth.cli.fairseq_options import SPECIAL_SYMBOLS, build_training_model, quiet
+from fairseq_flexdepth.cli.fairseq_options import quiet
+from fairseq_flexdepth.cli.training_model import SPECIAL_SYMBOLS, build_training_model
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,9 +10,10 @@ import pytest
 import torch
 from fairseq import options
 
-from fairseq_flexdepth.cli.fairseq_options import build_training_model, import_plugin, quiet, split_user_dirs
+from fairseq_flexdepth.cli.fairseq_options import import_plugin, quiet, split_user_dirs
 from fairseq_flexdepth.cli.main import build_parser, main
 from fairseq_flexdepth.cli.params import count_parameters
+from fairseq_flexdepth.cli.training_model import build_training_model
 from fairseq_flexdepth.pruning.magnitude_pruning import prunable_weights, pruned_number
 from recipes.common.dry_run import printed_commands, recipe_scripts, trained_systems
 
