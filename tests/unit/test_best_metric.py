@@ -118,10 +118,10 @@ def test_of_what_we_do_not_know_only_depth_pairs_are_refused(monkeypatch: pytest
 @pytest.mark.parametrize(
     ("metric", "maximize", "advice"),
     [
-        ("bleu", False, "the lowest is kept as the best; add --maximize-best-checkpoint-metric"),
+        ("bleu", False, "the lowest value counts as the best; add --maximize-best-checkpoint-metric"),
         ("bleu", True, None),
-        ("nll_e1d1", True, "the highest is kept; leave out --maximize-best-checkpoint-metric"),
-        ("loss", True, "the highest is kept; leave out --maximize-best-checkpoint-metric"),
+        ("nll_e1d1", True, "the highest value counts as the best; leave out --maximize-best-checkpoint-metric"),
+        ("loss", True, "the highest value counts as the best; leave out --maximize-best-checkpoint-metric"),
         ("loss", False, None),
     ],
 )

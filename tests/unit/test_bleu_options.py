@@ -39,5 +39,5 @@ def test_a_tokeniser_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> Non
         raise ImportError("Please install Moses tokenizer")
 
     monkeypatch.setattr(encoders, "build_tokenizer", missing)
-    with pytest.raises(ValueError, match="^--eval-bleu-detok moses: cannot be made with .*: Please install Moses"):
+    with pytest.raises(ValueError, match="^--eval-bleu-detok moses: cannot be built with .*: Please install Moses"):
         check(detok="moses", detok_args="{}")
