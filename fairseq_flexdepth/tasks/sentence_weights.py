@@ -50,3 +50,19 @@ class WeightedSentences(BaseWrapperDataset):
 def weights_file(folder: str, split: str, source_lang: Optional[str], target_lang: Optional[str]) -> str:
     """The path of the file with the weights of a split, which need not exist."""
     return os.path.join(folder, f"{split}.{source_lang}-{target_lang}.weights.npy")
+
+
+def with_weights(dataset: FairseqDataset, path: str, criterion_weighs: bool) -> FairseqDataset:
+    """*dataset* with the weights in the file *path*, or as it is if there is no such file.
+
+    Raises:
+        ValueError: there are weights, and the criterion ignores them (*criterion_weighs* is false).
+    """
+    if not os.path.exists(path):
+        return dataset
+    if not criterion_weighs:
+        raise ValueError(
+            f"DATA {path}: the criterion would ignore these weights; use --criterion word_kd --kd-alpha 0, which "
+            "trains like label_smoothed_cross_entropy, or another criterion of this package"
+        )
+    return WeightedSentences(dataset, path)

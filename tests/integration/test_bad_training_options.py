@@ -54,7 +54,7 @@ TRAINING = [
     ("--criterion ckd --kd-eta 0.6 --kd-lambda 0.7", "--kd-eta 0.6 --kd-lambda 0.7: expected a sum of at most 1"),
     ("--criterion ckd --ckd-fusion x", f"{PARSER} --ckd-fusion: {NO_CHOICE}"),
     ("--criterion ckd --accumulate-depths", "--accumulate-depths: cannot be combined with --criterion ckd; leave it"),
-    ("--task depth_selection", "--source-lang: needed where DATA has not one dictionary"),
+    ("--task depth_selection", "--source-lang: required unless DATA has exactly one dictionary"),
     ("--best-checkpoint-metric nll_e3d3", "--best-checkpoint-metric nll_e3d3: expected one of loss, nll_loss"),
     (
         "--criterion cross_entropy --best-checkpoint-metric bleu",

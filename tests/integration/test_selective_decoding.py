@@ -85,7 +85,7 @@ def test_the_oracle_decodes_as_plain_runs_at_its_pairs(
     assert by_number(output) == {index: plain[pair][index] for index, pair in enumerate(pairs)}
     assert used(output) == {pair: pairs.count(pair) for pair in PAIRS if pair in pairs}
     assert len(set(pairs)) > 1
-    assert f"decoding each sentence at the depth that oracle:{labels} chooses" in output
+    assert f"decoding each sentence at the depth chosen by oracle:{labels}" in output
     assert re.search(r"% (less|more) than all at the deepest by the times that oracle measured", output)
 
     halves = [

@@ -109,7 +109,7 @@ def test_of_what_we_do_not_know_only_depth_pairs_are_refused(monkeypatch: pytest
 
     check("anything", SimpleNamespace())
     check("anything", criterion("tied_multi", None, monkeypatch), task=Other(None))
-    with pytest.raises(ValueError, match="nll_e1d1: there is no such depth pair: this criterion logs no losses of"):
+    with pytest.raises(ValueError, match="nll_e1d1: there is no such depth pair: this criterion logs no loss per"):
         check("nll_e1d1", SimpleNamespace())
     with pytest.raises(ValueError, match="nll_e4d1: there is no such depth pair: loss, nll_loss, ppl, nll_e<n>d<m> w"):
         check("nll_e4d1", criterion("tied_multi", None, monkeypatch), task=Other(None))
