@@ -20,10 +20,16 @@ PACKAGE = "fairseq_flexdepth"
 
 
 def split_user_dirs(arguments: Sequence[str]) -> Tuple[List[str], List[str]]:
-    """The arguments without any ``--user-dir``, and the directories named there that are not ours.
+    """Separate ``--user-dir`` from the other arguments.
 
-    Ours is implied. Handed to fairseq it could fail: the installed package and a folder of the same name
-    in the current directory are two modules to fairseq, which refuses the second.
+    This package's own ``--user-dir`` is implied and dropped: to fairseq, the installed package and a folder of that
+    name in the current directory are two modules, and it refuses the second.
+
+    Returns:
+        The other arguments, and the user directories of other packages.
+
+    Raises:
+        ValueError: ``--user-dir`` has no value.
     """
     rest: List[str] = []
     user_dirs: List[str] = []
@@ -42,7 +48,11 @@ def split_user_dirs(arguments: Sequence[str]) -> Tuple[List[str], List[str]]:
 
 
 def import_plugin(user_dirs: Sequence[str] = ()) -> None:
-    """Register our architectures and those of other user directories with fairseq."""
+    """Register this package, and the packages in other user directories, with fairseq.
+
+    Raises:
+        ValueError: a user directory does not exist.
+    """
     from fairseq import utils
 
     import fairseq_flexdepth
@@ -57,7 +67,7 @@ def import_plugin(user_dirs: Sequence[str] = ()) -> None:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep fairseq's and hydra's chatter off standard output, which is for the answer, and off the screen."""
+    """Hide log messages and warnings of fairseq and hydra, and send what they print to standard error."""
     disabled = logging.root.manager.disable
     logging.disable(logging.INFO)
     try:
@@ -70,7 +80,7 @@ def quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _program(name: str) -> Iterator[None]:
-    """Hide our arguments: fairseq looks for ``--user-dir`` in ``sys.argv`` whatever it is handed."""
+    """Replace ``sys.argv``, in which fairseq looks for ``--user-dir`` even if it gets its arguments in another way."""
     saved = sys.argv
     sys.argv = [name]
     try:
@@ -80,7 +90,7 @@ def _program(name: str) -> Iterator[None]:
 
 
 def _refuse(message: str) -> NoReturn:
-    """What a fairseq parser does about a mistake: raise instead of printing 200 lines of usage."""
+    """Raise a parser's error message, in place of fairseq's 200 lines of usage."""
     match = re.fullmatch(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)", message)
     if match and len(match.group(3)) > 300:
         option, given, choices = match.groups()
@@ -91,11 +101,14 @@ def _refuse(message: str) -> NoReturn:
 
 
 def parse_training_options(arguments: Sequence[str], data: str) -> argparse.Namespace:
-    """The arguments of fairseq-train, parsed by its own parser.
+    """Parse the arguments of fairseq-train with its own parser.
 
     Args:
-        arguments: what follows ``fairseq-train``; a positional DATA among them is ignored.
-        data: the directory that takes DATA's place.
+        arguments: the arguments after ``fairseq-train``; DATA among them is ignored.
+        data: the directory to use as DATA.
+
+    Raises:
+        ValueError: fairseq refuses an argument, or ``--arch`` is missing.
     """
     rest, user_dirs = split_user_dirs(arguments)
     import_plugin(user_dirs)
@@ -104,10 +117,10 @@ def parse_training_options(arguments: Sequence[str], data: str) -> argparse.Name
     with _program("fairseq-train"):
         parser = options.get_training_parser()
         parser.error = _refuse  # type: ignore[method-assign]
-        # Asked here because parse_args_and_arch answers a missing --arch with an empty RuntimeError.
+        # Checked here because parse_args_and_arch raises an empty RuntimeError if --arch is missing.
         if parser.parse_known_args(rest)[0].arch is None:
             raise ValueError("--arch: required, for example --arch tied_multi_transformer_iwslt_de_en")
-        # Ours comes first and fills the positional, so a DATA of the user's is left over.
+        # *data* comes first and fills the positional argument, so a DATA among the arguments is left over.
         args, extra = options.parse_args_and_arch(parser, [data, *rest], parse_known=True)
     unknown = extra if extra and extra[0].startswith("-") else extra[1:]
     if unknown:
@@ -116,10 +129,10 @@ def parse_training_options(arguments: Sequence[str], data: str) -> argparse.Name
 
 
 def parse_generation_options(arguments: Sequence[str], command: str = "sweep") -> "DictConfig":
-    """The options of fairseq-generate that *command* is given, parsed by fairseq's own parser.
+    """Parse the options of fairseq-generate, as given to *command*, with fairseq's own parser.
 
     Raises:
-        ValueError: fairseq or *command* refuses the options, or there is no ``--path`` or no DATA.
+        ValueError: fairseq or *command* refuses an option, or ``--path`` or DATA is missing.
     """
     rest, user_dirs = split_user_dirs(arguments)
     import_plugin(user_dirs)
@@ -128,10 +141,10 @@ def parse_generation_options(arguments: Sequence[str], command: str = "sweep") -
     with _program("fairseq-generate"):
         parser = options.get_generation_parser()
         parser.error = _refuse  # type: ignore[method-assign]
-        parser.set_defaults(scoring=None)  # fairseq's default, bleu, counts tokens, and ours does not
+        parser.set_defaults(scoring=None)  # not fairseq's default: its bleu scores tokens, not text
         check_task(parser.parse_known_args(rest)[0].task)  # before other tasks add options of their own
         args = options.parse_args_and_arch(parser, list(rest))
-        refuse_options(parser, parser.parse_args(rest), command)  # as typed: fairseq lets --bf16 set --tpu, too
+        refuse_options(parser, parser.parse_args(rest), command)  # as typed: fairseq sets --tpu with --bf16
     if args.path is None:
         raise ValueError("--path: required, the checkpoint to decode with")
     check_paths([args.path])
@@ -140,10 +153,10 @@ def parse_generation_options(arguments: Sequence[str], command: str = "sweep") -
 
 
 def check_paths(paths: Sequence[str]) -> None:
-    """Refuse a ``--path`` that names a missing file.
+    """Check that every checkpoint of ``--path`` exists; a path may be an ensemble ``a.pt:b.pt``.
 
     Raises:
-        ValueError: a checkpoint does not exist.
+        ValueError: a file is missing.
     """
     for path in paths:
         for file in path.split(os.pathsep):
@@ -152,10 +165,14 @@ def check_paths(paths: Sequence[str]) -> None:
 
 
 def check_one_directory(config: "DictConfig", command: str) -> None:
-    """Refuse DATA of several directories.
+    """Check that DATA is a single directory.
+
+    Args:
+        config: fairseq's options.
+        command: the verb for the error message, such as ``sweep``.
 
     Raises:
-        ValueError: it is.
+        ValueError: DATA lists several directories.
     """
     if os.pathsep in config.task.data:
         raise ValueError(f"DATA {config.task.data}: expected one directory; {command} each of them on its own")

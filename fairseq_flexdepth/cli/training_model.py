@@ -19,7 +19,11 @@ SPECIAL_SYMBOLS = 4
 
 
 def check_task_fits(args: argparse.Namespace, source_size: int, target_size: int) -> None:
-    """Refuse a task or vocabularies that the architecture is not for: fairseq answers with a traceback."""
+    """Refuse a task or vocabulary sizes that do not fit the architecture: fairseq would fail with a traceback.
+
+    Raises:
+        ValueError: they do not fit.
+    """
     from fairseq.models import ARCH_MODEL_REGISTRY, FairseqLanguageModel
     from fairseq.models.speech_to_text import S2TTransformerModel
     from fairseq.tasks import TASK_REGISTRY
@@ -43,23 +47,27 @@ def check_task_fits(args: argparse.Namespace, source_size: int, target_size: int
 
 
 def write_dictionary(path: Path, size: int) -> None:
-    """A dictionary file that fairseq loads as exactly *size* symbols."""
+    """Write a dictionary file that fairseq loads as exactly *size* symbols, special symbols included."""
     lines = (f"symbol{index} 1\n" for index in range(size - SPECIAL_SYMBOLS))
     path.write_text("".join(lines), encoding="utf-8")
 
 
 def write_speech_config(folder: Path, given: str) -> str:
-    """Write the configuration of a speech task to *folder*, the *given* one if there is one, and return its name.
+    """Write the configuration of a speech task to *folder*, and return its file name.
+
+    Args:
+        folder: the directory used as DATA.
+        given: ``--config-yaml``, whose settings are kept.
 
     Raises:
-        ValueError: the file given does not exist.
+        ValueError: the file *given* does not exist.
     """
     from omegaconf import OmegaConf
 
     config = OmegaConf.create()
     if os.path.isfile(given):
         config = OmegaConf.load(given)
-    elif given != "config.yaml":  # fairseq's default, in DATA, which need not exist here
+    elif given != "config.yaml":  # fairseq's default, a file in DATA, which is not needed here
         raise ValueError(f"--config-yaml {given}: no such file; give its path")
     config["vocab_filename"] = "dict.txt"
     OmegaConf.save(config, str(folder / "config.yaml"))
@@ -67,7 +75,12 @@ def write_speech_config(folder: Path, given: str) -> str:
 
 
 def build_training_model(arguments: Sequence[str], source_size: int, target_size: int) -> "nn.Module":
-    """The model that fairseq-train would build with dictionaries of these sizes.
+    """Build the model of a fairseq-train command line.
+
+    Args:
+        arguments: the arguments after ``fairseq-train``; DATA is not needed.
+        source_size: number of symbols in the source dictionary, special symbols included.
+        target_size: the same for the target dictionary.
 
     Raises:
         ValueError: fairseq refuses the options.
@@ -75,7 +88,7 @@ def build_training_model(arguments: Sequence[str], source_size: int, target_size
     with tempfile.TemporaryDirectory() as folder:
         args = parse_training_options(arguments, folder)
         check_task_fits(args, source_size, target_size)
-        # Equal sizes give equal dictionaries, which --share-all-embeddings takes for a joined one.
+        # Equal sizes give equal dictionaries, as --share-all-embeddings requires.
         write_dictionary(Path(folder, "dict.source.txt"), source_size)
         write_dictionary(Path(folder, "dict.target.txt"), target_size)
         write_dictionary(Path(folder, "dict.txt"), target_size)
@@ -86,6 +99,7 @@ def build_training_model(arguments: Sequence[str], source_size: int, target_size
 
 
 def _build(args: argparse.Namespace) -> "nn.Module":
+    """Build the model of parsed options; report fairseq's errors in one line."""
     from fairseq import tasks
     from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
@@ -96,8 +110,8 @@ def _build(args: argparse.Namespace) -> "nn.Module":
         config = convert_namespace_to_omegaconf(args)
         return tasks.setup_task(config.task).build_model(config.model)
     except (AssertionError, ArithmeticError, RuntimeError) as error:
-        # How fairseq, or torch in its place, refuses options that contradict each other or are out of range.
+        # fairseq or torch raises these for options that contradict each other or are out of range.
         reason = str(error) or "no reason given"
         raise ValueError(f"--arch {args.arch}: fairseq refuses these options: {reason}") from error
     except FileNotFoundError as error:
-        raise ValueError(f"--task {args.task}: not supported, it reads more of DATA than dictionaries") from error
+        raise ValueError(f"--task {args.task}: not supported, it needs more of DATA than dictionaries") from error

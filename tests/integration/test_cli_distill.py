@@ -249,7 +249,7 @@ def test_mistakes_are_one_line_and_nothing_is_lost(
     fails("--num-shards 0: expected 1 or more", *given, *new, "--num-shards", 0)
     fails("--max-length 0: expected 1 or more", *given, *new, "--max-length", 0)
     fails("--max-ratio 0.5: expected 1 or more", *given, *new, "--max-ratio", 0.5)
-    fails("--nbest 2: expected --beam's 3", *given, *new, "--nbest", 2)
+    fails("--nbest 2: expected 3, as --beam", *given, *new, "--nbest", 2)
     fails("--score-reference: not supported", *given, *new, "--score-reference")
     fails("--enc-layers 9: this model supports 1,2,3", *given, *new, "--enc-layers", 9)
     fails("fairseq refuses these options: --sampling-topk requires", *given, *new, "--sampling-topk", 5)
@@ -257,7 +257,8 @@ def test_mistakes_are_one_line_and_nothing_is_lost(
     fails("--dest " + str(data) + ": exists and was not made by distill", *given, "--dest", data, "--overwrite")
     assert not list(tmp_path.glob("new*"))
 
-    fails(f"--dest {tmp_path / 'new'}: not made, no source is kept; dropped: length 200", *given, *new, "--min-len", 5)
+    dropped = "not written, no source is kept; dropped: length 200"
+    fails(f"--dest {tmp_path / 'new'}: {dropped}", *given, *new, "--min-len", 5)
     assert not list(tmp_path.glob("new*"))  # the corrected command is not refused
     shard = tmp_path / "new.work" / "shard-0-of-2.jsonl"
     fails(f"--merge: {shard}, ", *given, *new, "--num-shards", 2, "--merge")
@@ -274,7 +275,7 @@ def test_mistakes_are_one_line_and_nothing_is_lost(
     assert shard.read_bytes() == whole
     distill(*given, *new, "--num-shards", 2, "--overwrite")
     shard.write_bytes(shard.read_bytes()[:-1])
-    fails(f"--merge: unfinished: {shard} (3 of 4 batches), ", *given, *new, "--num-shards", 2, "--merge")
+    fails(f"--merge: not finished: {shard} (3 of 4 batches), ", *given, *new, "--num-shards", 2, "--merge")
 
 
 def test_parts_of_the_training_data_become_one(data: Path, teacher: Path, tmp_path: Path) -> None:

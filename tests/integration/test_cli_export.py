@@ -196,9 +196,9 @@ def test_the_longest_sentences_of_ctranslate2(
     state["cfg"]["task"].update(max_source_positions=20, max_target_positions=30)
     torch.save(state, str(checkpoint))
     export(checkpoint, tmp_path / "stock.pt")
-    assert capsys.readouterr().out.endswith("; sources and translations of at most 19 and 29 tokens\n")
+    assert capsys.readouterr().out.endswith("; at most 19 source and 29 target tokens\n")
     export(checkpoint, tmp_path / "ct2", "--format", "ctranslate2")
-    told = "; sources of at most 19 tokens, max_decoding_length of at most 29\n"
+    told = "; at most 19 source tokens, max_decoding_length at most 29\n"
     assert capsys.readouterr().out.endswith(told)
     config = json.loads((tmp_path / "ct2" / "config.json").read_text())
     source, target = config["max_source_length"], config["max_decoding_length"]
@@ -277,7 +277,7 @@ def test_mistakes(checkpoint: Path, data: Path, tmp_path: Path, capsys: pytest.C
         (checkpoint, ("--subnetworks", "right"), "--subnetworks right: expected one of head"),
         (checkpoint, ("--data", "nowhere"), "--data nowhere: no such directory; give the one with the model's"),
         (checkpoint, ("--data", tmp_path / "folder"), "does not fit the checkpoint"),
-        (checkpoint, ("--quantization", "int8"), "--quantization int8: expected --format ctranslate2"),
+        (checkpoint, ("--quantization", "int8"), "--quantization int8: needs --format ctranslate2"),
         (checkpoint, ("--output", tmp_path / "folder"), "is a directory; expected a file"),
         (checkpoint, ("--output", tmp_path / "folder", "--format", "ctranslate2"), "no folder of a CTranslate2 model"),
     ):
@@ -292,4 +292,4 @@ def test_without_ctranslate2(
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert main(["export", "--path", str(checkpoint), "--output", str(tmp_path), "--format", "ctranslate2"]) == 1
-    assert "expected the package ctranslate2; pip install ctranslate2" in capsys.readouterr().err
+    assert "needs the package ctranslate2; pip install ctranslate2" in capsys.readouterr().err

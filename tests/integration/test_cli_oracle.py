@@ -245,9 +245,9 @@ def test_mistakes_are_one_line_and_nothing_is_lost(
 
     oracle(*given, *new)
     before = {path.name: path.read_bytes() for path in (tmp_path / "new").iterdir()}
-    fails(f"--output {tmp_path / 'new'}: has the labels of valid already; --overwrite", *given, *new)
+    fails(f"--output {tmp_path / 'new'}: already has labels of valid; --overwrite", *given, *new)
     (tmp_path / "new" / "dict.src.txt").write_text("other 1\n")
-    fails(f"--output {tmp_path / 'new'}: its labels are for another source dictionary", *given, *new, "--overwrite")
+    fails(f"--output {tmp_path / 'new'}: has labels for another source dictionary", *given, *new, "--overwrite")
     (tmp_path / "new" / "dict.src.txt").write_bytes(before["dict.src.txt"])
     assert {path.name: path.read_bytes() for path in (tmp_path / "new").iterdir()} == before
     oracle(*given, *new, "--overwrite")

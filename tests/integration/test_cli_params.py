@@ -281,7 +281,7 @@ def test_another_user_dir(tmp_path):
         ),
         (
             ["--arch", "tts_transformer", "--task", "text_to_speech"],
-            "--task text_to_speech: not supported, it reads more of DATA than dictionaries",
+            "--task text_to_speech: not supported, it needs more of DATA than dictionaries",
         ),
         (
             ["--arch", "cycle_shared_transformer_lm", "--task", "language_modeling", "--unique-encoder-layers", 2],

@@ -196,7 +196,8 @@ def test_user_dir_beside_fairseq(elsewhere):
 
 def test_user_dir_that_fairseq_does_not_find(elsewhere):
     finding = doctor.check_user_dir()
-    assert (finding.status, finding.detail) == (WARN, "no folder fairseq_flexdepth here or beside fairseq")
+    missing = "no folder fairseq_flexdepth in the current directory or beside fairseq"
+    assert (finding.status, finding.detail) == (WARN, missing)
     assert "pip install ." in finding.remedy
 
 
@@ -206,7 +207,7 @@ def test_a_folder_here_shadows_the_package(elsewhere):
     finding = doctor.check_user_dir()
     assert (finding.status, finding.detail) == (
         FAIL,
-        f"takes {here / 'fairseq_flexdepth'}, which is not this package",
+        f"fairseq finds {here / 'fairseq_flexdepth'}, which is not this package",
     )
     assert "run from another directory" in finding.remedy
 
