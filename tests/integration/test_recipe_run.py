@@ -42,7 +42,7 @@ def _run(environment: Dict[str, str]) -> List[str]:
     return [line[len(work) + 1 :] for line in run.stderr.splitlines() if line.startswith(work)]
 
 
-def test_a_recipe_goes_on_after_a_kill_and_ends_in_its_table(tmp_path, environment):
+def test_a_recipe_goes_on_after_a_kill_and_ends_in_its_table(tmp_path: Path, environment: Dict[str, str]) -> None:
     _kill_at("layerdrop-p0.5/seed1/train", environment)
     steps = _run(environment)
     system = "original-layerdrop-p0.5/seed1"

@@ -4,6 +4,7 @@ size that the paper prints."""
 import csv
 import functools
 import json
+from pathlib import Path
 from typing import Dict, Iterator, List, Tuple
 
 import pytest
@@ -104,7 +105,7 @@ def _rows(name: str) -> List[Dict[str, str]]:
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_commands_and_models_at_the_papers_scale(name, tmp_path, uninitialised):
+def test_commands_and_models_at_the_papers_scale(name: str, tmp_path: Path, uninitialised: None) -> None:
     import_plugin()
     work = tmp_path / "work"
     commands = printed_commands(SCRIPTS[name], "paper", work)
@@ -134,7 +135,7 @@ AVERAGING = (
 
 
 @pytest.mark.parametrize("name", AVERAGING)
-def test_short_trainings_save_the_checkpoints_that_are_averaged(name, tmp_path):
+def test_short_trainings_save_the_checkpoints_that_are_averaged(name: str, tmp_path: Path) -> None:
     commands = printed_commands(SCRIPTS[name], "paper", tmp_path / "work", UPDATES="200")
     trainings = {command[command.index("--save-dir") + 1]: command for command in commands if "--save-dir" in command}
     averages = [command for command in commands if command[:2] == ["fairseq-flexdepth", "average"]]
@@ -146,7 +147,7 @@ def test_short_trainings_save_the_checkpoints_that_are_averaged(name, tmp_path):
     assert all(_last(training, "--max-update") <= 200 for training in trainings.values())
 
 
-def test_tables_save_checkpoints_as_often_as_their_papers(tmp_path):
+def test_tables_save_checkpoints_as_often_as_their_papers(tmp_path: Path) -> None:
     intervals = {
         name: _last(training, "--save-interval-updates")
         for table in ("table1", "table2")
@@ -157,7 +158,7 @@ def test_tables_save_checkpoints_as_often_as_their_papers(tmp_path):
     assert (intervals["cycle-2"], intervals["genuine-cycle-2"], intervals["synthetic-kiyono"]) == (300, 3000, 3000)
 
 
-def test_the_sizes_of_tied_multis_models(tmp_path, uninitialised):
+def test_the_sizes_of_tied_multis_models(tmp_path: Path, uninitialised: None) -> None:
     systems = {
         name: training
         for table in ("table1", "table3")
@@ -171,7 +172,7 @@ def test_the_sizes_of_tied_multis_models(tmp_path, uninitialised):
     assert (round(with_moments["tied-multi"]), round(with_moments["tied-multi-rs"])) == (183, 73)
 
 
-def test_the_sizes_of_ckds_models(tmp_path, capsys):
+def test_the_sizes_of_ckds_models(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     teachers, students = ([int(row[name]) for name in list(row)[1:5]] for row in _rows("ckd/table2"))
     commands = printed_commands(SCRIPTS["ckd/table2"], "paper", tmp_path / "work")
     counted = []
@@ -182,7 +183,7 @@ def test_the_sizes_of_ckds_models(tmp_path, capsys):
     assert counted == [*teachers, *students]
 
 
-def test_the_sizes_of_pruned_students(tmp_path, uninitialised):
+def test_the_sizes_of_pruned_students(tmp_path: Path, uninitialised: None) -> None:
     (vocabulary,) = {int(row["_vocabulary"]) for row in _rows("sequence_kd/table1") if row["params_millions"] == "84"}
     commands = printed_commands(SCRIPTS["sequence_kd/table3"], "paper", tmp_path / "work")
     student = _model(trained_systems(commands)["first-student-seq-kd"], vocabulary)
