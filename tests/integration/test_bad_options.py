@@ -9,7 +9,7 @@ from tests.integration.refusals import DECODING, contents, ours
 NO_CHOICE = "invalid choice: 'x' (choose from"
 SIX, PARAMS = "--layers 6", "--vocab-size 100 --arch tied_multi_transformer_tiny"
 
-# sub-command, options, what the line says
+# sub-command, options, the message
 WITHOUT_FILES = [
     ("depths", "", "the following arguments are required: --layers"),
     ("depths", "--layers 1.5", "argument --layers: invalid int value: '1.5'"),

@@ -1,4 +1,4 @@
-"""Our options of fairseq's commands out of range, of a wrong type, or contradicting each other."""
+"""This package's options in fairseq's commands: out of range, of a wrong type, or contradicting each other."""
 
 from pathlib import Path
 
@@ -85,7 +85,7 @@ def test_fairseq_train(options: str, message: str, data: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize(("task", "options", "message"), OF_OTHERS)
 def test_other_tasks(task: str, options: str, message: str, data: Path, tmp_path: Path) -> None:
-    """Before any update: no crash.pt is left behind."""
+    """Refused before the first update: there is no crash.pt."""
     languages = ("--lang-pairs", "src-tgt") if task.startswith(("multi", "translation_multi")) else ()
     line = training(data, tmp_path, "--task", task, *languages, *options.split())
     assert line.startswith(f"ValueError: {message if message.startswith('--') else '--criterion '}")

@@ -19,7 +19,7 @@ DECODING = ("--cpu", "--beam", 3, "--max-len-b", 5, "--batch-size", 32, "--seed"
 
 
 class Hypothesis(NamedTuple):
-    """What fairseq-generate prints of one."""
+    """A hypothesis as fairseq-generate prints it."""
 
     text: str
     log_probability: float
@@ -31,7 +31,7 @@ class Hypothesis(NamedTuple):
 
 @pytest.fixture(scope="module")
 def generated(data: Path, teacher: Path) -> List[List[Hypothesis]]:
-    """The k-best lists of the training set by fairseq-generate."""
+    """The k-best lists of the training set, from fairseq-generate."""
     output = cli.generate(data, teacher, *DECODING, "--nbest", 3, "--gen-subset", "train")
     found: Dict[int, List[Hypothesis]] = {}
     for line in output.splitlines():
@@ -48,7 +48,7 @@ def distill(*arguments: object) -> None:
 
 
 def pairs(folder: Path, split: str = "train") -> List[Tuple[str, str]]:
-    """The pairs of a binarised split, as text; each side ends with the end of sentence."""
+    """The sentence pairs of a binarised split, as text; each side ends with the end symbol."""
     sides = []
     for language in ("src", "tgt"):
         dictionary = Dictionary.load(str(folder / f"dict.{language}.txt"))
@@ -146,7 +146,7 @@ def test_references_and_hypotheses(
     assert pairs(tmp_path / "mixture") == expected
 
 
-# Sampling has to be seeded batch by batch; sources are dropped for more than one reason.
+# Sampling must be seeded per batch; sources are dropped for several reasons.
 SAMPLED = ("--sampling", "--select", "all", "--max-length", 5, "--max-ratio", 1.2, "--save-text")
 
 

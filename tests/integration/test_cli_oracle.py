@@ -37,7 +37,7 @@ def texts(data: Path, language: str) -> List[str]:
 
 @pytest.fixture(scope="module")
 def generated(data: Path, teacher: Path) -> Dict[DepthPair, List[str]]:
-    """The translations by fairseq-generate at every pair."""
+    """The translations of fairseq-generate at every depth pair."""
     found = {}
     for n, m in PAIRS:
         output = cli.generate(data, teacher, *DECODING, "--enc-layers", n, "--dec-layers", m)

@@ -25,13 +25,13 @@ def _subprocess(*arguments: object, cwd: Path = REPOSITORY) -> subprocess.Comple
 
 @pytest.fixture(autouse=True)
 def nothing_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parameters are counted, not used: drawing those of large models takes seconds."""
+    """Skip the random initialisation, which takes seconds for large models: parameters are only counted."""
     for name in ("xavier_uniform_", "kaiming_uniform_", "uniform_", "normal_"):
         monkeypatch.setattr(torch.nn.init, name, lambda tensor, *arguments, **options: tensor)
 
 
 def _printed(capsys: pytest.CaptureFixture, *arguments: object) -> str:
-    """What is printed on standard output; nothing may be on standard error."""
+    """The text on standard output; standard error must be empty."""
     assert main(["params", *map(str, arguments)]) == 0, capsys.readouterr().err
     captured = capsys.readouterr()
     assert captured.err == ""

@@ -74,7 +74,7 @@ def test_models_side_by_side_against_raw_references(
 ) -> None:
     references = tmp_path / "raw.txt"
     raw = [f"w{index % 5} w1" for index in range(20)]
-    references.write_bytes("".join(f"{line}\r\n" for line in raw).encode("utf-8-sig"))  # as Windows writes them
+    references.write_bytes("".join(f"{line}\r\n" for line in raw).encode("utf-8-sig"))  # as Windows writes text
     lstm = tmp_path / "lstm" / "checkpoint_last.pt"
     cli.train_lstm(data, lstm.parent, "--encoder-layers", 2, "--decoder-layers", 2, "--max-update", 1)
     given = (source_side, "--source-lang", "src", "--target-lang", "tgt", "--references", references, "--json")
@@ -130,7 +130,7 @@ def test_an_interruption_leaves_no_trace(
     unfinished = (resumed / "unfinished.jsonl").read_bytes()
     sweep(*given, resumed)
     assert decoded == [0, 1, 2, 2, 3, 4]
-    timed = ("second", "pareto")  # in every name that depends on times
+    timed = ("second", "pareto")  # in every key that depends on times
     for row, other in zip(expected, read_rows(resumed)):
         assert row.keys() == other.keys()
         assert all(row[key] == other[key] for key in row if not any(part in key for part in timed))

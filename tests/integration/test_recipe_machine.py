@@ -1,6 +1,6 @@
-"""How recipes use a machine that these tests do not have: GPUS, JOBS, LAUNCH.
+"""How recipes use a machine with several GPUs or a cluster: GPUS, JOBS, LAUNCH.
 
-``nvidia-smi``, ``fairseq-train`` and ``srun`` are scripts that say how they were called.
+``nvidia-smi``, ``fairseq-train`` and ``srun`` are replaced by scripts that print their arguments.
 """
 
 import os
@@ -22,7 +22,7 @@ TRAIN = "fairseq_train data into 8000 2000 --seed 1"
 
 @pytest.fixture
 def printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., List[str]]:
-    """A function that runs commands as a recipe does, and returns the lines printed."""
+    """A function that runs commands as a recipe does, and returns the printed lines."""
     for name, script in PROGRAMS.items():
         program = tmp_path / name
         program.write_text(f"#!/usr/bin/env bash\n{script}\n", encoding="utf-8")
@@ -52,13 +52,13 @@ def _value(line: str, option: str) -> int:
 @pytest.mark.parametrize(
     ("settings", "devices", "max_tokens", "update_freq"),
     [
-        ({}, "all", 2000, 1),  # the four that nvidia-smi lists
+        ({}, "all", 2000, 1),  # the four GPUs that nvidia-smi lists
         ({"GPUS": "1"}, "all", 2000, 4),
         ({"GPUS": "0"}, "all", 2000, 4),
         ({"CUDA_VISIBLE_DEVICES": "1,3"}, "1,3", 2000, 2),
         ({"CUDA_VISIBLE_DEVICES": "GPU-8932f937,GPU-46ab5f9e"}, "GPU-8932f937,GPU-46ab5f9e", 2000, 2),
         ({"CUDA_VISIBLE_DEVICES": "0,1", "GPUS": "0"}, "0,1", 2000, 4),
-        ({"GPUS": "16"}, "all", 500, 1),  # less than one batch of max_tokens for each
+        ({"GPUS": "16"}, "all", 500, 1),  # each GPU gets less than one batch of max_tokens
     ],
 )
 def test_an_update_sees_as_many_tokens_on_any_number_of_gpus(

@@ -1,5 +1,4 @@
-"""Every recipe at its paper's scale: each command is one that its program takes, each model can be built, and has the
-size that the paper prints."""
+"""Every recipe at its paper's scale: programs accept the commands, and models have the sizes that the paper prints."""
 
 import csv
 import functools
@@ -26,20 +25,20 @@ PARSERS = {
     "fairseq-eval-lm": options.get_eval_lm_parser,
     "fairseq-preprocess": options.get_preprocessing_parser,
 }
-# options of fairseq-train, by how their names begin, that say nothing about the model
+# beginnings of the names of fairseq-train's options that do not describe the model
 TRAINING = (
     "adam", "ckd", "clip-norm", "criterion", "distill", "dropout", "finetune-from-model", "init-embeddings", "keep",
     "kd", "label-smoothing", "log", "lr", "max-tokens", "max-update", "momentum", "no-epoch", "no-save", "optimizer",
     "pkd", "sample", "save", "seed", "sentence-avg", "teacher", "total-num", "update", "user-dir", "warmup",
     "weight-decay",
 )  # fmt: skip
-# entries of a dictionary with which the paper's counts come out, where its tables do not say
+# sizes of the dictionaries that give the paper's counts, where its tables do not state them
 VOCABULARIES = {"tied_multi": 33050}
 
 
 @pytest.fixture
 def uninitialised(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Models are built without drawing their parameters, which takes most of the time and of the memory."""
+    """Skip the initialisation of parameters, which takes most of the time and of the memory."""
 
     def nothing(tensor: torch.Tensor, *args: object, **kwargs: object) -> torch.Tensor:
         return tensor
@@ -52,7 +51,7 @@ def uninitialised(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def _check(command: List[str]) -> None:
-    """Let the parser of the command's program read it."""
+    """Check the command with the parser of its program."""
     program, *rest = command
     rest, _ = split_user_dirs(rest)
     if program == "fairseq-flexdepth":
@@ -72,7 +71,7 @@ def _check(command: List[str]) -> None:
 
 
 def _model_options(training: List[str]) -> Tuple[str, ...]:
-    """The options without those that say nothing about the model."""
+    """The options that describe the model."""
     kept: List[str] = []
     keep = True
     for word in training:
@@ -87,7 +86,7 @@ def _model(training: List[str], vocabulary: int) -> torch.nn.Module:
         return build_training_model(_model_options(training), vocabulary, vocabulary)
 
 
-@functools.lru_cache(maxsize=None)  # of numbers: the models themselves would fill the memory
+@functools.lru_cache(maxsize=None)  # keep only numbers: the models would fill the memory
 def _count(model_options: Tuple[str, ...], vocabulary: int) -> int:
     return count_parameters(_model(list(model_options), vocabulary)).total
 
