@@ -1,4 +1,4 @@
-"""Differences between the two supported stacks, of which the rest of the package's code is free.
+"""Code that depends on the stack: the two supported versions of Python, fairseq, torch and NumPy.
 
 Stack A is Python 3.11 or newer, fairseq-fixed 0.12.3.1 and torch 2.13; stack B is Python 3.8 to 3.10, fairseq 0.12.2
 and torch 1.12.
