@@ -6,13 +6,16 @@ Importing this package registers its architectures, criterions and tasks with fa
 
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any, Optional
+
+if TYPE_CHECKING:
+    from fairseq_flexdepth.decoding.hub import FlexDepthHubInterface
 
 __version__ = "0.1.0"
 
 
 def register() -> None:
-    """Register everything with fairseq; doing so again changes nothing."""
+    """Register everything with fairseq; a second call changes nothing."""
     from fairseq_flexdepth import compat, criterions  # noqa: F401
     from fairseq_flexdepth.files import checkpoints, safe_loader
     from fairseq_flexdepth.models import architectures, built_models, depth_selector, typed_options  # noqa: F401
@@ -28,13 +31,13 @@ def register() -> None:
     resuming.end_stalled_jobs()
 
 
-def load(path: str, data: Any = None, **overrides: Any) -> Any:
+def load(path: str, data: Optional[str] = None, **overrides: Any) -> "FlexDepthHubInterface":
     """Load a checkpoint for use in Python; see :func:`fairseq_flexdepth.decoding.hub.load`."""
     from fairseq_flexdepth.decoding import hub
 
     return hub.load(path, data, **overrides)
 
 
-# The console script answers in a fraction of a second: its sub-commands import fairseq only where they need it.
+# The console script starts in a fraction of a second: its sub-commands import fairseq only where they need it.
 if os.path.basename(sys.argv[0] if sys.argv else "") != "fairseq-flexdepth":
     register()

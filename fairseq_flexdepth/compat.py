@@ -1,7 +1,20 @@
-"""The one file that knows how the supported stacks differ.
+"""Code that depends on the stack: the two supported versions of Python, fairseq, torch and NumPy.
 
-Stack A is Python 3.11+, fairseq-fixed 0.12.3.1 and a recent torch; stack B is Python 3.8–3.10, fairseq 0.12.2 and
-torch 1.12.
+Stack A is Python 3.11 or newer, fairseq-fixed 0.12.3.1 and torch 2.13; stack B is Python 3.8 to 3.10, fairseq 0.12.2
+and torch 1.12.
+
+To support a third stack, change these files:
+
+- this file: whatever its fairseq, torch or NumPy does differently;
+- ``files/safe_loader.py``: the classes that its checkpoints hold;
+- ``cli/stack_versions.py``: the versions that ``fairseq-flexdepth doctor`` expects;
+- ``setup.py``: its requirements, by Python version;
+- ``constraints/stack-c.txt``: its exact versions;
+- ``Makefile`` (``STACK``) and ``.ci/run`` (``stack_of``, ``find_python``): the Pythons that select it;
+- ``tests/compatibility/``: checkpoints that it wrote; ``make.py`` adds them.
+
+A few lines elsewhere are written so that they hold on both stacks, such as ``except (RuntimeError, KeyError)`` where a
+model is loaded, and say so in a comment: ``git grep 0.12.2`` finds them.
 """
 
 import importlib
@@ -18,7 +31,7 @@ from fairseq.data import data_utils
 from hydra.core.config_store import ConfigStore
 from torch import nn
 
-# Parameters of 0.12.2's encoder layers, read by its inference fast path alone and never trained.
+# Parameters of 0.12.2's encoder layers: copies of the weights that only its inference fast path reads; never trained.
 FAST_PATH_NAMES = (
     "in_proj_weight",
     "in_proj_bias",
@@ -32,7 +45,7 @@ FAST_PATH_NAMES = (
 
 
 def loads_weights_only() -> bool:
-    """Whether torch's loader refuses all but weights and the classes that it was told: torch 2.6 and newer."""
+    """Whether torch loads checkpoints as weights only (2.6 and newer) and the environment does not switch that off."""
     switched_off = os.environ.get("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "") in ("1", "y", "yes", "true")
     return bool(torch.__version__ >= (2, 6)) and not switched_off
 
@@ -41,8 +54,8 @@ def allow_classes(classes: Sequence[type], replaced: Sequence[Any]) -> None:
     """Let torch's safe loader read objects of *classes*.
 
     Args:
-        classes: harmless ones.
-        replaced: functions and the names under which they take another's place, which torch before 2.6 cannot have.
+        classes: classes whose objects do no harm when they are read.
+        replaced: pairs of a function and the name in checkpoints that it stands for; torch before 2.6 ignores them.
     """
     if hasattr(torch.serialization, "add_safe_globals"):
         torch.serialization.add_safe_globals(list(classes))
@@ -51,7 +64,7 @@ def allow_classes(classes: Sequence[type], replaced: Sequence[Any]) -> None:
 
 
 def read_arrays_of_numpy_2() -> None:
-    """Let NumPy 1.23 read arrays that NumPy 2 pickled: it renamed the module that they name."""
+    """Let NumPy 1.23 read arrays pickled by NumPy 2, which moved ``numpy.core`` to ``numpy._core``."""
     try:
         importlib.import_module("numpy._core.multiarray")
     except ImportError:
@@ -62,15 +75,15 @@ def read_arrays_of_numpy_2() -> None:
 def keep_last_batch() -> None:
     """Make fairseq-fixed keep the last batch of a data set, as 0.12.2 does.
 
-    It drops the sentences left over when ``--required-batch-size-multiple`` (8 by default) does not divide their
-    number: up to 7 sentences of a test set would never be translated, and a split of fewer be empty.
+    It drops the remaining sentences if ``--required-batch-size-multiple`` (8 by default) does not divide their number:
+    up to 7 sentences of a test set would never be translated, and a split of fewer than 8 sentences would be empty.
     """
     stock = data_utils.batch_by_size
     if hasattr(stock, "__wrapped__"):
         return
 
     @wraps(stock)
-    def batch_by_size(indices: Any, *args: Any, **kwargs: Any) -> List[Any]:
+    def batch_by_size(indices: Any, *args: Any, **kwargs: Any) -> List[numpy.ndarray]:
         if not isinstance(indices, numpy.ndarray):
             indices = numpy.fromiter(indices, dtype=numpy.int64, count=-1)
         batches = list(stock(indices, *args, **kwargs)) if len(indices) else []
@@ -81,16 +94,16 @@ def keep_last_batch() -> None:
 
 
 def avoid_encoder_fast_path(layers: Iterable[nn.Module]) -> None:
-    """Keep 0.12.2's encoder layers from their inference fast path: it ignores overridden methods and swaps axes."""
+    """Switch off the inference fast path of 0.12.2's encoder layers: it ignores overridden methods and swaps axes."""
     for layer in layers:
         layer.can_use_fastpath = False
 
 
 def disable_encoder_fast_path(layers: Iterable[nn.Module]) -> None:
-    """Keep 0.12.2's encoder layers from their inference fast path, and its weights from being trained.
+    """Switch off the inference fast path of 0.12.2's encoder layers, and turn its copies of the weights into buffers.
 
-    Its copies of the weights become buffers: the ``state_dict`` keeps fairseq's names, but they no longer count as
-    parameters, which no loss reaches and which torch's DDP therefore waits for in vain.
+    As parameters, the copies would never get a gradient, and torch's DDP would stop at the second update. As buffers
+    they keep their names in the ``state_dict``.
     """
     layers = list(layers)
     avoid_encoder_fast_path(layers)
@@ -102,14 +115,26 @@ def disable_encoder_fast_path(layers: Iterable[nn.Module]) -> None:
 
 
 def drop_fast_path_keys(state_dict: Dict[str, Any], prefix: str, layer: nn.Module) -> None:
-    """Remove what a 0.12.2 checkpoint holds of *layer*, named *prefix*, and this stack's layer has no place for."""
+    """Remove 0.12.2's fast-path weights from *state_dict* where *layer* has no parameters or buffers for them.
+
+    Args:
+        state_dict: of a checkpoint; changed in place.
+        prefix: the layer's name in it.
+        layer: an encoder layer of this stack.
+    """
     for name in FAST_PATH_NAMES:
         if not hasattr(layer, name):
             state_dict.pop(f"{prefix}.{name}", None)
 
 
 def add_positions_key(state_dict: Dict[str, Any], prefix: str, positions: nn.Module) -> None:
-    """Fill in what 0.12.2's sinusoidal *positions*, named *prefix*, save of themselves and fairseq-fixed's do not."""
+    """Add the buffer of 0.12.2's sinusoidal positions to *state_dict*: a checkpoint of fairseq-fixed lacks it.
+
+    Args:
+        state_dict: of a checkpoint; changed in place.
+        prefix: the name of the positions in it.
+        positions: the positional embeddings of this stack.
+    """
     buffer = getattr(positions, "_float_tensor", None)
     if buffer is not None and "_float_tensor" in positions.state_dict():
         state_dict.setdefault(f"{prefix}._float_tensor", buffer)
@@ -117,7 +142,11 @@ def add_positions_key(state_dict: Dict[str, Any], prefix: str, positions: nn.Mod
 
 @contextmanager
 def explicit_autocast() -> Iterator[Optional[torch.dtype]]:
-    """Switch autocast (``--amp``) off, yielding the type it would cast to; ``None`` where it is off already."""
+    """Switch autocast (``--amp``) off within this context.
+
+    Yields:
+        The type that autocast would cast to; ``None`` if it was off already.
+    """
     if not torch.is_autocast_enabled():
         yield None
         return
@@ -128,44 +157,49 @@ def explicit_autocast() -> Iterator[Optional[torch.dtype]]:
 
 
 def _registered_or(existing: Optional[type], register: Callable) -> Callable:
-    # 0.12.2 raises at a second registration; a package that is imported twice keeps its first classes.
+    # 0.12.2 raises at a second registration: a package that is imported twice keeps its first classes.
     return register if existing is None else lambda _: existing
 
 
 def register_model(name: str, dataclass: Optional[type] = None) -> Callable:
-    """fairseq's ``register_model``, safe to repeat."""
+    """fairseq's decorator ``register_model``, which may be applied twice under one name."""
     return _registered_or(models.MODEL_REGISTRY.get(name), models.register_model(name, dataclass=dataclass))
 
 
 def register_architecture(model: str, name: str) -> Callable:
-    """fairseq's ``register_model_architecture``, safe to repeat."""
+    """fairseq's decorator ``register_model_architecture``, which may be applied twice under one name."""
     return _registered_or(
         models.ARCH_CONFIG_REGISTRY.get(name), models.register_model_architecture(model, name)
     )
 
 
 def register_own_architecture(model: str, architecture: Callable) -> None:
-    """Fill the preset that has the model's own name: fairseq registers one that leaves every option at its default."""
+    """Make *architecture* the preset named after *model*, in place of fairseq's, which sets no option."""
     if getattr(models.ARCH_CONFIG_REGISTRY[model], "__module__", None) == "fairseq.models":
         models.ARCH_CONFIG_REGISTRY[model] = architecture
 
 
 def register_criterion(name: str, dataclass: type) -> Callable:
-    """fairseq's ``register_criterion``, safe to repeat."""
+    """fairseq's decorator ``register_criterion``, which may be applied twice under one name."""
     existing = registry.REGISTRIES["criterion"]["registry"].get(name)
     return _registered_or(existing, criterions.register_criterion(name, dataclass=dataclass))
 
 
 def register_task(name: str, dataclass: type) -> Callable:
-    """fairseq's ``register_task``, safe to repeat."""
+    """fairseq's decorator ``register_task``, which may be applied twice under one name."""
     return _registered_or(tasks.TASK_REGISTRY.get(name), tasks.register_task(name, dataclass=dataclass))
 
 
 def replace_task(name: str, task: type, dataclass: Callable[[], Any]) -> None:
-    """Put *task*, an extension of the registered task *name*, in that task's place.
+    """Register *task* in place of the task *name*, which it extends.
 
-    ``fairseq-generate`` takes ``--task translation`` where none is named, so this is how options reach it
+    ``fairseq-generate`` uses ``--task translation`` by default: the options of the task that replaces it are available
     without ``--task``.
+
+    Args:
+        name: a registered task's.
+        task: a subclass of that task.
+        dataclass: the class of its options.
     """
     tasks.TASK_REGISTRY[name] = task
     tasks.TASK_DATACLASS_REGISTRY[name] = dataclass

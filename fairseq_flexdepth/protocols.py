@@ -1,9 +1,19 @@
-"""What this package needs of fairseq's objects, which are not typed: annotations say by these names what goes in."""
+"""Types of fairseq's objects for annotations, since fairseq itself is untyped.
 
-from typing import Any, Dict, Iterator, List, Optional, Protocol, Sequence, Tuple
+A Protocol names the attributes and methods that this package uses of an object, and no others: it says what a stand-in
+for the object must offer. Where an argument is handed on to fairseq as it is, annotate it with fairseq's class.
+"""
+
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Protocol, Sequence, Tuple, Union
 
 from torch import Tensor, nn
 
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+# The options of a task, model or criterion: a Namespace if given as legacy arguments, else hydra's configuration.
+Options = Union[Namespace, "DictConfig"]
 # A batch as fairseq's collater makes it: ``id``, ``net_input``, ``target``, ``ntokens``, ``nsentences``.
 Sample = Dict[str, Any]
 # The hypotheses of one sentence as fairseq's beam search returns them, the best first: ``tokens``, ``score``, ...
@@ -26,7 +36,7 @@ class Symbols(Protocol):
 
 
 class TranslationTask(Protocol):
-    """A task of fairseq's with source and target words."""
+    """A task of fairseq with source and target words."""
 
     cfg: Any
 
@@ -40,7 +50,7 @@ class TranslationTask(Protocol):
 
 
 class EncoderDecoder(Protocol):
-    """An encoder-decoder of fairseq's."""
+    """An encoder-decoder model of fairseq."""
 
     encoder: Any
     decoder: Any
@@ -54,26 +64,26 @@ class EncoderDecoder(Protocol):
 
 
 class FlexibleModel(EncoderDecoder, Protocol):
-    """A model of many depths of this package."""
+    """A model of this package, which runs at many depths."""
 
     depth_space: Any  # a DepthSpace
 
     def set_depth(self, encoder_depth: Optional[int] = None, decoder_depth: Optional[int] = None) -> Tuple[int, int]:
-        """Run this depth pair alone from now on."""
+        """Run this depth pair alone from now on, and return it; a depth left out is the deepest."""
 
     def use_subnetworks(self, strategy: str) -> None:
-        """Run the layers that *strategy* chooses."""
+        """Run the layers that *strategy* chooses for each depth."""
 
     def plans(self, depths: Any) -> Tuple[Any, Any]:
-        """The depth plans of encoder and decoder."""
+        """The depth plans of encoder and decoder for the depth space *depths*."""
 
 
 class Optimizer(Protocol):
-    """An optimizer of fairseq's."""
+    """An optimizer of fairseq."""
 
     @property
     def params(self) -> Sequence[Tensor]:
-        """The parameters that it steps on."""
+        """The parameters that it updates."""
 
 
 class TrainedModel(FlexibleModel, Protocol):

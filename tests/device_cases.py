@@ -44,14 +44,14 @@ class Case:
 
     def __init__(self, task: Any, model: Any, criterion: Any, sample: Dict[str, Any]) -> None:
         self.task, self.model, self.criterion, self.sample = task, model.train(), criterion, sample
-        self.optimizer: Any = None  # built once the model is where it is trained
+        self.optimizer: Any = None  # built in the first update, after the model has moved
 
     def move(self, to_device: Callable[[Any], Any]) -> None:
-        """Model, criterion and batch, before the first update."""
+        """Move model, criterion and batch, before the first update."""
         self.model, self.criterion, self.sample = map(to_device, (self.model, self.criterion, self.sample))
 
     def update(self, batches: int = 1) -> Dict[str, float]:
-        """One update by SGD, from the batch as often as given, and what fairseq logs of it."""
+        """Do one SGD update on *batches* copies of the batch; return the metrics that fairseq logs."""
         if self.optimizer is None:
             parameters = [one for part in (self.model, self.criterion) for one in part.parameters()]
             self.optimizer = SGD(Namespace(lr=[0.1], momentum=0.0, weight_decay=0.0), parameters)
@@ -61,14 +61,14 @@ class Case:
         ]
         self.optimizer.multiply_grads(1.0 / sum(float(sample_size) for _, sample_size, _ in results))
         norm = self.optimizer.clip_grad_norm(0.0)
-        assert torch.isfinite(norm).all()  # as fairseq's trainer asks
+        assert torch.isfinite(norm).all()  # as in fairseq's trainer
         self.task.optimizer_step(self.optimizer, self.model, 0)
         with metrics.aggregate(new_root=True) as aggregated:
             self.task.reduce_metrics([logged for _, _, logged in results], self.criterion)
         return dict(aggregated.get_smoothed_values())
 
     def validate(self) -> Dict[str, float]:
-        """What fairseq logs of the batch in a validation."""
+        """Validate on the batch; return the metrics that fairseq logs."""
         _, _, logged = self.task.valid_step(self.sample, self.model.eval(), self.criterion)
         with metrics.aggregate(new_root=True) as aggregated:
             self.task.reduce_metrics([logged], self.criterion)
@@ -88,7 +88,7 @@ def stock(sizes: Optional[Sizes] = None) -> Case:
     return Case(_task(TranslationTask), model, criterion, tiny.sample([6, 4, 2], [3, 7, 1]))
 
 
-# What trains a translation model: its class, its options, and whether sentences have weights.
+# Criterions for translation: class, class of options, options, and whether sentences have weights.
 _DEPTHS = (TiedMultiCrossEntropyCriterion, TiedMultiCrossEntropyConfig)
 _WORDS, _PKD, _CKD = (WordKDCriterion, WordKDConfig), (PKDCriterion, PKDConfig), (CKDCriterion, CKDConfig)
 TRANSLATION: Dict[str, Any] = {
@@ -125,7 +125,7 @@ ARCHITECTURES: Dict[str, Sizes] = {
 
 
 def translation(criterion: str, sizes: Optional[Sizes] = None) -> Case:
-    """One of ``TRANSLATION`` trains a model of these *sizes*, which may name its architecture."""
+    """A case of ``TRANSLATION`` with a model of these *sizes*, which may include its architecture."""
     sizes = {"arch": "tied_multi_transformer", "encoder_layers": 2, **(sizes or {})}
     joined = bool(sizes.get("share_all_embeddings"))
     task = tiny.task(21, joined=joined)
@@ -150,7 +150,7 @@ def translation(criterion: str, sizes: Optional[Sizes] = None) -> Case:
 
 
 def selection(criterion: str) -> Case:
-    """One of ``SELECTION`` trains a depth selector."""
+    """A case of ``SELECTION``, with a depth selector."""
     source = sentences(6, seed=1)
     labels = labels_of(source)
     task = _task(DepthSelectionTask)
@@ -165,7 +165,7 @@ def selection(criterion: str) -> Case:
 
 
 class Sentences(list):
-    """A list of sentences that knows its sizes, as fairseq's data sets do."""
+    """A list of sentences with ``sizes``, as fairseq's data sets have."""
 
     @property
     def sizes(self) -> Any:
@@ -179,5 +179,5 @@ CRITERIONS: Dict[str, Callable[[], Case]] = {
 
 
 def of_other_tasks(model: Any, criterion: Any, sample: Dict[str, Any]) -> Case:
-    """A model that fairseq's own task and criterion train."""
+    """A case with fairseq's base task."""
     return Case(_task(FairseqTask), model, criterion, sample)

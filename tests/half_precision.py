@@ -1,4 +1,4 @@
-"""How far gradients in half precision are from the exact ones, per word and per row, beside those of stock fairseq.
+"""Errors of gradients in half precision, per word and per row, of this package and of stock fairseq.
 
 ``python -m tests.half_precision`` prints a table of them.
 """
@@ -22,8 +22,8 @@ from fairseq_flexdepth.modules.losses.linear_cross_entropy import linear_cross_e
 from fairseq_flexdepth.modules.losses.soft_targets import soft_targets
 
 ROWS, CHANNELS, WORDS = 64, 32, 120
-LEAST_LOGIT = -18.0  # of the word that is on average the least probable
-FREQUENCY = 3.0  # the length of the part that all rows have in common: it makes words frequent or rare
+LEAST_LOGIT = -18.0  # of the word with the lowest mean probability
+FREQUENCY = 3.0  # the length of the vector that all rows have in common: it makes words frequent or rare
 SCALES = (2.0**7, 2.0**11, 2.0**15)
 ROW_WEIGHTS: Dict[str, Tuple[float, ...]] = {
     "1": (1.0,),
@@ -33,11 +33,11 @@ ROW_WEIGHTS: Dict[str, Tuple[float, ...]] = {
     "1 to 1e-4": (1.0, 1 / 36, 1 / 576, 1e-4),
 }
 TABLE = (("1", 2.0**7), ("1/36", 2.0**11), ("1e-4", 2.0**15))  # row weights and scales
-FREQUENT = 1e-6  # the mean probability from which the table counts a word among the frequent ones
+FREQUENT = 1e-6  # the table counts words of at least this mean probability as frequent
 
 
 def multiplies(dtype: torch.dtype) -> bool:
-    """Whether this torch multiplies matrices of the type on a CPU."""
+    """Whether this torch can multiply matrices of the type on a CPU."""
     try:
         torch.ones(2, 2, dtype=dtype) @ torch.ones(2, 2, dtype=dtype)
     except RuntimeError:
@@ -55,7 +55,7 @@ HALF_TYPES = [
 
 
 class Problem(NamedTuple):
-    """What to train on; the values are those of half precision."""
+    """The input of a loss; its values are exact in half precision."""
 
     features: Tensor  # rows × channels
     weight: Tensor  # words × channels
@@ -65,7 +65,7 @@ class Problem(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """An objective, and how the loss is weighted and scaled."""
+    """An objective with its row weights and loss scale."""
 
     objective: str
     mixture: Mixture
@@ -74,20 +74,20 @@ class Setting(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """Of the loss, without its scale."""
+    """The gradients of the loss, divided by the loss scale."""
 
     features: Tensor
     weight: Tensor
 
 
 def cross_entropy(features: Tensor, weight: Tensor, problem: Problem, mixture: Mixture) -> Tensor:
-    """Ours, without a teacher."""
+    """This package's cross-entropy without a teacher."""
     rows = FeatureRows(features, weight, problem.target, problem.row_weights)
     return linear_cross_entropy(rows, mixture.label_smoothing).loss * mixture.hard
 
 
 def mixture_from_features(features: Tensor, weight: Tensor, problem: Problem, mixture: Mixture) -> Tensor:
-    """Ours, with a teacher, for students of many depths."""
+    """This package's loss with a teacher, for students of many depths."""
     every = torch.arange(len(problem.target))
     teacher = soft_targets(problem.teacher.clone(), mixture.temperature)
     rows = FeatureRows(features, weight, problem.target, problem.row_weights)
@@ -95,14 +95,14 @@ def mixture_from_features(features: Tensor, weight: Tensor, problem: Problem, mi
 
 
 def mixture_from_logits(features: Tensor, weight: Tensor, problem: Problem, mixture: Mixture) -> Tensor:
-    """Ours, with a teacher, for students of one depth."""
+    """This package's loss with a teacher, for students of one depth."""
     teacher = soft_targets(problem.teacher.clone(), mixture.temperature)
     logits = features @ weight.t()
     return distilled_cross_entropy(logits, problem.target, problem.row_weights, teacher, mixture).loss
 
 
 def peer(features: Tensor, weight: Tensor, problem: Problem, mixture: Mixture) -> Tensor:
-    """Logits in half precision, then log-probabilities in single precision or better, and autograd."""
+    """Stock fairseq: logits in half precision, log-probabilities in single precision or better, and autograd."""
     logits = features @ weight.t()
     logits = logits if logits.dtype == torch.float64 else logits.float()
     hard, _ = label_smoothed_nll_loss(
@@ -126,13 +126,13 @@ OBJECTIVES: Dict[str, Callable[..., Tensor]] = {
 
 @lru_cache(maxsize=None)
 def build_problem(dtype: torch.dtype, row_weights: str) -> Problem:
-    """Words of mean probability 0.15 to 1e-9, of which the 20 most probable ones are targets."""
+    """A problem with words of mean probability 0.15 to 1e-9; the 20 most probable ones are the targets."""
     generator = torch.Generator().manual_seed(7)
 
     def random(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator)
 
-    # What makes a word rare lies in all channels alike: a gradient is no single number, whose rounding would be luck.
+    # All channels together make a word rare: in a single channel, the rounding error would be random.
     common = torch.full((CHANNELS,), CHANNELS**-0.5)
     features = random(ROWS, CHANNELS)
     features += (FREQUENCY - features @ common).outer(common)
@@ -144,14 +144,14 @@ def build_problem(dtype: torch.dtype, row_weights: str) -> Problem:
 
 
 def mean_probabilities(problem: Problem) -> Tensor:
-    """Of each word."""
+    """The mean probability of each word."""
     return torch.softmax(problem.features.double() @ problem.weight.double().t(), dim=1).mean(dim=0)
 
 
 def gradients(
     loss_of: Callable[..., Tensor], dtype: torch.dtype, problem: Problem, mixture: Mixture, scale: float = 1.0
 ) -> Gradients:
-    """Of features and weight of this type, formed at the loss scale and freed of it afterwards."""
+    """The gradients of features and weight in this type, computed with the loss scale and divided by it."""
     features, weight = (value.clone().to(dtype).requires_grad_() for value in (problem.features, problem.weight))
     (loss_of(features, weight, problem, mixture) * scale).backward()
     found: List[Any] = [features.grad, weight.grad]
@@ -160,32 +160,32 @@ def gradients(
 
 @lru_cache(maxsize=None)
 def exact_gradients(dtype: torch.dtype, row_weights: str, mixture: Mixture) -> Gradients:
-    """In double precision, of values of the type *dtype*."""
+    """The gradients in double precision, for values of the type *dtype*."""
     return gradients(peer, torch.float64, build_problem(dtype, row_weights), mixture)
 
 
 @lru_cache(maxsize=None)
 def peer_errors(dtype: torch.dtype, row_weights: str, mixture: Mixture, scale: float) -> Gradients:
-    """Relative, of each row of the features' and of the weight's gradient; infinite where one overflowed."""
+    """The relative errors of stock fairseq, per row of each gradient; infinite if a value overflowed."""
     found = gradients(peer, dtype, build_problem(dtype, row_weights), mixture, scale)
     return relative_errors(found, exact_gradients(dtype, row_weights, mixture))
 
 
 def our_errors(dtype: torch.dtype, setting: Setting) -> Gradients:
-    """See :func:`peer_errors`."""
+    """The relative errors of this package, per row of each gradient; infinite if a value overflowed."""
     objective, mixture, row_weights, scale = setting
     found = gradients(OBJECTIVES[objective], dtype, build_problem(dtype, row_weights), mixture, scale)
     return relative_errors(found, exact_gradients(dtype, row_weights, mixture))
 
 
 def relative_errors(found: Gradients, exact: Gradients) -> Gradients:
-    """Of each row; infinite where one overflowed."""
+    """The relative error of each row; infinite if a value overflowed."""
     errors = [(one - other).norm(dim=1) / other.norm(dim=1) for one, other in zip(found, exact)]
     return Gradients(*(torch.where(error.isfinite(), error, torch.full_like(error, float("inf"))) for error in errors))
 
 
 def settings(objective: str, scales: Sequence[float] = SCALES) -> Iterator[Setting]:
-    """All that the bound is asked of."""
+    """All settings for which the bound is tested."""
     mixtures = [Mixture(1.0, 0.0, 0.0), Mixture(1.0, 0.0, 0.1), Mixture(0.3, 0.0, 0.1)]  # the last with pkd and ckd
     if objective != "cross-entropy":
         every = itertools.product((0.1, 0.5, 1.0), (0.0, 0.1), (1.0, 4.0))

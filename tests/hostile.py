@@ -1,4 +1,4 @@
-"""What someone who means harm would put into a file."""
+"""Contents of malicious files."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ checked = pytest.mark.skipif(not CHECKS, reason="torch before 2.6 cannot tell wh
 
 
 class Code:
-    """Makes a folder where it is unpickled."""
+    """An object whose unpickling makes a folder."""
 
     def __init__(self, marker: Path) -> None:
         self.marker = str(marker)

@@ -1,4 +1,4 @@
-"""Hand-made labels of depth pairs: what ``fairseq-flexdepth oracle`` writes, with a rule that a selector can learn."""
+"""Hand-made labels of depth pairs, as ``fairseq-flexdepth oracle`` writes them, by a rule that a selector can learn."""
 
 import random
 from pathlib import Path
@@ -22,7 +22,7 @@ HARD_SCORES = [30.0, 50.0, 40.0, 60.0]  # (2, 2) is best
 
 
 def sentences(number: int, seed: int) -> List[torch.Tensor]:
-    """Random ones of 2 to LONGEST tokens, each ending in the end symbol."""
+    """Random sentences of 2 to LONGEST tokens, each ending in the end symbol."""
     generator, made = random.Random(seed), []
     for _ in range(number):
         words = [generator.randrange(EASY + 1, WORDS) for _ in range(generator.randint(1, LONGEST - 1))]
@@ -33,7 +33,7 @@ def sentences(number: int, seed: int) -> List[torch.Tensor]:
 
 
 def labels_of(source: List[torch.Tensor], seed: int = 5, unlabelled: int = 0) -> DepthLabels:
-    """(1, 1) and (2, 1) serve a sentence with EASY best, (2, 2) the others; the first *unlabelled* have no labels."""
+    """Labels: (1, 1) and (2, 1) are best with EASY in a sentence, (2, 2) without; the first *unlabelled* have none."""
     generator = random.Random(seed)
     rule = [EASY_SCORES if EASY in tokens else HARD_SCORES for tokens in source]
     scores = numpy.array([numpy.array(scores) + generator.randrange(20) for scores in rule])
@@ -43,7 +43,7 @@ def labels_of(source: List[torch.Tensor], seed: int = 5, unlabelled: int = 0) ->
 
 
 def write_labels(folder: Path, sizes: Dict[str, int], **changes: Any) -> None:
-    """A folder of labels, ``--task depth_selection``'s DATA; the sentences of a split are seeded by its name."""
+    """Write a folder of labels, the DATA of ``--task depth_selection``; a split's name is the seed of its sentences."""
     folder.mkdir(parents=True, exist_ok=True)
     dictionary(WORDS).save(str(folder / "dict.src.txt"))
     for split, size in sizes.items():
@@ -56,7 +56,7 @@ def write_labels(folder: Path, sizes: Dict[str, int], **changes: Any) -> None:
 
 
 def write_checkpoint(path: Path, model: Any, name: str, **options: Any) -> str:
-    """What fairseq saves of a model, as far as it is read."""
+    """Save a model with the entries of a fairseq checkpoint that are read."""
     cfg = {"model": {"_name": name, **options}, "criterion": None}
     state = {"args": None, "cfg": cfg, "model": model.state_dict(), "extra_state": {}}
     history = {"optimizer_name": "", "lr_scheduler_state": {}, "num_updates": 0}  # fairseq fills in what is missing

@@ -61,7 +61,7 @@ def _module_to(stock: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
 
 
 def to_gpu(thing: Any) -> Any:
-    """A module, moved in place, or the tensors of a batch; nothing is counted. Parameters that are shared stay so."""
+    """Move a module in place, or the tensors of a batch; nothing is counted. Shared parameters stay shared."""
     if not isinstance(thing, nn.Module):
         return mapped(wrapped, thing)
     parameters: Dict[int, nn.Parameter] = {}
@@ -78,5 +78,5 @@ def to_gpu(thing: Any) -> Any:
 
 
 def to_cpu(thing: Any) -> Any:
-    """What pretended tensors hold, of the tensors anywhere in *thing*; nothing is counted."""
+    """Replace the pretended tensors in *thing* by the CPU tensors that they hold; nothing is counted."""
     return mapped(unwrapped, thing)

@@ -1,4 +1,4 @@
-"""Tensors that Python and autograd take for ``cuda:0``, and what watches over them; see ``pretended_gpu``."""
+"""Tensors that Python and autograd take for ``cuda:0``, and the mode that computes with them; see ``pretended_gpu``."""
 
 import sys
 from collections import Counter
@@ -14,7 +14,7 @@ if not hasattr(torch._C, "_set_only_lift_cpu_tensors"):
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402  (torch 1.12 has another)
 
 GPU = torch.device("cuda:0")
-# The size of what these return, or the number itself, is known only once the device has come to it.
+# Operations whose result, or its size, is known only when the device has computed it.
 WAITING = {"_local_scalar_dense", "nonzero", "masked_select", "equal", "_unique2", "unique_dim", "unique_consecutive"}
 COPYING = {"copy_", "_to_copy"}
 TAKES_CPU_NUMBERS = {"where", "masked_fill", "masked_fill_", "fill_", "index_put_"}  # as pointwise operations do
@@ -22,7 +22,7 @@ WITHOUT_KERNEL = {"empty", "empty_like", "empty_strided", "new_empty", "new_empt
 
 
 class PretendedTensor(torch.Tensor):
-    """Holds a CPU tensor; to C++ a meta tensor of its shape, to Python a tensor on ``cuda:0``."""
+    """A CPU tensor that C++ takes for a meta tensor of its shape, and Python for a tensor on ``cuda:0``."""
 
     held: Tensor
     __torch_function__ = torch._C._disabled_torch_function_impl
@@ -74,9 +74,9 @@ class PretendedTensor(torch.Tensor):
 
 
 class Watch(TorchDispatchMode):
-    """Computes with pretended tensors, refuses what a GPU would, and counts.
+    """Compute with pretended tensors, refuse operations that a GPU refuses, and count waits and kernels.
 
-    ``waits`` is by operation and line, ``kernels`` by operation: what computes on the device, no views.
+    ``waits`` counts by operation and line, ``kernels`` by operation, without views.
     """
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class Watch(TorchDispatchMode):
         self.forget()
 
     def forget(self) -> None:
-        """Count from 0."""
+        """Reset the counts to 0."""
         self.waits: Dict[Tuple[str, str], int] = Counter()
         self.kernels: Dict[str, int] = Counter()
 
@@ -116,7 +116,7 @@ class Watch(TorchDispatchMode):
 
 
 def _leaves(values: Iterable[Any]) -> Iterator[Any]:
-    """What is in *values* and in the lists there."""
+    """The elements of *values*, and of the lists and tuples in it."""
     for value in values:
         if isinstance(value, (list, tuple)):
             yield from _leaves(value)
@@ -125,7 +125,7 @@ def _leaves(values: Iterable[Any]) -> Iterator[Any]:
 
 
 def mapped(change: Callable[[Any], Any], value: Any) -> Any:
-    """*value* with everything in it changed: in lists, tuples, named tuples and dictionaries."""
+    """Apply the function to everything in *value*: in lists, tuples, named tuples and dictionaries."""
     if isinstance(value, dict):
         return {key: mapped(change, one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
@@ -165,14 +165,14 @@ def _indexes_by_mask(name: str, args: Any) -> bool:
 
 
 def _index(index: Any) -> Any:
-    """An index whose lists are tensors: C++ would make meta tensors of them, which hold nothing."""
+    """An index with its lists turned into tensors: C++ would turn them into meta tensors, which have no values."""
     if isinstance(index, tuple):
         return tuple(map(_index, index))
     return torch.tensor(index, device=GPU) if isinstance(index, list) else index
 
 
 def _line() -> str:
-    """The module and the line of fairseq, of this package or of its tests that is running."""
+    """The module and line that is running, of fairseq, this package or its tests."""
     frame: Any = sys._getframe(2)
     while frame.f_back is not None and not _is_ours(frame.f_globals.get("__name__", "")):
         frame = frame.f_back

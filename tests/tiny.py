@@ -31,7 +31,7 @@ def dictionary(size: int) -> Dictionary:
 
 
 def task(source_size: int = 17, target_size: int = 21, joined: bool = False) -> Any:
-    """The part of a translation task that building a model needs."""
+    """A stand-in for a translation task with the attributes that building a model needs."""
     source = dictionary(source_size)
     return SimpleNamespace(
         source_dictionary=source,
@@ -42,7 +42,7 @@ def task(source_size: int = 17, target_size: int = 21, joined: bool = False) -> 
 
 
 def options(**changes: Any) -> Namespace:
-    """Options of a tiny Transformer without dropout, 3 encoder and 2 decoder layers deep."""
+    """The options of a tiny Transformer without dropout, with 3 encoder and 2 decoder layers."""
     tiny = {
         "encoder_embed_dim": 12,
         "encoder_ffn_embed_dim": 14,
@@ -60,7 +60,7 @@ def options(**changes: Any) -> Namespace:
 
 
 def flexible_model(seed: int = 1, for_task: Optional[Any] = None, **changes: Any) -> FlexDepthTransformer:
-    """Our model, built the way fairseq builds it."""
+    """A model of this package, built as fairseq builds it."""
     torch.manual_seed(seed)
     args = options(**changes)
     args.arch = "tied_multi_transformer"
@@ -109,7 +109,7 @@ def stock_subnetwork(
 
 
 def name_in_whole(name: str, encoder_positions: Sequence[int], decoder_positions: Sequence[int]) -> str:
-    """What a parameter of a sub-network is called in the model that the sub-network is part of."""
+    """The name of a sub-network's parameter in the whole model."""
     side, layers, index, *rest = (name + "...").split(".")
     if layers != "layers":
         return name
@@ -156,7 +156,7 @@ def generate(generating: Sequence[Any], batch: Dict[str, Any], beam: int, **chan
 
 @torch.no_grad()
 def step_by_step(model: Any, previous: torch.Tensor, encoder_out: Any, state: Dict[str, Any]) -> torch.Tensor:
-    """The decoder's output for *previous*, a word at a time with its caches in *state*."""
+    """The decoder's output for *previous*, computed word by word with its caches in *state*."""
     steps = [
         model.decoder(previous[:, : end + 1], encoder_out, incremental_state=state)[0]
         for end in range(previous.size(1))
@@ -165,13 +165,13 @@ def step_by_step(model: Any, previous: torch.Tensor, encoder_out: Any, state: Di
 
 
 def parameter_called(model: Any, name: str) -> torch.nn.Parameter:
-    """A parameter by any of its names: ``named_parameters`` lists a shared one under the first alone."""
+    """The parameter with this name: ``named_parameters`` lists a shared parameter under its first name only."""
     owner, _, leaf = name.rpartition(".")
     return getattr(model.get_submodule(owner), leaf)
 
 
 def give_weights(source: Any, model: Any) -> Any:
-    """*model* with the weights that *source*, which may share layers, has at the same positions."""
+    """Give *model* the weights of *source*, which may share layers, at the same positions."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(parameter_called(source, name))
@@ -179,39 +179,39 @@ def give_weights(source: Any, model: Any) -> Any:
 
 
 def as_of_the_other_stack(state: Dict[str, Any], layers: str, count: int) -> Dict[str, Any]:
-    """A checkpoint's *state* as the other fairseq writes it, with or without 0.12.2's copies in encoder *layers*."""
+    """A checkpoint's *state* as the other stack writes it, with or without 0.12.2's copies in encoder *layers*."""
     names = [f"{layers}.{index}.{name}" for index in range(count) for name in FAST_PATH_NAMES]
-    if names[0] in state:  # we are 0.12.2
+    if names[0] in state:  # this stack has 0.12.2
         return {key: value for key, value in state.items() if key not in names}
     return {**state, **{name: torch.zeros(1) for name in names}}
 
 
 def untied_copy(model: FlexDepthTransformer, **changes: Any) -> FlexDepthTransformer:
-    """A model that shares nothing, each of whose layers has the weights that *model* uses at its position."""
+    """A model without shared layers; each layer has the weights that *model* uses at its position."""
     return give_weights(model, flexible_model(seed=9, **changes))
 
 
 def gradients(model: torch.nn.Module) -> Dict[str, torch.Tensor]:
-    """Every trained parameter's gradient; zeros where it has none."""
+    """The gradient of every trained parameter; zeros if it has none."""
     trained = {name: p for name, p in model.named_parameters() if name.split(".")[-1] not in FAST_PATH_NAMES}
     return {name: torch.zeros_like(p) if p.grad is None else p.grad for name, p in trained.items()}
 
 
 def assert_gradients(model: torch.nn.Module, expected: Dict[str, torch.Tensor]) -> None:
-    """Every gradient of *model* is the *expected* one but for rounding."""
+    """Check that every gradient of *model* is the *expected* one, up to rounding."""
     for name, gradient in gradients(model).items():
-        scale = expected[name].abs().max().clamp(min=0.05)  # a key bias's true gradient is 0: only rounding is left
+        scale = expected[name].abs().max().clamp(min=0.05)  # a key bias has gradient 0: only rounding is left
         assert torch.allclose(gradient / scale, expected[name] / scale, atol=2e-5), name
 
 
 def assert_gradients_are_sums(shared: Any, untied: Any) -> None:
-    """Every gradient of *shared* is the sum of those of all positions of *untied* that its parameter stands for."""
+    """Check that every gradient of *shared* is the sum of those of *untied* at the positions that share it."""
     sums: Dict[int, torch.Tensor] = {}
     for name, parameter in untied.named_parameters():
         key = id(parameter_called(shared, name))
         sums[key] = sums.get(key, torch.zeros_like(parameter)) + parameter.grad
     for name, parameter in shared.named_parameters():
         expected = sums.pop(id(parameter))
-        scale = expected.abs().max().clamp(min=0.02)  # a key bias's true gradient is 0: only rounding is left
+        scale = expected.abs().max().clamp(min=0.02)  # a key bias has gradient 0: only rounding is left
         assert torch.allclose(parameter.grad / scale, expected / scale, atol=1e-5), name
     assert not sums

@@ -1,6 +1,6 @@
 """``fairseq-flexdepth average``: the mean of several checkpoints of one training.
 
-Of shared layers a checkpoint holds each unique one once, so that the mean by key is the mean of the models.
+A checkpoint holds each unique layer once, also if layers are shared, so averaging key by key averages the models.
 """
 
 import argparse
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NAME = "average"
 HELP = "average the parameters of several checkpoints"
 
-# What fairseq calls the checkpoints of epochs, of updates and of the best scores; the group is the order.
+# fairseq's names of the checkpoints of epochs, of updates and of the best scores; their order is that of the group.
 PATTERNS = {
     "num_epoch_checkpoints": r"checkpoint(\d+)\.pt",
     "num_update_checkpoints": r"checkpoint_\d+_(\d+)\.pt",
@@ -36,32 +36,42 @@ EXAMPLES = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the sub-command."""
     parser.add_argument(
-        "--inputs", nargs="+", required=True, metavar="PATH", help="checkpoints, or one --save-dir and how many of it"
-    )
-    parser.add_argument("--output", required=True, metavar="FILE", help="where to write the averaged checkpoint")
+        "--inputs", nargs="+", required=True, metavar="PATH",
+        help="checkpoints, or one --save-dir with a --num-...-checkpoints option",
+    )  # fmt: skip
+    parser.add_argument("--output", required=True, metavar="FILE", help="the averaged checkpoint to write")
     number = parser.add_mutually_exclusive_group()
-    number.add_argument("--num-epoch-checkpoints", type=int, metavar="N", help="of the last N epochs")
-    number.add_argument("--num-update-checkpoints", type=int, metavar="N", help="of the last N saved updates")
     number.add_argument(
-        "--num-best-checkpoints", type=int, metavar="N", help="the N best of --keep-best-checkpoints"
+        "--num-epoch-checkpoints", type=int, metavar="N", help="average the checkpoints of the last N epochs"
+    )
+    number.add_argument(
+        "--num-update-checkpoints", type=int, metavar="N",
+        help="average the last N checkpoints of --save-interval-updates",
+    )  # fmt: skip
+    number.add_argument(
+        "--num-best-checkpoints", type=int, metavar="N", help="average the N best of --keep-best-checkpoints"
     )
     parser.epilog = "The result holds no optimizer state: continue from it with --finetune-from-model."
 
 
-def _chosen(args: argparse.Namespace) -> List[str]:
+def _checkpoints(args: argparse.Namespace) -> List[str]:
+    """The paths of the checkpoints to average."""
     for name, pattern in PATTERNS.items():
         number: Optional[int] = getattr(args, name)
         if number is not None:
             return _latest(args.inputs, f"--{name.replace('_', '-')}", number, pattern)
     for path in args.inputs:
         if not os.path.isfile(path):
-            what = "is a directory; expected checkpoints, or how many of it" if os.path.isdir(path) else "no such file"
+            rule = "is a directory; expected checkpoints, or a --num-...-checkpoints option"
+            what = rule if os.path.isdir(path) else "no such file"
             raise ValueError(f"--inputs {path}: {what}")
     return args.inputs
 
 
 def _latest(inputs: List[str], option: str, number: int, pattern: str) -> List[str]:
+    """The paths of the last, or best, *number* checkpoints in a directory."""
     from fairseq.checkpoint_utils import checkpoint_paths
 
     if len(inputs) != 1 or not os.path.isdir(inputs[0]):
@@ -75,27 +85,29 @@ def _latest(inputs: List[str], option: str, number: int, pattern: str) -> List[s
 
 
 def _more_is_better(paths: List[str]) -> bool:
-    """Whether the best of the checkpoints are those with the highest scores, as their training was told."""
+    """Whether the training kept the checkpoints with the highest scores as its best."""
     metrics = {os.path.basename(path).rpartition("_")[0] for path in paths}
     if len(metrics) > 1:
-        raise ValueError(f"--num-best-checkpoints: expected scores of one metric, found {', '.join(sorted(metrics))}")
+        found = ", ".join(sorted(metrics))
+        raise ValueError(f"--num-best-checkpoints: expected checkpoints of one metric, found {found}")
     best = load_checkpoint(paths[0], "--inputs")
     return bool(best["cfg"]["checkpoint"]["maximize_best_checkpoint_metric"])
 
 
 def _check_alike(first: Dict[str, "Tensor"], other: Dict[str, "Tensor"], path: str) -> None:
+    """Refuse a checkpoint whose parameters differ in name or shape from the first one's."""
     for key in sorted(first.keys() | other.keys()):
         if key not in first or key not in other or first[key].shape != other[key].shape:
-            raise ValueError(f"--inputs {path}: another model than the first of --inputs: differs in {key}")
+            raise ValueError(f"--inputs {path}: differs from the model of the first checkpoint in {key}")
 
 
 def average_checkpoints(paths: List[str]) -> Dict[str, Any]:
-    """The first checkpoint with the mean of all checkpoints' parameters, without the state of its training.
+    """The first checkpoint, with the mean of all checkpoints' parameters and without optimizer state.
 
-    Sums are formed in double precision; the result has each parameter's own type.
+    Sums are computed in double precision; each parameter keeps its type.
 
     Raises:
-        ValueError: a file is no checkpoint, or not of the same model.
+        ValueError: a file is not a checkpoint, or holds another model.
     """
     from tqdm import tqdm
 
@@ -114,9 +126,14 @@ def average_checkpoints(paths: List[str]) -> Dict[str, Any]:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Write the averaged checkpoint.
+
+    Raises:
+        ValueError: the inputs are not checkpoints of one model, or cannot be ordered as asked for.
+    """
     check_output(args.output)
     with quiet():
-        paths = _chosen(args)
+        paths = _checkpoints(args)
         save_checkpoint(average_checkpoints(paths), args.output)
     print(f"{args.output}: the mean of {' '.join(paths)}")
     return 0

@@ -1,4 +1,4 @@
-"""``fairseq-flexdepth depths``: the sub-networks of a strategy, and how evenly they use the layers."""
+"""``fairseq-flexdepth depths``: the sub-networks of a strategy, and how evenly they use the layers ([wang2020] §3)."""
 
 import argparse
 import json
@@ -24,25 +24,31 @@ EXAMPLES = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--layers", type=int, required=True, metavar="N", help="layer positions in the stack")
-    parser.add_argument("--strategy", choices=STRATEGIES, default="head", help="how a depth picks its layers")
+    """Declare the options of the sub-command."""
+    parser.add_argument(
+        "--layers", type=int, required=True, metavar="N", help="number of layers of the encoder or decoder"
+    )
+    parser.add_argument(
+        "--strategy", choices=STRATEGIES, default="head",
+        help="which layers run at each depth (default: head, the first ones)",
+    )  # fmt: skip
     parser.add_argument(
         "--depths",
         default="divisors",
         metavar="LIST",
-        help="divisors (of the number of layers; the default), all, or a list such as 1,2,6",
+        help="divisors (of the number of layers), all, or a list such as 1,2,6 (default: divisors)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def describe(layers: int, strategy: str, depths: Tuple[int, ...]) -> Dict[str, object]:
-    """The object that ``--json`` prints."""
+    """The object that ``--json`` prints: sub-networks by depth, task balance and average layer distance."""
     subnetworks = assign_subnetworks(strategy, layers, depths)
     return {
         "layers": layers,
         "strategy": strategy,
         "subnetworks": {str(depth): list(subnetworks[depth]) for depth in sorted(subnetworks)},
-        # A standard deviation with divisor layers - 1 says nothing about one layer.
+        # A standard deviation with divisor layers - 1 is undefined for one layer.
         "task_balance": task_balance(subnetworks, layers, divisor="sample") if layers > 1 else None,
         "task_balance_eq5": task_balance(subnetworks, layers, divisor="population"),
         "average_layer_distance": average_layer_distance(subnetworks, layers if strategy in WRAPPING else None),
@@ -50,7 +56,7 @@ def describe(layers: int, strategy: str, depths: Tuple[int, ...]) -> Dict[str, o
 
 
 def _marks(encoding: Optional[str]) -> Tuple[str, str, str]:
-    """The marks of a layer that runs, of one that does not, and of an undefined number."""
+    """The marks for a layer that runs, a layer that does not, and an undefined number, in the terminal's encoding."""
     marks = ("■", "·", "–")
     try:
         "".join(marks).encode(encoding or "ascii")
@@ -60,7 +66,7 @@ def _marks(encoding: Optional[str]) -> Tuple[str, str, str]:
 
 
 def picture(layers: int, subnetworks: Dict[str, List[int]], runs: str = "■", rests: str = "·") -> str:
-    """One row a depth, one column a layer position."""
+    """A text table with one row per depth and one column per layer."""
     width = len(str(layers))
     positions = range(1, layers + 1)
     rows = [("layer", [str(position) for position in positions])]
@@ -73,6 +79,11 @@ def picture(layers: int, subnetworks: Dict[str, List[int]], runs: str = "■", r
 
 
 def run(args: argparse.Namespace) -> int:
+    """Print the sub-networks of the strategy.
+
+    Raises:
+        ValueError: a number of layers or depth is out of range.
+    """
     if args.layers < 1:
         raise ValueError(f"--layers {args.layers}: expected 1 or more")
     result = describe(args.layers, args.strategy, parse_depths(args.depths, args.layers, "--depths"))

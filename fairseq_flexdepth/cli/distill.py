@@ -1,4 +1,4 @@
-"""``fairseq-flexdepth distill``: training data translated by a teacher (Seq-KD, Seq-Inter; Kim & Rush, 2016)."""
+"""``fairseq-flexdepth distill``: training data translated by a teacher (Seq-KD and Seq-Inter, [kim2016] §3.2, §3.3)."""
 
 import argparse
 import contextlib
@@ -37,29 +37,42 @@ EXAMPLES = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the sub-command."""
     parser.usage = "%(prog)s DATA --path TEACHER --dest FOLDER [fairseq-generate options]"
     parser.epilog = (
         "All other options are those of fairseq-generate, with the same meaning; --gen-subset is train unless given. "
         "--num-shards N --shard-id I decodes one of N parts; --num-shards N --merge then puts them together."
     )
-    parser.add_argument("--dest", required=True, metavar="FOLDER", help="where the distilled data set goes")
+    parser.add_argument(
+        "--dest", required=True, metavar="FOLDER", help="the folder of the distilled data set, binarised"
+    )
     parser.add_argument(
         "--select", choices=SELECTIONS, default="best",
-        help="of the hypotheses of a source: the best; the one closest to the reference; all, weighted by their "
-        "probabilities (also those that --sampling drew by them); or the reference and the best (default: best)",
+        help="which hypotheses of a source to keep: the best; the one closest to the reference; all, weighted by their "
+        "probabilities (with --sampling, too); or the best, beside the reference (default: best)",
     )  # fmt: skip
-    parser.add_argument("--max-length", type=int, metavar="N", help="drop pairs with more than N tokens on a side")
     parser.add_argument(
-        "--max-ratio", type=float, metavar="R", help="drop pairs whose longer side has more than R times the tokens"
+        "--max-length", type=int, metavar="N", help="drop pairs with more than N source or target tokens"
     )
-    parser.add_argument("--drop-unknown", action="store_true", help="drop hypotheses with unknown words")
-    parser.add_argument("--save-text", action="store_true", help="write the distilled pairs as text, too")
+    parser.add_argument(
+        "--max-ratio", type=float, metavar="R",
+        help="drop pairs if one side has more than R times the tokens of the other",
+    )  # fmt: skip
+    parser.add_argument("--drop-unknown", action="store_true", help="drop hypotheses that contain unknown words")
+    parser.add_argument("--save-text", action="store_true", help="also write the distilled pairs as text")
     add_shard_arguments(parser)
-    parser.add_argument("--overwrite", action="store_true", help="replace FOLDER, or what other options began")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace FOLDER, or an unfinished run with other options"
+    )
     parser.set_defaults(fairseq_options=[])
 
 
 def run(args: argparse.Namespace) -> int:
+    """Decode the training data, or one shard of it, and write the distilled data set.
+
+    Raises:
+        ValueError: an option is refused, a file is missing or damaged, or no source is kept.
+    """
     with quiet():
         config = parse_generation_options(["--gen-subset", "train", *args.fairseq_options], NAME)
         _check(args, config)
@@ -69,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace, config: "DictConfig") -> None:
+    """Refuse options that do not fit, before anything is loaded."""
     if args.max_length is not None and args.max_length < 1:
         raise ValueError(f"--max-length {args.max_length}: expected 1 or more")
     if args.max_ratio is not None and not args.max_ratio >= 1:
@@ -77,11 +91,11 @@ def _check(args: argparse.Namespace, config: "DictConfig") -> None:
     check_one_directory(config, "distill")
     generation = config.generation
     if generation.nbest not in (1, generation.beam):
-        raise ValueError(f"--nbest {generation.nbest}: expected --beam's {generation.beam}; all hypotheses are used")
+        raise ValueError(f"--nbest {generation.nbest}: expected {generation.beam}, as --beam; all hypotheses are used")
     if config.scoring is not None and args.select != "sentence-bleu":
-        raise ValueError(f"--scoring {config.scoring._name}: expected --select sentence-bleu, which alone scores")
+        raise ValueError(f"--scoring {config.scoring._name}: needs --select sentence-bleu; nothing else is scored")
     check_file("--dest", args.dest)
-    args.dest = os.path.realpath(args.dest)  # what a link points to is replaced, not the link
+    args.dest = os.path.realpath(args.dest)  # replace the folder that a link points to, not the link
     _check_destination(args.dest, args.overwrite)
 
 
@@ -91,10 +105,11 @@ def _check_destination(destination: str, overwrite: bool) -> None:
     if not os.path.isfile(os.path.join(destination, RECORD)):
         raise ValueError(f"--dest {destination}: exists and was not made by distill; expected a new folder")
     if not overwrite:
-        raise ValueError(f"--dest {destination}: is finished already; --overwrite replaces it")
+        raise ValueError(f"--dest {destination}: is already finished; --overwrite replaces it")
 
 
 def _distill(args: argparse.Namespace, config: "DictConfig") -> str:
+    """Decode the remaining batches; return the message to print."""
     from fairseq_flexdepth.corpus.distill import Distiller
     from fairseq_flexdepth.corpus.distilled_data import check_other_splits
     from fairseq_flexdepth.corpus.fingerprint import fingerprint, settings
@@ -108,7 +123,7 @@ def _distill(args: argparse.Namespace, config: "DictConfig") -> str:
         split.warn_of_bleu()
     unknown = split.task.target_dictionary.unk() if args.drop_unknown else None
     distiller = Distiller(split, args.select, Filters(args.max_length, args.max_ratio, unknown))
-    # A reference that is too long for the teacher is no reason to drop its source.
+    # The teacher does not read the references: do not drop a source whose reference is too long.
     positions = (split.max_positions[0], float("inf"))
     batches = split.batches(max_positions=positions, ignore_invalid_inputs=True)
     own = {name: getattr(args, name) for name in ("select", "max_length", "max_ratio", "drop_unknown")}
@@ -122,14 +137,14 @@ def _distill(args: argparse.Namespace, config: "DictConfig") -> str:
 
 
 def _combined(config: "DictConfig") -> bool:
-    """Whether the split has parts, NAME, NAME1 and so on, which fairseq-train takes as one."""
+    """Whether the split may have parts, NAME, NAME1 and so on, which fairseq-train joins into one."""
     return config.dataset.gen_subset == config.dataset.train_subset
 
 
 def _merge(
     args: argparse.Namespace, split: "Split", shards: Sequence["ShardFile"], settings: Dict[str, Any]
 ) -> str:
-    """Make DEST of the finished shards and say what is in it."""
+    """Write DEST from the finished shards; return the message to print."""
     from fairseq_flexdepth.corpus.distilled_data import DistilledSplit, carry_over, check_readable, write_distilled
     from fairseq_flexdepth.corpus.hypothesis_filter import Outcome
 
@@ -140,8 +155,8 @@ def _merge(
                 distilled.add(Outcome(*result))
     dropped = ", ".join(f"{reason} {distilled.dropped[reason]}" for reason in REASONS)
     if not distilled.kept:
-        remove_shards([shard.path for shard in shards])  # else they would be in the way of other options
-        raise ValueError(f"--dest {args.dest}: not made, no source is kept; dropped: {dropped}")
+        remove_shards([shard.path for shard in shards])  # or they would block a run with other options
+        raise ValueError(f"--dest {args.dest}: not written, no source is kept; dropped: {dropped}")
     folder = os.path.join(os.path.dirname(shards[0].path), "finished")
     counts = {"sources": len(split.dataset), "kept": distilled.kept, "dropped": distilled.dropped}
     record = {**counts, "pairs": len(distilled), "settings": settings}
@@ -158,7 +173,7 @@ def _merge(
 
 
 def _publish(folder: str, destination: str, overwrite: bool, shards: Sequence[str]) -> None:
-    """Let the finished *folder* take its place, and remove what led to it but nothing else."""
+    """Rename the finished *folder* to *destination*, and remove the shards and nothing else."""
     _check_destination(destination, overwrite)
     work = os.path.dirname(folder)
     replaced = os.path.join(work, "replaced")

@@ -1,4 +1,4 @@
-"""``fairseq-flexdepth doctor``: what is installed, what will not work and why, with the remedy."""
+"""``fairseq-flexdepth doctor``: checks of the installation, with a reason and a remedy for each failure."""
 
 import argparse
 import importlib
@@ -8,13 +8,14 @@ import shutil
 from pathlib import Path
 from typing import Callable, List, Tuple
 
-from fairseq_flexdepth.cli.fairseq_options import PACKAGE, build_training_model, import_plugin, quiet
-from fairseq_flexdepth.cli.installed import FAIL, OK, VERSION_CHECKS, WARN, Check, find_environment
+from fairseq_flexdepth.cli.fairseq_options import PACKAGE, import_plugin, quiet
+from fairseq_flexdepth.cli.stack_versions import FAIL, OK, VERSION_CHECKS, WARN, Check, find_environment
+from fairseq_flexdepth.cli.training_model import build_training_model
 
 NAME = "doctor"
 HELP = "show what is installed, what will not work and why"
 
-# Compiled parts of fairseq, and what needs them.
+# Compiled parts of fairseq, and the features that need them.
 EXTENSIONS = {
     "fairseq.data.data_utils_fast": "batching",
     "fairseq.data.token_block_utils_fast": "language-model data",
@@ -25,6 +26,7 @@ SMALLEST = "tied_multi_transformer_tiny"
 
 
 def check_import() -> Check:
+    """Whether fairseq imports, and from where."""
     import fairseq
 
     if fairseq.__file__ is None:
@@ -34,11 +36,12 @@ def check_import() -> Check:
 
 
 def check_extensions() -> Check:
+    """Whether the compiled parts of fairseq load."""
     broken = []
     for module, use in EXTENSIONS.items():
         try:
             importlib.import_module(module)
-        except Exception as error:  # ImportError, or ValueError where it was built for another NumPy
+        except Exception as error:  # ImportError, or ValueError if it was built for another NumPy
             broken.append(f"{module} ({use}): {error}")
     if broken:
         remedy = "with a C++ compiler: pip install --force-reinstall --no-deps --no-cache-dir fairseq again"
@@ -47,6 +50,7 @@ def check_extensions() -> Check:
 
 
 def check_cuda() -> Check:
+    """Whether torch finds a GPU."""
     import torch
 
     if torch.cuda.is_available():
@@ -61,7 +65,7 @@ def check_cuda() -> Check:
 
 
 def check_plugin() -> Check:
-    """Registration, which also lets torch's safe loader (the default since 2.6) read checkpoints."""
+    """Whether this package registers itself with fairseq, and lets torch's safe loader read checkpoints."""
     import_plugin()
     import torch
     from fairseq.models import ARCH_MODEL_REGISTRY
@@ -71,17 +75,18 @@ def check_plugin() -> Check:
         return Check("plugin", FAIL, "torch's weights-only loader would refuse checkpoints", REINSTALL)
     ours = [name for name, model in ARCH_MODEL_REGISTRY.items() if model.__module__.startswith(f"{PACKAGE}.")]
     if not ours:
-        return Check("plugin", FAIL, "no architecture of ours is registered", REINSTALL)
+        return Check("plugin", FAIL, "no architecture of this package is registered", REINSTALL)
     return Check("plugin", OK, f"{len(ours)} architectures registered")
 
 
 def check_model() -> Check:
+    """Whether the smallest architecture builds."""
     model = build_training_model(["--arch", SMALLEST], 8, 8)
     return Check("model", OK, f"{SMALLEST} builds, {sum(1 for _ in model.parameters())} tensors")
 
 
 def check_user_dir() -> Check:
-    """Where fairseq finds ``--user-dir fairseq_flexdepth``: here, in its own package, or beside it."""
+    """Where fairseq finds ``--user-dir fairseq_flexdepth``: in the current directory, in its package or beside it."""
     import fairseq
 
     import fairseq_flexdepth
@@ -91,10 +96,10 @@ def check_user_dir() -> Check:
     candidates = [folder / PACKAGE for folder in (Path.cwd(), package, package.parent)]
     found = [candidate for candidate in candidates if candidate.exists()]
     if not found:
-        detail = f"no folder {PACKAGE} here or beside fairseq"
+        detail = f"no folder {PACKAGE} in the current directory or beside fairseq"
         return Check("--user-dir", WARN, detail, f"pip install . (not -e), or give --user-dir {ours}")
     if found[0].resolve() != ours and not (found[0] / "cli" / "doctor.py").is_file():
-        detail = f"takes {found[0]}, which is not this package"
+        detail = f"fairseq finds {found[0]}, which is not this package"
         return Check("--user-dir", FAIL, detail, f"run from another directory, or give --user-dir {ours}")
     return Check("--user-dir", OK, f"{PACKAGE} is {found[0]}")
 
@@ -110,6 +115,7 @@ LIVE_CHECKS: Tuple[Tuple[str, Callable[[], Check]], ...] = (
 
 
 def _attempt(name: str, check: Callable[[], Check]) -> Check:
+    """The result of a check; a failure if it raises."""
     try:
         return check()
     except Exception as error:  # whatever breaks here breaks training as well
@@ -117,7 +123,7 @@ def _attempt(name: str, check: Callable[[], Check]) -> Check:
 
 
 def examine() -> List[Check]:
-    """All findings; where fairseq does not import, what depends on it is left out."""
+    """Run all checks; those that need fairseq are left out if it does not import."""
     environment = find_environment()
     checks = [check(environment) for check in VERSION_CHECKS]
     with quiet():
@@ -131,16 +137,18 @@ EXAMPLES = ("fairseq-flexdepth doctor", "fairseq-flexdepth doctor --json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the sub-command."""
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _line(check: Check, width: int) -> str:
+    """A check as one line of text."""
     remedy = f"  (remedy: {check.remedy})" if check.remedy else ""
     return f"{check.status:<4}  {check.name:<{width}}  {' '.join(check.detail.split())}{remedy}"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit status 0 if training and decoding will work, 1 otherwise."""
+    """Print all checks; return 0 if training and decoding will work, 1 otherwise."""
     checks = examine()
     works = all(check.status != FAIL for check in checks)
     if args.json:

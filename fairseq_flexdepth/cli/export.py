@@ -1,4 +1,4 @@
-"""``fairseq-flexdepth export``: one depth of a model as a smaller model that needs nothing of this package."""
+"""``fairseq-flexdepth export``: one depth of a model, written as a smaller model that runs without this package."""
 
 import argparse
 import importlib.util
@@ -18,11 +18,11 @@ NAME = "export"
 HELP = "write one depth as a stock fairseq transformer or for CTranslate2"
 
 FAIRSEQ, CTRANSLATE2 = FORMATS = ("fairseq", "ctranslate2")
-# Those of CTranslate2's converters; importing it takes too long to ask it here.
+# The types that CTranslate2 converts to; importing it here, only to ask it, would take too long.
 QUANTIZATIONS = (
     "int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16", "float32"
 )  # fmt: skip
-MODEL_FILE = "model.bin"  # in a folder of CTranslate2's
+MODEL_FILE = "model.bin"  # in the folder of a CTranslate2 model
 LIMITS = ("max_source_length", "max_decoding_length")  # in tokens, without the end symbol
 
 EXAMPLES = (
@@ -32,25 +32,39 @@ EXAMPLES = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--path", required=True, metavar="FILE", help="the checkpoint to export from")
-    parser.add_argument("--enc-layers", type=int, metavar="N", help="encoder depth (default: the deepest)")
-    parser.add_argument("--dec-layers", type=int, metavar="M", help="decoder depth (default: the deepest)")
-    parser.add_argument("--subnetworks", metavar="S", help="which layers a depth runs (default: the checkpoint's)")
+    """Declare the options of the sub-command."""
+    parser.add_argument("--path", required=True, metavar="FILE", help="the checkpoint to export")
     parser.add_argument(
-        "--data", metavar="DIR", help="where the dictionaries are (default: the directory that the checkpoint names)"
-    )
-    parser.add_argument("--format", choices=FORMATS, default=FAIRSEQ, help="what to write (default: fairseq)")
-    parser.add_argument(
-        "--quantization", choices=QUANTIZATIONS, help="type of the weights, for ctranslate2 (default: as saved)"
+        "--enc-layers", type=int, metavar="N", help="number of encoder layers (default: the deepest trained)"
     )
     parser.add_argument(
-        "--output", required=True, metavar="FILE", help="the checkpoint to write; for ctranslate2 a folder"
+        "--dec-layers", type=int, metavar="M", help="number of decoder layers (default: the deepest trained)"
+    )
+    parser.add_argument("--subnetworks", metavar="S", help="which layers run at each depth (default: as trained)")
+    parser.add_argument(
+        "--data", metavar="DIR", help="the directory of the dictionaries (default: the one named in the checkpoint)"
+    )
+    parser.add_argument(
+        "--format", choices=FORMATS, default=FAIRSEQ, help="format of the exported model (default: fairseq)"
+    )
+    parser.add_argument(
+        "--quantization", choices=QUANTIZATIONS,
+        help="type of the weights with --format ctranslate2 (default: as in the checkpoint)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--output", required=True, metavar="FILE", help="the checkpoint to write; with --format ctranslate2, a folder"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.epilog = "An earlier file or folder of that kind is replaced. The result loads without --user-dir."
 
 
 def run(args: argparse.Namespace) -> int:
+    """Write the exported model, and print its size and limits.
+
+    Raises:
+        ValueError: the checkpoint cannot be exported, or the depth is not supported.
+        ImportError: ``--format ctranslate2`` without the package.
+    """
     _check(args)
     with quiet():
         import_plugin()
@@ -74,20 +88,22 @@ def _check(args: argparse.Namespace) -> None:
     check_paths([args.path])
     if args.format == FAIRSEQ:
         if args.quantization is not None:
-            raise ValueError(f"--quantization {args.quantization}: expected --format ctranslate2, too")
+            raise ValueError(f"--quantization {args.quantization}: needs --format ctranslate2")
         return check_output(args.output)
     if importlib.util.find_spec("ctranslate2") is None:
-        raise ImportError("--format ctranslate2: expected the package ctranslate2; pip install ctranslate2")
+        raise ImportError("--format ctranslate2: needs the package ctranslate2; pip install ctranslate2")
     check_file("--output", args.output)
     if os.path.lexists(args.output) and not _replaceable(args.output):
-        raise ValueError(f"--output {args.output}: is no folder of a CTranslate2 model; expected a new folder")
+        raise ValueError(f"--output {args.output}: exists and is not a CTranslate2 model; expected a new folder")
 
 
 def _replaceable(folder: str) -> bool:
+    """Whether *folder* is empty or holds an earlier CTranslate2 model."""
     return os.path.isdir(folder) and (not os.listdir(folder) or os.path.isfile(os.path.join(folder, MODEL_FILE)))
 
 
 def _write(args: argparse.Namespace, loaded: "LoadedModel", stock: "StockModel") -> Dict[str, Any]:
+    """Write the model; return the object that ``--json`` prints."""
     from fairseq_flexdepth.cli.params import count_parameters
     from fairseq_flexdepth.export import stock_checkpoint
 
@@ -115,7 +131,7 @@ def _write(args: argparse.Namespace, loaded: "LoadedModel", stock: "StockModel")
 def _write_folder(
     args: argparse.Namespace, loaded: "LoadedModel", stock: "StockModel", limits: Dict[str, int]
 ) -> None:
-    """Convert into a temporary folder and rename it, in place of an earlier one."""
+    """Convert into a temporary folder, then rename it; an earlier model is replaced."""
     from fairseq_flexdepth.export import ctranslate2
 
     output = os.path.abspath(args.output)
@@ -130,6 +146,7 @@ def _write_folder(
 
 
 def _sentence(summary: Dict[str, Any]) -> str:
+    """One line about the exported model."""
     layers = " and ".join(
         f"{len(positions)} {side} layers ({','.join(map(str, positions))})"
         for side, positions in (("encoder", summary["encoder_layers"]), ("decoder", summary["decoder_layers"]))
@@ -138,7 +155,7 @@ def _sentence(summary: Dict[str, Any]) -> str:
     size = f"{summary['parameters']:,} parameters, {summary['bytes'] / 2**20:.1f} MiB"
     source, target = (summary[name] for name in LIMITS)
     if summary["format"] == CTRANSLATE2:
-        limits = f"sources of at most {source} tokens, max_decoding_length of at most {target}"
+        limits = f"at most {source} source tokens, max_decoding_length at most {target}"
     else:
-        limits = f"sources and translations of at most {source} and {target} tokens"
+        limits = f"at most {source} source and {target} target tokens"
     return f"{summary['output']}: {summary['format']}{quantization}, {layers} of the model, {size}; {limits}"

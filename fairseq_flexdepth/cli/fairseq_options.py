@@ -1,7 +1,4 @@
-"""fairseq's own options, and a fairseq-train command line turned into the model it would train, without its data.
-
-fairseq's own parser, tasks and model builders do the work; only the dictionaries are made up.
-"""
+"""Parse fairseq's own options, as typed to a sub-command, with fairseq's own parsers."""
 
 import argparse
 import contextlib
@@ -10,27 +7,29 @@ import logging
 import os
 import re
 import sys
-import tempfile
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterator, List, NoReturn, Sequence, Tuple
 
-from fairseq_flexdepth.cli.decoding_options import check_task, check_values, composed, refuse_options
+from fairseq_flexdepth.cli.generate_options import check_task, check_values, composed, refuse_options
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
-    from torch import nn
 
 PACKAGE = "fairseq_flexdepth"
-# bos, pad, eos and unk: fairseq's Dictionary adds them to whatever a dictionary file lists.
-SPECIAL_SYMBOLS = 4
 
 
 def split_user_dirs(arguments: Sequence[str]) -> Tuple[List[str], List[str]]:
-    """The arguments without any ``--user-dir``, and the directories named there that are not ours.
+    """Separate ``--user-dir`` from the other arguments.
 
-    Ours is implied. Handed to fairseq it could fail: the installed package and a folder of the same name
-    in the current directory are two modules to fairseq, which refuses the second.
+    This package's own ``--user-dir`` is implied and dropped: to fairseq, the installed package and a folder of that
+    name in the current directory are two modules, and it refuses the second.
+
+    Returns:
+        The other arguments, and the user directories of other packages.
+
+    Raises:
+        ValueError: ``--user-dir`` has no value.
     """
     rest: List[str] = []
     user_dirs: List[str] = []
@@ -49,7 +48,11 @@ def split_user_dirs(arguments: Sequence[str]) -> Tuple[List[str], List[str]]:
 
 
 def import_plugin(user_dirs: Sequence[str] = ()) -> None:
-    """Register our architectures and those of other user directories with fairseq."""
+    """Register this package, and the packages in other user directories, with fairseq.
+
+    Raises:
+        ValueError: a user directory does not exist.
+    """
     from fairseq import utils
 
     import fairseq_flexdepth
@@ -64,7 +67,7 @@ def import_plugin(user_dirs: Sequence[str] = ()) -> None:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep fairseq's and hydra's chatter off standard output, which is for the answer, and off the screen."""
+    """Hide log messages and warnings of fairseq and hydra, and send what they print to standard error."""
     disabled = logging.root.manager.disable
     logging.disable(logging.INFO)
     try:
@@ -77,7 +80,7 @@ def quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _program(name: str) -> Iterator[None]:
-    """Hide our arguments: fairseq looks for ``--user-dir`` in ``sys.argv`` whatever it is handed."""
+    """Replace ``sys.argv``, in which fairseq looks for ``--user-dir`` even if it gets its arguments in another way."""
     saved = sys.argv
     sys.argv = [name]
     try:
@@ -87,7 +90,7 @@ def _program(name: str) -> Iterator[None]:
 
 
 def _refuse(message: str) -> NoReturn:
-    """What a fairseq parser does about a mistake: raise instead of printing 200 lines of usage."""
+    """Raise a parser's error message, in place of fairseq's 200 lines of usage."""
     match = re.fullmatch(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)", message)
     if match and len(match.group(3)) > 300:
         option, given, choices = match.groups()
@@ -98,11 +101,14 @@ def _refuse(message: str) -> NoReturn:
 
 
 def parse_training_options(arguments: Sequence[str], data: str) -> argparse.Namespace:
-    """The arguments of fairseq-train, parsed by its own parser.
+    """Parse the arguments of fairseq-train with its own parser.
 
     Args:
-        arguments: what follows ``fairseq-train``; a positional DATA among them is ignored.
-        data: the directory that takes DATA's place.
+        arguments: the arguments after ``fairseq-train``; DATA among them is ignored.
+        data: the directory to use as DATA.
+
+    Raises:
+        ValueError: fairseq refuses an argument, or ``--arch`` is missing.
     """
     rest, user_dirs = split_user_dirs(arguments)
     import_plugin(user_dirs)
@@ -111,10 +117,10 @@ def parse_training_options(arguments: Sequence[str], data: str) -> argparse.Name
     with _program("fairseq-train"):
         parser = options.get_training_parser()
         parser.error = _refuse  # type: ignore[method-assign]
-        # Asked here because parse_args_and_arch answers a missing --arch with an empty RuntimeError.
+        # Checked here because parse_args_and_arch raises an empty RuntimeError if --arch is missing.
         if parser.parse_known_args(rest)[0].arch is None:
             raise ValueError("--arch: required, for example --arch tied_multi_transformer_iwslt_de_en")
-        # Ours comes first and fills the positional, so a DATA of the user's is left over.
+        # *data* comes first and fills the positional argument, so a DATA among the arguments is left over.
         args, extra = options.parse_args_and_arch(parser, [data, *rest], parse_known=True)
     unknown = extra if extra and extra[0].startswith("-") else extra[1:]
     if unknown:
@@ -123,7 +129,7 @@ def parse_training_options(arguments: Sequence[str], data: str) -> argparse.Name
 
 
 def parse_generation_options(arguments: Sequence[str], command: str = "sweep") -> "DictConfig":
-    """The options of fairseq-generate that *command* is given, parsed by fairseq's own parser.
+    """Parse the options of fairseq-generate, as given to *command*, with fairseq's own parser.
 
     Raises:
         ValueError: fairseq or *command* refuses the options, or a file is missing.
@@ -135,20 +141,20 @@ def parse_generation_options(arguments: Sequence[str], command: str = "sweep") -
     with _program("fairseq-generate"):
         parser = options.get_generation_parser()
         parser.error = _refuse  # type: ignore[method-assign]
-        parser.set_defaults(scoring=None)  # fairseq's default, bleu, counts tokens, and ours does not
+        parser.set_defaults(scoring=None)  # not fairseq's default: its bleu scores tokens, not text
         check_task(parser.parse_known_args(rest)[0].task)  # before other tasks add options of their own
         args = options.parse_args_and_arch(parser, rest)
-        refuse_options(parser, parser.parse_args(rest), command)  # as typed: fairseq lets --bf16 set --tpu, too
+        refuse_options(parser, parser.parse_args(rest), command)  # as typed: fairseq sets --tpu with --bf16
     check_values(args)
     check_paths([args.path])
     return composed(args)
 
 
 def check_paths(paths: Sequence[str]) -> None:
-    """Refuse a ``--path`` that names a missing file.
+    """Check that every checkpoint of ``--path`` exists; a path may be an ensemble ``a.pt:b.pt``.
 
     Raises:
-        ValueError: a checkpoint does not exist.
+        ValueError: a file is missing.
     """
     for path in paths:
         for file in path.split(os.pathsep):
@@ -157,94 +163,14 @@ def check_paths(paths: Sequence[str]) -> None:
 
 
 def check_one_directory(config: "DictConfig", command: str) -> None:
-    """Refuse DATA of several directories.
+    """Check that DATA is a single directory.
+
+    Args:
+        config: fairseq's options.
+        command: the verb for the error message, such as ``sweep``.
 
     Raises:
-        ValueError: it is.
+        ValueError: DATA lists several directories.
     """
     if os.pathsep in config.task.data:
         raise ValueError(f"DATA {config.task.data}: expected one directory; {command} each of them on its own")
-
-
-def check_task_fits(args: argparse.Namespace, source_size: int, target_size: int) -> None:
-    """Refuse a task or vocabularies that the architecture is not for: fairseq answers with a traceback."""
-    from fairseq.models import ARCH_MODEL_REGISTRY, FairseqLanguageModel
-    from fairseq.models.speech_to_text import S2TTransformerModel
-    from fairseq.tasks import TASK_REGISTRY
-    from fairseq.tasks.language_modeling import LanguageModelingTask
-    from fairseq.tasks.translation import TranslationTask
-
-    arch, task = ARCH_MODEL_REGISTRY[args.arch], TASK_REGISTRY[args.task]
-    for model, task_name in ((FairseqLanguageModel, "language_modeling"), (S2TTransformerModel, "speech_to_text")):
-        if issubclass(arch, model) and issubclass(task, TranslationTask):
-            raise ValueError(f"--task {args.task}: expected --task {task_name} for --arch {args.arch}")
-    is_language_model = issubclass(arch, FairseqLanguageModel)
-    is_language_task = issubclass(task, LanguageModelingTask)
-    if is_language_task and not is_language_model:
-        raise ValueError(f"--task {args.task}: expected a language model's --arch, given {args.arch}")
-    if source_size != target_size:
-        sizes = f"expected one vocabulary, given sizes {source_size} and {target_size}"
-        if is_language_task:
-            raise ValueError(f"--task {args.task}: {sizes}")
-        if getattr(args, "share_all_embeddings", False):
-            raise ValueError(f"--share-all-embeddings: {sizes}")
-
-
-def write_dictionary(path: Path, size: int) -> None:
-    """A dictionary file that fairseq loads as exactly *size* symbols."""
-    lines = (f"symbol{index} 1\n" for index in range(size - SPECIAL_SYMBOLS))
-    path.write_text("".join(lines), encoding="utf-8")
-
-
-def write_speech_config(folder: Path, given: str) -> str:
-    """Write the configuration of a speech task to *folder*, the *given* one if there is one, and return its name.
-
-    Raises:
-        ValueError: the file given does not exist.
-    """
-    from omegaconf import OmegaConf
-
-    config = OmegaConf.create()
-    if os.path.isfile(given):
-        config = OmegaConf.load(given)
-    elif given != "config.yaml":  # fairseq's default, in DATA, which need not exist here
-        raise ValueError(f"--config-yaml {given}: no such file; give its path")
-    config["vocab_filename"] = "dict.txt"
-    OmegaConf.save(config, str(folder / "config.yaml"))
-    return "config.yaml"
-
-
-def build_training_model(arguments: Sequence[str], source_size: int, target_size: int) -> "nn.Module":
-    """The model that fairseq-train would build with dictionaries of these sizes.
-
-    Raises:
-        ValueError: fairseq refuses the options.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        args = parse_training_options(arguments, folder)
-        check_task_fits(args, source_size, target_size)
-        # Equal sizes give equal dictionaries, which --share-all-embeddings takes for a joined one.
-        write_dictionary(Path(folder, "dict.source.txt"), source_size)
-        write_dictionary(Path(folder, "dict.target.txt"), target_size)
-        write_dictionary(Path(folder, "dict.txt"), target_size)
-        if args.task == "speech_to_text":
-            args.config_yaml = write_speech_config(Path(folder), args.config_yaml)
-        args.source_lang, args.target_lang = "source", "target"
-        return _build(args)
-
-
-def _build(args: argparse.Namespace) -> "nn.Module":
-    from fairseq import tasks
-    from fairseq.dataclass.utils import convert_namespace_to_omegaconf
-
-    from fairseq_flexdepth.files.initial_files import clear_initial_files
-
-    clear_initial_files(args)
-    try:
-        config = convert_namespace_to_omegaconf(args)
-        return tasks.setup_task(config.task).build_model(config.model)
-    except (AssertionError, ArithmeticError, RuntimeError) as error:
-        # How fairseq, or torch in its place, refuses options that contradict each other or are out of range.
-        raise ValueError(f"--arch {args.arch}: fairseq refuses these options: {str(error) or 'no reason'}") from error
-    except FileNotFoundError as error:
-        raise ValueError(f"--task {args.task}: not supported, it reads more of DATA than dictionaries") from error

@@ -1,4 +1,4 @@
-"""What decodes: the machine and the versions that times depend on."""
+"""The machine and the versions that decoding times depend on."""
 
 import os
 import platform
@@ -7,11 +7,15 @@ from typing import Any, Dict
 
 import torch
 
-from fairseq_flexdepth.cli.installed import find_environment
+from fairseq_flexdepth.cli.stack_versions import find_environment
 
 
 def describe_machine(use_cuda: bool) -> Dict[str, Any]:
-    """The processor that computes, by name, and what else makes a difference to its speed."""
+    """Describe the machine for reports: processor, cores, threads, GPU, versions of Python, torch and fairseq.
+
+    Args:
+        use_cuda: whether the GPU decodes; else ``gpu`` is ``None``.
+    """
     versions = find_environment().versions
     fairseq = next(
         (f"{name} {versions[name]}" for name in ("fairseq-fixed", "fairseq") if versions.get(name)), "unknown"
@@ -28,7 +32,7 @@ def describe_machine(use_cuda: bool) -> Dict[str, Any]:
 
 
 def cpu_model() -> str:
-    """The name of the processor as Linux knows it, elsewhere what Python says."""
+    """The name of the processor, from Linux or else from Python."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             return re.findall(r"model name\s*:\s*(.+)", file.read())[0]

@@ -35,9 +35,10 @@ COMMANDS: Tuple[Command, ...] = (depths, sharing, params, sweep, oracle, distill
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """Reports a mistake in one line, without argparse's usage block before it."""
+    """A parser that reports a mistake in one line, without argparse's usage block."""
 
     def error(self, message: str) -> NoReturn:
+        """Print the message and exit with status 2."""
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
@@ -85,18 +86,19 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             raise ValueError(f"unrecognized arguments: {' '.join(unknown)}")
         return args.run(args)
     except OSError as error:
-        # A full disk's error names no file: then it is where the results go.
+        # The error of a full disk names no file: name the output instead.
         place = error.filename2 or error.filename or getattr(args, "dest", None) or getattr(args, "output", None)
         return _report(args, f"{place}: {error.strerror}" if error.strerror and place else str(error), 2)
     except ValueError as error:
         return _report(args, str(error), 2)
     except ImportError as error:
         return _report(args, f"{error}; fairseq-flexdepth doctor says what is missing", 1)
-    except Exception as error:  # fairseq's, torch's or a mistake of ours
+    except Exception as error:  # an unforeseen error of fairseq, torch or this package
         return _report(args, f"{_named(error)}; --traceback shows where", 1)
 
 
 def _report(args: argparse.Namespace, message: str, status: int) -> int:
+    """Print an error in one line, after the traceback if asked for; return the exit status."""
     if args.traceback:
         traceback.print_exc()
     print(f"{PROGRAM} {args.command}: error: {' '.join(message.split())}", file=sys.stderr)
@@ -104,7 +106,7 @@ def _report(args: argparse.Namespace, message: str, status: int) -> int:
 
 
 def _named(error: Exception) -> str:
-    """The error's type and the first line of what it says."""
+    """The error's type and the first line of its message."""
     lines = str(error).strip().splitlines()
     return ": ".join([type(error).__name__, *lines[:1]])
 

@@ -1,4 +1,4 @@
-"""``fairseq-flexdepth oracle``: which depth pairs translate each sentence best (tied_multi, section 4.1)."""
+"""``fairseq-flexdepth oracle``: the depth pairs that translate each sentence best ([dabre2020] §4.1)."""
 
 import argparse
 import contextlib
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fairseq_flexdepth.corpus.split import Split
 
 NAME = "oracle"
-HELP = "decode a split at every depth: the best depth pairs of every sentence, to train selectors on and to decode by"
+HELP = "find the best depth pairs of every sentence: labels to train a selector on, or to decode with"
 
 EXAMPLES = (
     "fairseq-flexdepth oracle data-bin --path checkpoint_best.pt --gen-subset train --output labels",
@@ -37,6 +37,7 @@ EXAMPLES = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the sub-command."""
     parser.usage = "%(prog)s DATA --path CHECKPOINT --output FOLDER [fairseq-generate options]"
     parser.epilog = (
         "All other options are those of fairseq-generate, with the same meaning. FOLDER collects a split a run, named "
@@ -45,19 +46,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--path", action="append", default=[], metavar="CHECKPOINT",
-        help="the model of many depths, or an ensemble a.pt:b.pt; once for each of a set of separately trained models",
+        help="a model of many depths, or an ensemble a.pt:b.pt; repeat the option for separately trained models",
     )  # fmt: skip
-    parser.add_argument("--output", required=True, metavar="FOLDER", help="where the labels go")
+    parser.add_argument("--output", required=True, metavar="FOLDER", help="the folder of the labels, for all splits")
     parser.add_argument(
-        "--metric", choices=SENTENCE_METRICS, default="chrf", help="what judges a translation (default: chrf)"
+        "--metric", choices=SENTENCE_METRICS, default="chrf", help="metric that scores each translation (default: chrf)"
     )
     add_shard_arguments(parser)
-    parser.add_argument("--overwrite", action="store_true", help="replace the labels, or what other options began")
-    parser.add_argument("--json", action="store_true", help="print the report instead of the table")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the labels, or an unfinished run with other options"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object, the report, instead of the table")
     parser.set_defaults(fairseq_options=[])
 
 
 def run(args: argparse.Namespace) -> int:
+    """Decode a split, or one shard of it, at every depth pair, and write the labels.
+
+    Raises:
+        ValueError: an option is refused, a file is missing or damaged, or no sentence gets a label.
+    """
     with quiet():
         given = [*(["--path", args.path[0]] if args.path else []), *args.fairseq_options]
         config = parse_generation_options(given, NAME)
@@ -65,14 +73,14 @@ def run(args: argparse.Namespace) -> int:
         check_shard_options(config)
         check_one_directory(config, "decode")
         check_folder("--output", args.output)
-        report = _judge(args, config)
-    if report is not None:
-        print(report)
+        text = _judge(args, config)
+    if text is not None:
+        print(text)
     return 0
 
 
 def _judge(args: argparse.Namespace, config: "DictConfig") -> Optional[str]:
-    """Decode, and return the report, if it is not a shard's."""
+    """Decode the remaining batches; return the text to print, or ``None`` unless all shards are finished."""
     from fairseq_flexdepth.corpus.fingerprint import fingerprint, settings
     from fairseq_flexdepth.corpus.oracle import Oracle, OracleResults
     from fairseq_flexdepth.corpus.split import Split
@@ -81,7 +89,7 @@ def _judge(args: argparse.Namespace, config: "DictConfig") -> Optional[str]:
     name, shards = config.dataset.gen_subset, config.dataset.num_shards
     finished = labels_file(args.output, name)
     if os.path.exists(finished) and not args.overwrite:
-        raise ValueError(f"--output {args.output}: has the labels of {name} already; --overwrite replaces them")
+        raise ValueError(f"--output {args.output}: already has labels of {name}; --overwrite replaces them")
     work = os.path.join(args.output, f"{name}.work")
     paths = shard_paths(work, shards, must_exist=args.merge)
     split = Split(config, paths=args.path)
@@ -99,7 +107,7 @@ def _judge(args: argparse.Namespace, config: "DictConfig") -> Optional[str]:
         made_by = {"metric": args.metric, "models": shaped_by["path"]}
         try:
             results = OracleResults(oracle, made_by, (result for file in files for result in file.results()))
-        except ValueError:  # nothing has labels: the shards would be in the way of other data
+        except ValueError:  # no sentence has labels: the shards would block a run on other data
             remove_shards(paths)
             raise
         report = results.report()
@@ -109,20 +117,21 @@ def _judge(args: argparse.Namespace, config: "DictConfig") -> Optional[str]:
 
 
 def _dictionary(folder: str, split: "Split") -> str:
+    """The path of the source dictionary in *folder*."""
     return os.path.join(folder, f"dict.{split.task.cfg.source_lang}.txt")
 
 
 def _check_dictionary(folder: str, split: "Split") -> None:
-    """Refuse a folder with labels of other words."""
+    """Refuse a folder whose labels belong to another source dictionary."""
     there, used = _dictionary(folder, split), _dictionary(split.cfg.task.data, split)
     if os.path.exists(there) and not filecmp.cmp(there, used, shallow=False):
-        raise ValueError(f"--output {folder}: its labels are for another source dictionary; expected a new folder")
+        raise ValueError(f"--output {folder}: has labels for another source dictionary; expected a new folder")
 
 
 def _write(folder: str, work: str, split: "Split", results: "OracleResults", report: Dict[str, Any]) -> None:
-    """Write dictionary, sources, report, heatmap and labels to *work*, then let them take their place in *folder*.
+    """Write dictionary, sources, report, heatmap and labels to *work*, then move them to *folder*.
 
-    The labels come last: they make the split complete.
+    The labels are moved last: where they are, the split is complete.
     """
     from fairseq_flexdepth.cli.report.heatmap import draw_heatmap
     from fairseq_flexdepth.corpus.oracle import oracle_shares
@@ -160,7 +169,7 @@ def _write_sources(folder: str, split: "Split") -> None:
 
 
 def _summary(folder: str, results: "OracleResults", report: Dict[str, Any]) -> str:
-    """What the labels are worth, as a Markdown table, and what has none."""
+    """A Markdown table of quality and time with and without the oracle, and the number of sentences without labels."""
     lines: List[str] = [
         f"| {report['split']} | BLEU | chrF | {report['metric']} of sentences | seconds |",
         "|:--|--:|--:|--:|--:|",

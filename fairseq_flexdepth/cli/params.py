@@ -1,10 +1,11 @@
-"""``fairseq-flexdepth params``: the parameters of a fairseq-train command line, counted without its data."""
+"""``fairseq-flexdepth params``: parameter counts of the model of a fairseq-train command line, without its data."""
 
 import argparse
 import json
 from typing import TYPE_CHECKING, Dict, NamedTuple, Optional, Tuple
 
-from fairseq_flexdepth.cli.fairseq_options import SPECIAL_SYMBOLS, build_training_model, quiet
+from fairseq_flexdepth.cli.fairseq_options import quiet
+from fairseq_flexdepth.cli.training_model import SPECIAL_SYMBOLS, build_training_model
 
 if TYPE_CHECKING:
     from torch import nn
@@ -12,14 +13,14 @@ if TYPE_CHECKING:
 NAME = "params"
 HELP = "count the parameters of a fairseq-train command line; no data needed"
 
-# Names of embeddings and output projections in fairseq's Transformers, LSTMs and language models.
+# Module names of embeddings and output projections in fairseq's Transformers, LSTMs and language models.
 EMBEDDING_NAMES = frozenset(
     ("embed_tokens", "embed_positions", "output_projection", "fc_out", "embed_out", "adaptive_softmax")
 )
 
 
 class ParameterCounts(NamedTuple):
-    """Numbers of parameters, each unique one counted once."""
+    """Numbers of parameters; a shared parameter counts once."""
 
     embeddings: int
     encoder: int
@@ -27,10 +28,11 @@ class ParameterCounts(NamedTuple):
 
     @property
     def total(self) -> int:
+        """All parameters of the model."""
         return self.embeddings + self.encoder + self.decoder
 
     def as_dict(self) -> Dict[str, int]:
-        """The object that ``--json`` prints; Adam keeps two moments beside each parameter."""
+        """The object that ``--json`` prints; ``with_adam_moments`` adds the two moments of each parameter."""
         return {
             "total": self.total,
             "embeddings": self.embeddings,
@@ -43,8 +45,8 @@ class ParameterCounts(NamedTuple):
 def count_parameters(model: "nn.Module") -> ParameterCounts:
     """Count a model's parameters.
 
-    Embeddings are the token embeddings, learned positions and the output projection. What encoder and
-    decoder share counts as the encoder's; what belongs to neither counts as the decoder's.
+    Embeddings are the token embeddings, learned positions and the output projection. A parameter of both encoder and
+    decoder counts for the encoder, a parameter of neither for the decoder.
     """
     from torch import nn
 
@@ -62,7 +64,16 @@ def count_parameters(model: "nn.Module") -> ParameterCounts:
 
 
 def vocabulary_sizes(both: Optional[int], source: Optional[int], target: Optional[int]) -> Tuple[int, int]:
-    """The sizes of the source and target vocabulary; a side's own option overrides ``--vocab-size``."""
+    """The sizes of the source and the target vocabulary.
+
+    Args:
+        both: ``--vocab-size``.
+        source: ``--source-vocab-size``, which overrides it for the source.
+        target: ``--target-vocab-size``, which overrides it for the target.
+
+    Raises:
+        ValueError: a size is missing or has no room for words beside the special symbols.
+    """
     given = {"--vocab-size": both, "--source-vocab-size": source, "--target-vocab-size": target}
     for option, size in given.items():
         if size is not None and size <= SPECIAL_SYMBOLS:
@@ -80,20 +91,23 @@ EXAMPLES = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the sub-command."""
     parser.usage = "%(prog)s --vocab-size V [fairseq-train options] [--json]"
     parser.epilog = (
         "A size includes fairseq's 4 special symbols. --user-dir fairseq_flexdepth is implied and DATA may "
         "be left out; all other options are those of fairseq-train."
     )
-    parser.add_argument("--vocab-size", type=int, metavar="V", help="symbols in the vocabulary of both sides")
-    parser.add_argument("--source-vocab-size", type=int, metavar="S", help="symbols in the source vocabulary")
-    parser.add_argument("--target-vocab-size", type=int, metavar="T", help="symbols in the target vocabulary")
+    parser.add_argument(
+        "--vocab-size", type=int, metavar="V", help="number of symbols in the source and in the target vocabulary"
+    )
+    parser.add_argument("--source-vocab-size", type=int, metavar="S", help="number of symbols in the source vocabulary")
+    parser.add_argument("--target-vocab-size", type=int, metavar="T", help="number of symbols in the target vocabulary")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(fairseq_options=[])
 
 
 def table(counts: ParameterCounts) -> str:
-    """An aligned table: the exact number, and millions."""
+    """A text table: each count exactly, and in millions."""
     rows = counts.as_dict()
     label_width = max(len(label) for label in rows)
     number_width = max(len(f"{number:,}") for number in rows.values())
@@ -104,6 +118,11 @@ def table(counts: ParameterCounts) -> str:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Print the parameter counts.
+
+    Raises:
+        ValueError: fairseq refuses the options, or a vocabulary size is missing.
+    """
     source, target = vocabulary_sizes(args.vocab_size, args.source_vocab_size, args.target_vocab_size)
     with quiet():
         counts = count_parameters(build_training_model(args.fairseq_options, source, target))

@@ -1,6 +1,6 @@
-"""``fairseq-flexdepth prune``: the smallest weights of a trained model become zero.
+"""``fairseq-flexdepth prune``: set the smallest weights of a trained model to zero ([kim2016] §5.2, [see2016]).
 
-Retrain the result with ``--finetune-from-model`` and ``--keep-pruned``, which holds the zeros.
+Retrain the result with ``--finetune-from-model`` and ``--keep-pruned``, which keeps the zeros.
 """
 
 import argparse
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 NAME = "prune"
 HELP = "set the smallest weights of a checkpoint to zero"
 
-# A layer of a stack, also of torch's LSTM; of anything else the first two parts of the name.
+# The name of a layer, also of torch's LSTM; of any other parameter, the first two parts of its name.
 MODULE = re.compile(r"(?P<layer>.*?\.layers\.\d+)\.|(?P<lstm>.*\.lstm)\.\w+?_l(?P<number>\d+)|(?P<other>[^.]+\.[^.]+)")
 
 
 class ModuleCounts(NamedTuple):
-    """The parameters of one module, and how many of them are not zero."""
+    """The number of parameters of one module, and of those that are not zero."""
 
     module: str
     total: int
@@ -36,14 +36,16 @@ class ModuleCounts(NamedTuple):
 
     @property
     def sparsity(self) -> float:
+        """The share of parameters that are zero: 0 to 1."""
         return 1 - self.nonzero / self.total
 
     def as_dict(self) -> Dict[str, Any]:
+        """One entry of ``modules`` in the object that ``--json`` prints."""
         return {**self._asdict(), "sparsity": self.sparsity}
 
 
 def module_of(name: str) -> str:
-    """The embedding, layer or other part of the model that a parameter belongs to."""
+    """The embedding, layer or other module that a parameter belongs to, from the parameter's *name*."""
     match = MODULE.match(name)
     if match is None:
         return name
@@ -51,7 +53,7 @@ def module_of(name: str) -> str:
 
 
 def count_modules(state: Dict[str, "Tensor"]) -> List[ModuleCounts]:
-    """The parameters of each module, in the order of the checkpoint; a tied one counts where it comes first."""
+    """The counts of each module, in the order of the checkpoint; a tied parameter counts where its first name is."""
     from fairseq_flexdepth.pruning.magnitude_pruning import trained_tensors
 
     totals: Dict[str, int] = {}
@@ -69,11 +71,13 @@ EXAMPLES = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the sub-command."""
     parser.add_argument("--path", required=True, metavar="FILE", help="the checkpoint to prune")
     parser.add_argument(
-        "--fraction", type=float, required=True, metavar="F", help="of the weights in matrices and embeddings to zero"
-    )
-    parser.add_argument("--output", required=True, metavar="FILE", help="where to write the pruned checkpoint")
+        "--fraction", type=float, required=True, metavar="F",
+        help="share of the weights in matrices and embeddings to set to zero",
+    )  # fmt: skip
+    parser.add_argument("--output", required=True, metavar="FILE", help="the pruned checkpoint to write")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.epilog = (
         "The smallest weights of all matrices together; biases, norms and the padding symbol's embedding stay. The "
@@ -82,10 +86,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def prune_checkpoint(checkpoint: Dict[str, Any], fraction: float) -> Dict[str, Any]:
-    """The checkpoint with this fraction of its weights zero, without the state of its training.
+    """The checkpoint with this *fraction* of its weights set to zero, without optimizer state.
 
-    Its entry for an EMA is the pruned weights themselves, which the file holds once: retraining with ``--store-ema``
-    starts from them, where fairseq finds no EMA in a checkpoint it fails (``KeyError: 'model'``).
+    The pruned weights are also its EMA entry, at no cost in file size: retraining with ``--store-ema`` fails in fairseq
+    (``KeyError: 'model'``) if a checkpoint has no EMA.
     """
     from fairseq_flexdepth.pruning.magnitude_pruning import prunable_weights, pruned_number, zero_smallest
 
@@ -98,13 +102,18 @@ def prune_checkpoint(checkpoint: Dict[str, Any], fraction: float) -> Dict[str, A
 
 
 def table(modules: List[ModuleCounts], whole: ModuleCounts) -> str:
-    """A Markdown table, the whole model in its last row."""
+    """A Markdown table with one row per module and the whole model in its last row."""
     rows = ["| module | parameters | non-zero | sparsity |", "| --- | --: | --: | --: |"]
     rows += [f"| {row.module} | {row.total:,} | {row.nonzero:,} | {row.sparsity:.1%} |" for row in (*modules, whole)]
     return "\n".join(rows)
 
 
 def run(args: argparse.Namespace) -> int:
+    """Write the pruned checkpoint, and print the sparsity of each module.
+
+    Raises:
+        ValueError: ``--fraction`` is out of range, or ``--path`` is not a checkpoint.
+    """
     if not 0 < args.fraction < 1:
         raise ValueError(f"--fraction {args.fraction}: expected a number between 0 and 1, both excluded")
     check_output(args.output)

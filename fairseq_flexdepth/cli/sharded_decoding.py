@@ -1,10 +1,13 @@
-"""Decoding a split in shards that can be interrupted, for the sub-commands whose results take hours."""
+"""Decoding a split in shards, by several processes or one, resumable: ``--num-shards``, ``--shard-id``, ``--merge``.
+
+``distill`` and ``oracle`` use it, which may run for hours; ``corpus/shards.py`` is the file of a shard.
+"""
 
 import contextlib
 import os
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Sequence
 
-from fairseq_flexdepth.cli.decoding_options import hides_progress
+from fairseq_flexdepth.cli.generate_options import hides_progress
 
 if TYPE_CHECKING:
     import argparse
@@ -17,12 +20,12 @@ Batches = Sequence[Sequence[int]]
 
 
 def add_shard_arguments(parser: "argparse.ArgumentParser") -> None:
-    """Add what fairseq's own ``--num-shards`` and ``--shard-id`` leave open."""
-    parser.add_argument("--merge", action="store_true", help="put the finished shards together")
+    """Declare ``--merge``; ``--num-shards`` and ``--shard-id`` are options of fairseq."""
+    parser.add_argument("--merge", action="store_true", help="join the finished shards of --num-shards into the result")
 
 
 def check_shard_options(config: "DictConfig") -> None:
-    """Refuse numbers of shards that do not exist.
+    """Check ``--num-shards`` and ``--shard-id``.
 
     Raises:
         ValueError: ``--num-shards`` or ``--shard-id`` is out of range.
@@ -35,10 +38,10 @@ def check_shard_options(config: "DictConfig") -> None:
 
 
 def shard_paths(work: str, shards: int, must_exist: bool) -> List[str]:
-    """Where the shards' results are in the folder *work*.
+    """The paths of the shards' files in the folder *work*.
 
     Raises:
-        ValueError: a file is missing that *must_exist*.
+        ValueError: a file is missing, and *must_exist* is true.
     """
     paths = [os.path.join(work, f"shard-{number}-of-{shards}.jsonl") for number in range(shards)]
     missing = [path for path in paths if must_exist and not os.path.isfile(path)]
@@ -56,22 +59,24 @@ def finished_shards(
     batches: Batches,
     decode: Callable[[int, Sequence[int]], List[Any]],
 ) -> List["ShardFile"]:
-    """Decode what is left of this process's shard, or with ``--merge`` nothing; all shards if all are finished.
+    """Decode the remaining batches of this process's shard, then return the shards to merge.
+
+    With ``--merge``, nothing is decoded and all shards are returned. With a single shard, that one is returned.
 
     Args:
         stack: closes the shards' files.
-        paths: one file a shard.
+        paths: the path of each shard.
         config: fairseq's options, ``--shard-id`` among them.
-        args: the sub-command's own options; ``--overwrite`` begins a shard anew that has other contents.
-        header: the results' fingerprint.
-        batches: all batches of the split.
-        decode: results of a batch from its number and its sentences' numbers.
+        args: the sub-command's own options; ``--overwrite`` restarts a shard that was begun with other options.
+        header: the fingerprint of the results: a shard resumes only if its fingerprint is the same.
+        batches: the sentence numbers of every batch of the split.
+        decode: decodes a batch, given its number and its sentence numbers.
 
     Returns:
-        All shards, or nothing while there are other shards to be decoded.
+        All shards, finished; empty if other processes decode the other shards.
 
     Raises:
-        ValueError: a shard has other contents than expected, or is not finished.
+        ValueError: a shard was begun with other options or data, or is not finished.
     """
     from fairseq_flexdepth.corpus.shards import ShardFile
 
@@ -87,17 +92,17 @@ def finished_shards(
             return []
     unfinished = [f"{file.path} ({file.done} of {len(file.batches)} batches)" for file in files if file.remaining]
     if unfinished:
-        raise ValueError(f"--merge: unfinished: {', '.join(unfinished)}; decode these shards to their end first")
+        raise ValueError(f"--merge: not finished: {', '.join(unfinished)}; finish decoding these shards first")
     return files
 
 
 def shard_finished_message(path: str, shards: int) -> str:
-    """What to say when one of several shards is finished."""
-    return f"{path}: finished; when all {shards} shards are, --merge puts them together"
+    """The message for one finished shard of several."""
+    return f"{path}: finished; once all {shards} shards are finished, join them with --merge"
 
 
 def remove_shards(paths: Sequence[str]) -> None:
-    """Remove finished shards, and their folder unless somebody else's file is in it."""
+    """Remove finished shards, and their folder unless it holds other files."""
     for path in paths:
         os.remove(path)
     with contextlib.suppress(OSError):

@@ -6,8 +6,8 @@ import json
 import os
 from typing import TYPE_CHECKING, List, Optional, Sequence
 
-from fairseq_flexdepth.cli.decoding_options import hides_progress
 from fairseq_flexdepth.cli.fairseq_options import check_one_directory, check_paths, parse_generation_options, quiet
+from fairseq_flexdepth.cli.generate_options import hides_progress
 from fairseq_flexdepth.depth.space import DepthPair, parse_pairs
 from fairseq_flexdepth.files.outputs import check_folder
 

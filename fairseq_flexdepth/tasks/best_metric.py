@@ -1,34 +1,46 @@
-"""``--best-checkpoint-metric`` is looked at before the first update: fairseq looks it up after the first validation."""
+"""Check ``--best-checkpoint-metric`` before the first update: fairseq looks it up only after the first validation."""
 
 import logging
 import re
 from functools import wraps
 from typing import Any, List, Optional
 
+from fairseq.criterions import FairseqCriterion
 from fairseq.criterions.cross_entropy import CrossEntropyCriterion
 from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
+from fairseq.dataclass.configs import CheckpointConfig
+from fairseq.models import BaseFairseqModel
 from fairseq.tasks import FairseqTask
 from fairseq.tasks.translation import TranslationTask
 from fairseq.tasks.translation_multi_simple_epoch import TranslationMultiSimpleEpochTask
 from fairseq.trainer import Trainer
+from omegaconf import DictConfig
 
 logger = logging.getLogger(__name__)
 
 OPTION = "--best-checkpoint-metric"
 OF_A_PAIR = re.compile(r"nll_e(\d+)d(\d+)")
-OF_EVERY_TASK = ("wps", "wpb", "bsz", "num_updates")  # fairseq's, good for no choice
+OF_EVERY_TASK = ("wps", "wpb", "bsz", "num_updates")  # fairseq logs them, though they rank no checkpoints
 HIGHER_IS_BETTER = ("bleu", "accuracy", "quality", "precision", "recall", "f_beta")
 LOWER_IS_BETTER = ("loss", "nll_loss", "ppl", "kd_loss", "layer_loss", "cost")
 
 
 def check_before_training() -> None:
-    """Let fairseq's trainer look at the metric when it is made, which is before it loads the training data."""
+    """Let fairseq's ``Trainer`` check the metric when it is built, which is before the training data is loaded."""
     stock = Trainer.__init__
     if hasattr(stock, "__wrapped__"):
         return
 
     @wraps(stock)
-    def init(self: Any, cfg: Any, task: Any, model: Any, criterion: Any, *args: Any, **kwargs: Any) -> None:
+    def init(
+        self: Trainer,
+        cfg: DictConfig,
+        task: FairseqTask,
+        model: BaseFairseqModel,
+        criterion: FairseqCriterion,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
         if hasattr(cfg, "checkpoint") and not cfg.dataset.disable_validation:
             check_best_metric(cfg.checkpoint, task, model, criterion)
         stock(self, cfg, task, model, criterion, *args, **kwargs)
@@ -36,17 +48,21 @@ def check_before_training() -> None:
     setattr(Trainer, "__init__", init)  # noqa: B010  (mypy takes no assignment to a method)
 
 
-def check_best_metric(cfg: Any, task: Any, model: Any, criterion: Any) -> None:
-    """Refuse a metric that validation will not log; of a criterion or a task that we do not know, what none logs.
+def check_best_metric(
+    cfg: CheckpointConfig, task: FairseqTask, model: BaseFairseqModel, criterion: FairseqCriterion
+) -> None:
+    """Refuse a metric that validation will not log.
+
+    If task or criterion is neither ours nor known here, only the metrics of this package are checked.
 
     Args:
-        cfg: the options of checkpoints.
-        task: of the training.
-        model: that is trained.
-        criterion: its own.
+        cfg: the options of checkpoints, which name the metric.
+        task: the task of the training.
+        model: the model to train.
+        criterion: the criterion of the training.
 
     Raises:
-        ValueError: there is no such metric.
+        ValueError: validation will not log the metric.
     """
     metric, highest = str(cfg.best_checkpoint_metric), bool(cfg.maximize_best_checkpoint_metric)
     of_criterion, of_task = _of_criterion(model, criterion), _of_task(task)
@@ -55,18 +71,22 @@ def check_best_metric(cfg: Any, task: Any, model: Any, criterion: Any) -> None:
             there = _listed([*of_criterion, *of_task])
             raise ValueError(f"{OPTION} {metric}: expected one of {there}{_advice(metric, task, criterion)}")
     elif OF_A_PAIR.fullmatch(metric) and metric not in (of_criterion or ()):
-        there = "this criterion logs no losses of depth pairs" if of_criterion is None else _listed(of_criterion)
+        there = "this criterion logs no loss per depth pair" if of_criterion is None else _listed(of_criterion)
         raise ValueError(f"{OPTION} {metric}: there is no such depth pair: {there}")
     elif metric == "bleu" and isinstance(task, TranslationTask) and of_task == []:
         raise ValueError(f"{OPTION} bleu: needs --eval-bleu, which logs it")
     if metric in HIGHER_IS_BETTER and not highest:
-        logger.warning("%s %s: the lowest is kept as the best; add --maximize-best-checkpoint-metric", OPTION, metric)
+        logger.warning(
+            "%s %s: the lowest value counts as the best; add --maximize-best-checkpoint-metric", OPTION, metric
+        )
     elif highest and (metric in LOWER_IS_BETTER or OF_A_PAIR.fullmatch(metric)):
-        logger.warning("%s %s: the highest is kept; leave out --maximize-best-checkpoint-metric", OPTION, metric)
+        logger.warning(
+            "%s %s: the highest value counts as the best; leave out --maximize-best-checkpoint-metric", OPTION, metric
+        )
 
 
-def _of_criterion(model: Any, criterion: Any) -> Optional[List[str]]:
-    """What *criterion* logs; ``None`` where we do not know."""
+def _of_criterion(model: BaseFairseqModel, criterion: FairseqCriterion) -> Optional[List[str]]:
+    """The metrics that *criterion* logs; ``None`` if its class is unknown."""
     if hasattr(criterion, "metric_names"):
         return list(criterion.metric_names(getattr(model, "module", model)))  # fully_sharded wraps it
     if type(criterion) is CrossEntropyCriterion:
@@ -77,8 +97,8 @@ def _of_criterion(model: Any, criterion: Any) -> Optional[List[str]]:
     return None
 
 
-def _of_task(task: Any) -> Optional[List[str]]:
-    """What *task* adds; ``None`` where we do not know."""
+def _of_task(task: FairseqTask) -> Optional[List[str]]:
+    """The metrics that *task* adds; ``None`` if its class is unknown."""
     if hasattr(task, "post_validate"):
         return None
     reduce_metrics = type(task).reduce_metrics
@@ -89,7 +109,7 @@ def _of_task(task: Any) -> Optional[List[str]]:
 
 
 def _listed(names: List[str]) -> str:
-    """The names, those of depth pairs in short."""
+    """The names, with all depth pairs' losses abbreviated to ``nll_e<n>d<m>``."""
     pairs = [pair for pair in map(OF_A_PAIR.fullmatch, names) if pair]
     others = [name for name in names if not OF_A_PAIR.fullmatch(name)]
     if pairs:
@@ -98,7 +118,8 @@ def _listed(names: List[str]) -> str:
     return ", ".join(others)
 
 
-def _advice(metric: str, task: Any, criterion: Any) -> str:
+def _advice(metric: str, task: FairseqTask, criterion: FairseqCriterion) -> str:
+    """The option that makes fairseq log *metric*, if there is one."""
     if metric == "bleu" and isinstance(task, TranslationTask):
         return "; --eval-bleu logs bleu"
     if metric == "accuracy" and type(criterion) is LabelSmoothedCrossEntropyCriterion:

@@ -1,4 +1,4 @@
-"""Options of ``--eval-bleu`` are looked at before training: fairseq needs some of them in the first validation."""
+"""Check the options of ``--eval-bleu`` before training: fairseq reads some of them only in the first validation."""
 
 import json
 from argparse import Namespace
@@ -8,19 +8,20 @@ from typing import Any, Dict
 from fairseq.data import encoders
 from fairseq.data.data_utils import post_process
 from fairseq.dataclass.configs import GenerationConfig
+from fairseq.tasks.translation import TranslationConfig
 
 from fairseq_flexdepth.files.checkpoints import brief
 
 
-def check_bleu_options(cfg: Any) -> None:
-    """Look at the options of ``--eval-bleu``.
+def check_bleu_options(cfg: TranslationConfig) -> None:
+    """Refuse options of ``--eval-bleu`` that fairseq would fail at.
 
     Args:
         cfg: the options of a translation task.
 
     Raises:
-        ValueError: JSON that is none, a generation option that does not exist, a tokeniser that cannot be made, or an
-            unknown ``--eval-bleu-remove-bpe``.
+        ValueError: an option is not valid JSON, names an unknown generation option or an unknown form of subwords, or
+            describes a tokeniser that cannot be built.
     """
     known = {option.name for option in fields(GenerationConfig)} - {"_name"}
     for name in _json_object("--eval-bleu-args", cfg.eval_bleu_args):
@@ -35,9 +36,9 @@ def check_bleu_options(cfg: Any) -> None:
         raise ValueError(f"--eval-bleu-detok {cfg.eval_bleu_detok}: expected one of {tokenisers}")
     try:
         encoders.build_tokenizer(Namespace(tokenizer=cfg.eval_bleu_detok, **arguments))
-    except Exception as error:  # of whatever makes the tokeniser
+    except Exception as error:  # each tokeniser raises its own
         raise ValueError(
-            f"--eval-bleu-detok {cfg.eval_bleu_detok}: cannot be made with --eval-bleu-detok-args "
+            f"--eval-bleu-detok {cfg.eval_bleu_detok}: cannot be built with --eval-bleu-detok-args "
             f"{cfg.eval_bleu_detok_args}: {brief(error)}"
         ) from error
     try:
@@ -50,6 +51,7 @@ def check_bleu_options(cfg: Any) -> None:
 
 
 def _json_object(option: str, text: Any) -> Dict[str, Any]:
+    """The JSON object in *text*, the value of *option*."""
     try:
         value = json.loads(str(text))
     except ValueError:

@@ -1,4 +1,7 @@
-"""Learning to choose a sentence's depth pair before it is decoded (tied_multi §4)."""
+"""``--task depth_selection``: train a selector, which predicts a sentence's depth pair before decoding.
+
+[dabre2020] §4.
+"""
 
 import glob
 import logging
@@ -7,9 +10,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Optional
 
-from fairseq.data import Dictionary, data_utils
+from fairseq.criterions import FairseqCriterion
+from fairseq.data import Dictionary, FairseqDataset, data_utils
 from fairseq.data.indexed_dataset import get_available_dataset_impl
+from fairseq.data.iterators import EpochBatchIterator
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
+from fairseq.models import BaseFairseqModel
 from fairseq.tasks import FairseqTask
 from omegaconf import II, MISSING
 from torch import Tensor
@@ -19,6 +25,7 @@ from fairseq_flexdepth.criterions.depth_selection_base import DepthSelectionCrit
 from fairseq_flexdepth.files.binarised_data import check_split, name_of, named_batching_mistakes, read_dictionary
 from fairseq_flexdepth.files.depth_labels import DepthLabels, check_labels, labels_file, load_labels
 from fairseq_flexdepth.models.depth_selector import DEFAULT_WIDTH, translation_embeddings
+from fairseq_flexdepth.protocols import Options
 from fairseq_flexdepth.tasks.labelled_sentences import LabelledSentences
 from fairseq_flexdepth.tasks.resuming import portable
 
@@ -29,11 +36,11 @@ logger = logging.getLogger(__name__)
 class DepthSelectionConfig(FairseqDataclass):
     """Options of ``--task depth_selection``."""
 
-    data: str = field(default=MISSING, metadata={"help": "the folder that fairseq-flexdepth oracle wrote"})
+    data: str = field(default=MISSING, metadata={"help": "the folder with labels that fairseq-flexdepth oracle wrote"})
     source_lang: Optional[str] = field(
-        default=None, metadata={"help": "source language (default: that of the only dict.LANG.txt in DATA)"}
+        default=None, metadata={"help": "source language (default: the language of the only dict.LANG.txt in DATA)"}
     )
-    max_source_positions: int = field(default=1024, metadata={"help": "the longest source sentence, in tokens"})
+    max_source_positions: int = field(default=1024, metadata={"help": "maximum length of a source sentence, in tokens"})
     train_subset: str = II("dataset.train_subset")
     dataset_impl: Optional[ChoiceEnum(get_available_dataset_impl())] = II(  # type: ignore[valid-type]
         "dataset.dataset_impl"
@@ -42,7 +49,7 @@ class DepthSelectionConfig(FairseqDataclass):
 
 @register_task("depth_selection", dataclass=DepthSelectionConfig)
 class DepthSelectionTask(FairseqTask):
-    """Source sentences in, one output a depth pair out; what the pairs are comes from the training labels."""
+    """Classification of source sentences, with one output per depth pair; the training labels name the pairs."""
 
     cfg: DepthSelectionConfig
 
@@ -56,7 +63,8 @@ class DepthSelectionTask(FairseqTask):
         """Load the dictionary.
 
         Raises:
-            ValueError: there is no such folder, or no such or no single source language in it.
+            ValueError: the folder is missing, has no dictionary of the source language, or has dictionaries of several
+                languages and none was chosen.
         """
         if not os.path.isdir(cfg.data):
             raise ValueError(f"DATA {cfg.data}: no such directory; expected one made by fairseq-flexdepth oracle")
@@ -67,10 +75,10 @@ class DepthSelectionTask(FairseqTask):
 
     @cached_property
     def labels(self) -> DepthLabels:
-        """The labels of the training subset.
+        """The labels of ``--train-subset``.
 
         Raises:
-            ValueError: there are none.
+            ValueError: there is no file of labels, or no sentence in it has one.
         """
         option = f"--train-subset {self.cfg.train_subset}"
         labels = load_labels(self.cfg.data, self.cfg.train_subset, option)
@@ -78,11 +86,11 @@ class DepthSelectionTask(FairseqTask):
         return labels
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs: Any) -> None:
-        """Load a split's sentences and labels; sentences without labels are left out.
+        """Load the sentences of a split and their labels; sentences without labels are left out.
 
         Raises:
-            ValueError: the split is missing or without any labels, or its labels do not match its sentences or are of
-                other depth pairs than those of the training subset.
+            ValueError: the split is missing or has no labels, its labels belong to other sentences, or they differ from
+                the labels of ``--train-subset`` in their depth pairs, metric or models.
         """
         path = labels_file(self.cfg.data, split)
         training = split == self.cfg.train_subset
@@ -92,34 +100,34 @@ class DepthSelectionTask(FairseqTask):
         prefix = os.path.join(self.cfg.data, f"{split}.{self.language}")
         source = data_utils.load_indexed_dataset(prefix, self.dictionary, self.cfg.dataset_impl)
         if source is None:
-            raise ValueError(f"DATA {self.cfg.data}: no sentences {prefix}.bin, .idx to the labels {path}")
+            raise ValueError(f"DATA {self.cfg.data}: {prefix}.bin or .idx is missing, the sentences of {path}")
         check_labels(labels, path, source, self.dictionary)
         _check_not_empty(labels, path)
         if labels.pairs != self.labels.pairs:
             raise ValueError(
-                f"{path}: labels of the depth pairs {labels.pairs}; those of --train-subset {self.cfg.train_subset} "
-                f"are of {self.labels.pairs}"
+                f"{path}: has labels of the depth pairs {labels.pairs}; expected {self.labels.pairs}, the pairs of "
+                f"--train-subset {self.cfg.train_subset}"
             )
         these, trained = labels.record, self.labels.record
         if these.get("metric") != trained.get("metric"):
             raise ValueError(
-                f"{path}: scores by {these.get('metric')}; those of --train-subset {self.cfg.train_subset} are by "
-                f"{trained.get('metric')}"
+                f"{path}: has scores by {these.get('metric')}; expected {trained.get('metric')}, the metric of "
+                f"--train-subset {self.cfg.train_subset}"
             )
         if these.get("models") != trained.get("models"):
-            raise ValueError(f"{path}: made of other models than the labels of --train-subset {self.cfg.train_subset}")
+            raise ValueError(f"{path}: was made with other models than --train-subset {self.cfg.train_subset}")
         dataset = LabelledSentences(source, labels, self.dictionary.pad(), shuffle=training)
         if len(dataset) < len(labels):
             logger.info("%s: %d of %d sentences have no labels", path, len(labels) - len(dataset), len(labels))
         self.datasets[split] = dataset
 
-    def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
-        """Build the selector; one that is not to be loaded from a checkpoint takes its embeddings from another model.
+    def build_model(self, cfg: Options, from_checkpoint: bool = False) -> BaseFairseqModel:
+        """Build the selector; in training, its embeddings may come from ``--init-embeddings-from``.
 
-        The width is written to *cfg*, which checkpoints keep: to load them takes no other file.
+        The width is written to *cfg*, which checkpoints keep: no other file is needed to load them.
 
         Raises:
-            ValueError: another architecture, ``--store-ema``, or embeddings of ``--init-embeddings-from`` that are
+            ValueError: the architecture is not ``depth_selector``, ``--store-ema`` is given, or the embeddings are
                 missing or do not fit.
         """
         if not hasattr(cfg, "init_embeddings_from"):
@@ -129,7 +137,7 @@ class DepthSelectionTask(FairseqTask):
             return super().build_model(cfg, from_checkpoint)
         if cfg.store_ema:
             raise ValueError(
-                "--store-ema: fairseq's moving average fails on the depth pairs in a selector, which are integers; "
+                "--store-ema: not supported, fairseq cannot average the depth pairs in a selector, which are integers; "
                 "use fairseq-flexdepth average"
             )
         embeddings = None
@@ -141,11 +149,11 @@ class DepthSelectionTask(FairseqTask):
             model.initialise_embeddings(embeddings)
         return model
 
-    def build_criterion(self, *args: Any, **kwargs: Any) -> Any:
-        """As fairseq's.
+    def build_criterion(self, *args: Any, **kwargs: Any) -> FairseqCriterion:
+        """Build the criterion.
 
         Raises:
-            ValueError: a criterion of other tasks, such as fairseq's default.
+            ValueError: the criterion is for another task, as fairseq's default is.
         """
         criterion = super().build_criterion(*args, **kwargs)
         if not isinstance(criterion, DepthSelectionCriterion):
@@ -155,8 +163,8 @@ class DepthSelectionTask(FairseqTask):
             )
         return criterion
 
-    def get_batch_iterator(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
-        """As fairseq's.
+    def get_batch_iterator(self, dataset: FairseqDataset, *args: Any, **kwargs: Any) -> EpochBatchIterator:
+        """Make batches that a run can resume on another number of ranks.
 
         Raises:
             ValueError: a sentence is too long.
@@ -166,18 +174,22 @@ class DepthSelectionTask(FairseqTask):
             return portable(super().get_batch_iterator(dataset, *args, **kwargs))
 
     def max_positions(self) -> int:
+        """The maximum length of a source sentence, in tokens."""
         return self.cfg.max_source_positions
 
     @property
     def source_dictionary(self) -> Dictionary:
+        """The dictionary of the source language."""
         return self.dictionary
 
     @property
     def target_dictionary(self) -> None:
+        """``None``: nothing is translated."""
         return None
 
 
 def _source_language(folder: str, given: Optional[str]) -> str:
+    """The source language: the *given* one, or the only one with a dictionary in *folder*."""
     found = sorted(
         os.path.basename(path)[len("dict.") : -len(".txt")]
         for path in glob.glob(os.path.join(glob.escape(folder), "dict.*.txt"))
@@ -186,7 +198,7 @@ def _source_language(folder: str, given: Optional[str]) -> str:
     if given is not None and given not in found:
         raise ValueError(f"--source-lang {given}: {folder} has {there}")
     if given is None and len(found) != 1:
-        raise ValueError(f"--source-lang: needed where DATA has not one dictionary; {folder} has {there}")
+        raise ValueError(f"--source-lang: required unless DATA has exactly one dictionary; {folder} has {there}")
     return given or found[0]
 
 
@@ -195,7 +207,8 @@ def _check_format(impl: Optional[str]) -> None:
         raise ValueError(f"--dataset-impl {impl}: fairseq-flexdepth oracle writes mmap; leave the option out")
 
 
-def _width(cfg: Any, embeddings: Optional[Tensor]) -> int:
+def _width(cfg: Options, embeddings: Optional[Tensor]) -> int:
+    """The embedding width: of the *embeddings* if there are any, which must agree with the option."""
     given = cfg.encoder_embed_dim
     if embeddings is None:
         return int(given or DEFAULT_WIDTH)

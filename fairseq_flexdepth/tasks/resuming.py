@@ -1,6 +1,7 @@
-"""What fairseq lacks where trainings are interrupted and resumed.
+"""Repairs to fairseq for trainings that are interrupted and resumed.
 
-Whole copies of checkpoints, a place in an epoch for any number of ranks, an end for jobs of which a rank stands still.
+Checkpoints are copied completely or not at all, a run can resume within an epoch on another number of ranks, and a job
+ends when one of its ranks hangs.
 """
 
 import contextlib
@@ -15,18 +16,18 @@ from fairseq.file_io import PathManager
 
 
 def end_stalled_jobs() -> None:
-    """Let ``--heartbeat-timeout`` end a rank that waits for another one.
+    """Let ``--heartbeat-timeout`` end a rank that waits for another rank.
 
-    fairseq sends itself SIGINT, which Python takes note of once the wait is over: after half an hour, with gloo.
+    fairseq sends itself SIGINT, which Python handles only after the wait: after half an hour, with gloo.
     """
     DistributedTimeoutWrapper.__init__.__defaults__ = (signal.SIGTERM,)
 
 
 def copy_whole() -> None:
-    """Let fairseq's copies take their place when they are whole.
+    """Let fairseq copy checkpoints to a temporary name first, and rename them when they are complete.
 
-    A checkpoint is saved under its first name and copied to the others, ``checkpoint_last.pt`` among them, which a
-    killed run is resumed from: killed while copying, it left a piece there.
+    fairseq saves a checkpoint under one name and copies it to the others, among them ``checkpoint_last.pt``, from which
+    a run resumes. A run killed while copying left an incomplete file there.
     """
     stock = PathManager.copy
     if hasattr(stock, "__wrapped__"):
@@ -36,10 +37,10 @@ def copy_whole() -> None:
     def copy(src_path: str, dst_path: str, overwrite: bool = False) -> Any:
         if not (overwrite and PathManager.supports_rename(dst_path)):
             return stock(src_path, dst_path, overwrite=overwrite)
-        partial = f"{dst_path}.tmp"  # as fairseq names what it saves
+        partial = f"{dst_path}.tmp"  # as fairseq names a checkpoint while it is saved
         try:
             copied = stock(src_path, partial, overwrite=True)
-        except OSError:  # the disk is full: what is left of it is for those who go on
+        except OSError:  # the disk may be full: free the space
             with contextlib.suppress(OSError):
                 PathManager.rm(partial)
             raise
@@ -51,33 +52,33 @@ def copy_whole() -> None:
 
 
 class PortableBatchIterator(EpochBatchIterator):
-    """fairseq's iterator over the batches of a rank, whose place in the epoch another number of ranks understands.
+    """fairseq's iterator over the batches of a rank, able to resume within an epoch on another number of ranks.
 
-    fairseq counts the batches of one rank. Resumed on fewer ranks, it would train on most of the epoch again; on more,
-    skip as much, or stop with a "dataloader mismatch".
+    fairseq saves the number of batches of one rank. Resumed on fewer ranks, it would repeat a part of the epoch; on
+    more ranks, it would skip a part or stop with a "dataloader mismatch".
 
-    It goes with its epoch, and so do the epoch's worker processes: in fairseq's, sampler and iterator refer to each
-    other, and the workers of one epoch after another stay until Python's collector comes by.
+    The iterator and its worker processes are released at the end of their epoch. In fairseq, iterator and sampler refer
+    to each other, and the workers of past epochs stay until Python's garbage collector runs.
     """
 
     @property
     def ordered_batches(self) -> Callable[..., Any]:
-        """As fairseq's, for the sampler, which keeps it."""
+        """The function from which the sampler takes its batches; it holds only a weak reference to the iterator."""
         this = weakref.ref(self)
         return lambda *args: EpochBatchIterator.ordered_batches(this(), *args)
 
     def state_dict(self) -> Dict[str, Any]:
-        """As fairseq's, and of how many ranks it is."""
+        """fairseq's state, and the number of ranks, ``ranks``."""
         return {**super().state_dict(), "ranks": self.num_shards}
 
     def load_state_dict(self, state_dict: Dict[str, Any]) -> None:
-        """As fairseq's; what the ranks had seen together is shared out among those of now."""
+        """Load fairseq's state; the batches that all ranks have seen are divided by the present number of ranks."""
         seen = state_dict.get("iterations_in_epoch", 0) * state_dict.get("ranks", self.num_shards)
         super().load_state_dict({**state_dict, "iterations_in_epoch": seen // self.num_shards})
 
 
-def portable(iterator: Any) -> Any:
-    """*iterator* as a :class:`PortableBatchIterator`: fairseq's task, which makes it, names its class."""
+def portable(iterator: EpochBatchIterator) -> EpochBatchIterator:
+    """Turn fairseq's *iterator* into a :class:`PortableBatchIterator`, in place: fairseq's tasks name its class."""
     if type(iterator) is EpochBatchIterator:
         iterator.__class__ = PortableBatchIterator
     return iterator

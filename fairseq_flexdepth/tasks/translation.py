@@ -3,10 +3,15 @@
 import logging
 import os
 import time
-from typing import Any, Optional, Sequence, Set
+from typing import Any, List, Optional, Sequence, Set, Tuple
 
 import torch
 from fairseq import utils
+from fairseq.criterions import FairseqCriterion
+from fairseq.data import Dictionary, FairseqDataset
+from fairseq.data.iterators import EpochBatchIterator
+from fairseq.models import BaseFairseqModel
+from fairseq.optim import FairseqOptimizer
 from fairseq.tasks.translation import TranslationTask
 
 from fairseq_flexdepth.compat import register_task, replace_task
@@ -16,36 +21,37 @@ from fairseq_flexdepth.decoding.selectors import build_chooser
 from fairseq_flexdepth.depth.space import written_pair
 from fairseq_flexdepth.files import binarised_data
 from fairseq_flexdepth.models.mixed_precision import loss_scale, refresh_fp32_copies
+from fairseq_flexdepth.protocols import Hypotheses, Options, Sample
 from fairseq_flexdepth.pruning.pruned_weights import PrunedWeights
 from fairseq_flexdepth.tasks.bleu_options import check_bleu_options
+from fairseq_flexdepth.tasks.depth_options import FlexDepthTranslationConfig
 from fairseq_flexdepth.tasks.resuming import portable
-from fairseq_flexdepth.tasks.sentence_weights import WeightedSentences, weights_file
-from fairseq_flexdepth.tasks.translation_config import FlexDepthTranslationConfig
+from fairseq_flexdepth.tasks.sentence_weights import weights_file, with_weights
 
 logger = logging.getLogger(__name__)
 
 
 @register_task("translation_flexdepth", dataclass=FlexDepthTranslationConfig)
 class FlexDepthTranslationTask(TranslationTask):
-    """Translation at the depth asked for; also registered as ``translation``, which it extends."""
+    """fairseq's translation task at a chosen depth; it also replaces ``--task translation``."""
 
     cfg: FlexDepthTranslationConfig
-    latest_model: Any = None
+    latest_model: Optional[BaseFairseqModel] = None
     latest_update: Optional[int] = None
     pruned_weights: Optional[PrunedWeights] = None
     profiles_residuals = True
     gives_loss_scale = True
-    weighs_sentences = True  # where there is no criterion
+    weighs_sentences = True  # until a criterion is built that ignores the weights
     selective: Optional[SelectiveDecoding] = None
-    decoding_models: Sequence[Any] = ()
-    checked_splits: Set[str] = set()  # whose files were looked at; a training loads its data again every epoch
+    decoding_models: Sequence[BaseFairseqModel] = ()
+    checked_splits: Set[str] = set()  # a training loads its data again every epoch: check the files once
 
     @classmethod
     def setup_task(cls, cfg: FlexDepthTranslationConfig, **kwargs: Any) -> "FlexDepthTranslationTask":
-        """As fairseq's.
+        """Load the dictionaries, after a check that the data directories exist.
 
         Raises:
-            ValueError: a data directory is missing, or does not tell its languages, or has no dictionaries.
+            ValueError: a data directory is missing or has no dictionaries, or its file names do not show the languages.
         """
         for path in utils.split_paths(cfg.data):
             if not os.path.isdir(path):
@@ -58,56 +64,49 @@ class FlexDepthTranslationTask(TranslationTask):
             raise ValueError(f"DATA {cfg.data}: {error}, or a directory made by fairseq-preprocess") from error
 
     @classmethod
-    def load_dictionary(cls, filename: str) -> Any:
-        """As fairseq's.
+    def load_dictionary(cls, filename: str) -> Dictionary:
+        """Load a dictionary; errors name the file.
 
         Raises:
-            ValueError: there is no such file, or it is no dictionary.
+            ValueError: the file is missing, or is not a dictionary.
         """
         return binarised_data.read_dictionary(filename)
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs: Any) -> None:
-        """As fairseq's; a split made by ``distill --select all`` has weights.
+        """Load a split, with its sentence weights if ``distill --select all`` made it.
 
         Raises:
-            ValueError: the split is missing, empty, damaged or of other dictionaries, or has weights that the
-                criterion ignores.
+            ValueError: the split is missing, empty, damaged or made with other dictionaries, or the criterion ignores
+                its weights.
         """
-        folders = utils.split_paths(self.cfg.data)
+        folders, languages = utils.split_paths(self.cfg.data), (self.cfg.source_lang, self.cfg.target_lang)
         if split not in self.checked_splits:
-            dictionaries = {self.cfg.source_lang: self.source_dictionary, self.cfg.target_lang: self.target_dictionary}
+            dictionaries = dict(zip(languages, (self.source_dictionary, self.target_dictionary)))
             for folder in folders:
                 binarised_data.check_split(folder, split, combine, dictionaries, self.cfg.dataset_impl)
             self.checked_splits = {*self.checked_splits, split}
         try:
             super().load_dataset(split, epoch, combine, **kwargs)
         except FileNotFoundError as error:
-            languages = (self.cfg.source_lang, self.cfg.target_lang)
             raise binarised_data.no_such_split(self.cfg.data, split, languages, self.cfg.dataset_impl) from error
-        weights = weights_file(folders[(epoch - 1) % len(folders)], split, self.cfg.source_lang, self.cfg.target_lang)
-        if os.path.exists(weights):
-            if not self.weighs_sentences:
-                raise ValueError(
-                    f"DATA {weights}: the criterion would ignore these weights; use --criterion word_kd --kd-alpha 0, "
-                    "which trains like label_smoothed_cross_entropy, or another criterion of this package"
-                )
-            self.datasets[split] = WeightedSentences(self.datasets[split], weights)
+        weights = weights_file(folders[(epoch - 1) % len(folders)], split, *languages)
+        self.datasets[split] = with_weights(self.datasets[split], weights, self.weighs_sentences)
 
-    def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
-        """Build the model and set its depth; in training ``--subnetworks`` is the model's own.
+    def build_model(self, cfg: Options, from_checkpoint: bool = False) -> BaseFairseqModel:
+        """Build the model and set the depth to decode at; in training, ``--subnetworks`` is an option of the model.
 
         Raises:
-            ValueError: a depth is asked for that the model does not support, ``--keep-pruned`` of shards, a
-                ``--depth-selector`` that does not fit, or an option of ``--eval-bleu`` that is wrong.
+            ValueError: the model does not support the depth, ``--keep-pruned`` is given with ``fully_sharded``, the
+                ``--depth-selector`` does not fit the model, or an option of ``--eval-bleu`` is wrong.
         """
         if self.cfg.keep_pruned and getattr(cfg, "ddp_backend", None) == "fully_sharded":
             raise ValueError(
-                "--keep-pruned: does not find the zeros of --ddp-backend fully_sharded's shards; "
+                "--keep-pruned: does not work with --ddp-backend fully_sharded, which splits the weights; "
                 "use --ddp-backend legacy_ddp"
             )
         if self.cfg.eval_bleu and not from_checkpoint:
             check_bleu_options(self.cfg)
-        self.latest_model = None  # --eval-bleu builds a generator now, of a depth that is yet to be chosen
+        self.latest_model = None  # --eval-bleu builds a generator now, before the depth is set: log nothing
         model = super().build_model(cfg, from_checkpoint)
         choose_depth(model, self.cfg.enc_layers, self.cfg.dec_layers, self.cfg.subnetworks)
         self.latest_model = model
@@ -117,7 +116,8 @@ class FlexDepthTranslationTask(TranslationTask):
             raise ValueError(f"--selector-threshold {self.cfg.selector_threshold:g}: expected a --depth-selector, too")
         return model
 
-    def _prepare_selection(self, model: Any, selector: str) -> None:
+    def _prepare_selection(self, model: BaseFairseqModel, selector: str) -> None:
+        """Load the selector for the first model; collect the models that it decodes with."""
         option = f"--depth-selector {selector}"
         if self.cfg.enc_layers is not None or self.cfg.dec_layers is not None:
             raise ValueError(f"{option}: chooses each sentence's depth; leave out --enc-layers and --dec-layers")
@@ -128,11 +128,11 @@ class FlexDepthTranslationTask(TranslationTask):
             self.selective = SelectiveDecoding(chooser, selector)
         self.decoding_models = [*self.decoding_models, model]
 
-    def build_criterion(self, *args: Any, **kwargs: Any) -> Any:
-        """As fairseq's, once the model is built; our criterions look at it.
+    def build_criterion(self, *args: Any, **kwargs: Any) -> FairseqCriterion:
+        """Build the criterion, after the model; one of this package checks that its options fit the model.
 
         Raises:
-            ValueError: the criterion's options do not fit the model, or ``--depth-selector`` is given.
+            ValueError: they do not fit, or ``--depth-selector`` is given.
         """
         if self.cfg.depth_selector is not None:
             raise ValueError(
@@ -144,13 +144,15 @@ class FlexDepthTranslationTask(TranslationTask):
         return criterion
 
     def train_step(
-        self, sample: Any, model: Any, criterion: Any, optimizer: Any, update_num: int, *args: Any, **kwargs: Any
-    ) -> Any:
-        """As fairseq's; the model learns the loss scale if it needs it, and from the first batch Admin's scales.
+        self, sample: Sample, model: BaseFairseqModel, criterion: FairseqCriterion, optimizer: FairseqOptimizer,
+        update_num: int, *args: Any, **kwargs: Any,
+    ) -> Tuple[Any, ...]:  # fmt: skip
+        """Run forward and backward pass, after three preparations.
 
-        fairseq stops where gradients are not finite, but says nothing of depths: the log names them.
+        The loss scale goes to a model that needs it. The first batch sets Admin's residual scales. The log names the
+        depth pairs whose loss was not finite in the previous update: fairseq stops there without naming a depth.
         """
-        if _an_update_begins(model):  # fairseq has by then waited for the device, to log the last one
+        if _an_update_begins(model):  # fairseq has waited for the device already, to log the previous update
             self._name_depths_not_finite(criterion)
         self.latest_update = update_num
         if getattr(criterion, "needs_loss_scale", False):
@@ -163,30 +165,30 @@ class FlexDepthTranslationTask(TranslationTask):
             self.pruned_weights.mask_gradients()
         return results
 
-    def _name_depths_not_finite(self, criterion: Any) -> None:
-        """In the update before; where fairseq finds gradients that are not finite, it begins that one once more."""
+    def _name_depths_not_finite(self, criterion: FairseqCriterion) -> None:
+        """Log the depth pairs whose loss was not finite in the previous update, or in the attempt that is repeated."""
         if hasattr(criterion, "pairs_not_finite"):
             not_finite = ", ".join(map(written_pair, criterion.pairs_not_finite()))
             if not_finite:
                 logger.warning("update %s: the loss at depth %s is not finite", self.latest_update, not_finite)
 
-    def optimizer_step(self, optimizer: Any, model: Any, update_num: int) -> None:
-        """As fairseq's; ``--keep-pruned`` holds its zeros."""
+    def optimizer_step(self, optimizer: FairseqOptimizer, model: BaseFairseqModel, update_num: int) -> None:
+        """Update the parameters; ``--keep-pruned`` sets the pruned ones back to zero."""
         super().optimizer_step(optimizer, model, update_num)
         if self.pruned_weights is not None:
             self.pruned_weights.restore(optimizer)
 
-    def build_generator(self, models: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
-        """As fairseq's; the log says which depth decodes."""
+    def build_generator(self, models: Sequence[BaseFairseqModel], *args: Any, **kwargs: Any) -> Any:
+        """Build the beam search, and log the depth that it decodes at."""
         depth = describe_depth(models)
         if self.selective is not None:
-            logger.info("decoding each sentence at the depth that %s chooses", self.cfg.depth_selector)
+            logger.info("decoding each sentence at the depth chosen by %s", self.cfg.depth_selector)
         elif depth is not None and self.latest_model is not None:
             logger.info("decoding with %s", depth)
         return super().build_generator(models, *args, **kwargs)
 
-    def get_batch_iterator(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
-        """As fairseq's; with ``--depth-selector`` a batch holds sentences of one depth.
+    def get_batch_iterator(self, dataset: FairseqDataset, *args: Any, **kwargs: Any) -> EpochBatchIterator:
+        """Make batches; with ``--depth-selector``, all sentences of a batch have one depth.
 
         Raises:
             ValueError: a sentence is too long, or the selector or the labels do not fit the models or the data.
@@ -200,14 +202,16 @@ class FlexDepthTranslationTask(TranslationTask):
         self.selective.expect(iterator)
         return iterator
 
-    def can_reuse_epoch_itr(self, dataset: Any) -> bool:
-        """No: fairseq-fixed would keep the batches of the epoch it starts in, and a resumed run starts in another."""
+    def can_reuse_epoch_itr(self, dataset: FairseqDataset) -> bool:
+        """False: fairseq-fixed would keep the batches of the first epoch, and a resumed run starts in a later one."""
         return False
 
-    def inference_step(self, generator: Any, models: Sequence[Any], sample: Any, *args: Any, **kwargs: Any) -> Any:
-        """As fairseq's; with ``--depth-selector`` at the depth chosen for the batch.
+    def inference_step(
+        self, generator: Any, models: Sequence[BaseFairseqModel], sample: Sample, *args: Any, **kwargs: Any
+    ) -> List[Hypotheses]:
+        """Decode a batch; with ``--depth-selector``, at the depth chosen for it.
 
-        Diverse beam search takes a sentence's ``id`` for its place in the batch: fairseq is handed that place.
+        Diverse beam search uses the ``id`` of a sentence as its position in the batch, so fairseq gets the position.
         """
         placed = sample
         if "id" in sample:
@@ -220,11 +224,11 @@ class FlexDepthTranslationTask(TranslationTask):
         self.selective.count(pair, len(hypotheses), time.perf_counter() - start)
         return hypotheses
 
-    def begin_epoch(self, epoch: int, model: Any) -> None:
-        """Refuse to train one depth by a decoding option; ``--keep-pruned`` looks for zeros in the loaded model.
+    def begin_epoch(self, epoch: int, model: BaseFairseqModel) -> None:
+        """Refuse decoding options in training; with ``--keep-pruned``, note which loaded weights are zero.
 
         Raises:
-            ValueError: a decoding depth is set, or nothing is zero.
+            ValueError: a decoding depth is set, or no weight is zero.
         """
         super().begin_epoch(epoch, model)
         for option, depth in (("enc", self.cfg.enc_layers), ("dec", self.cfg.dec_layers)):
@@ -238,8 +242,8 @@ class FlexDepthTranslationTask(TranslationTask):
             logger.info("%s weights stay zero (--keep-pruned)", f"{self.pruned_weights.number():,}")
 
 
-def _an_update_begins(model: Any) -> bool:
-    """Whether there are no gradients yet, to which the batches of ``--update-freq`` add."""
+def _an_update_begins(model: BaseFairseqModel) -> bool:
+    """Whether this is the first batch of an update: with ``--update-freq``, later ones add to its gradients."""
     return all(parameter.grad is None for parameter in model.parameters())
 
 

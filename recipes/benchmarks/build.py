@@ -11,7 +11,8 @@ from fairseq.models.transformer import base_architecture
 from fairseq.tasks.translation import TranslationTask
 
 import fairseq_flexdepth
-from fairseq_flexdepth.cli.fairseq_options import build_training_model, quiet
+from fairseq_flexdepth.cli.fairseq_options import quiet
+from fairseq_flexdepth.cli.training_model import build_training_model
 
 PAD, EOS, FIRST_WORD = 1, 2, 4
 

@@ -11,8 +11,9 @@ import json
 
 from tqdm import tqdm
 
-from fairseq_flexdepth.cli.fairseq_options import build_training_model, quiet
+from fairseq_flexdepth.cli.fairseq_options import quiet
 from fairseq_flexdepth.cli.params import count_parameters
+from fairseq_flexdepth.cli.training_model import build_training_model
 
 
 def with_moments(arch: str, encoder_layers: int, decoder_layers: int, vocabulary: int) -> int:

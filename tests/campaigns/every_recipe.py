@@ -2,9 +2,8 @@
 
     python -m pytest -n 2 --dist loadgroup --durations 0 tests/campaigns/every_recipe.py
 
-It takes the better part of an hour on two cores, and is no part of the suite, which runs one of them
-(tests/integration/test_recipe_run.py). ``SMOKE=FOLDER`` keeps what they make; with the same folder a second run goes on
-where the first one stopped.
+It takes up to an hour on two cores and is not part of the test suite, which runs one recipe
+(tests/integration/test_recipe_run.py). ``SMOKE=FOLDER`` keeps the results; a second run with that folder resumes.
 """
 
 import os
@@ -20,7 +19,7 @@ from recipes.common.dry_run import recipe_scripts
 
 
 def _run(name: str, work: Path) -> "subprocess.CompletedProcess[str]":
-    """The recipe, on the CPU; recipes of a paper share a folder, as a user's do."""
+    """Run the recipe on the CPU; the recipes of a paper share a folder."""
     programs = os.path.dirname(sys.executable)
     settings = {"SCALE": "smoke", "WORK": str(work), "GPUS": "0", "JOBS": "1", "OMP_NUM_THREADS": "1"}
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"
@@ -29,7 +28,7 @@ def _run(name: str, work: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def _tables(printed: str) -> List[List[List[str]]]:
-    """The Markdown tables in what a recipe prints: cells by rows, heads first."""
+    """The Markdown tables in a recipe's output: a list of rows per table, the head first."""
     tables: List[List[List[str]]] = []
     before = ""
     for line in printed.splitlines():
@@ -64,7 +63,7 @@ def test_from_raw_text_to_the_table(name: str, tmp_path_factory: pytest.TempPath
     assert tables and all(len(table) > 1 for table in tables), run.stdout
     not_made = _not_made(run.stdout)
     for head, *rows in tables:
-        # a column is measured for some row, or the paper's, or said not to be made at this scale
+        # a column is measured in some row, is the paper's, or is reported as not measured at this scale
         empty = [title for title, *cells in zip(head, *rows) if not any(cells) and title not in not_made]
         assert not empty, run.stdout
     for file in (work / "results").glob("*.md"):

@@ -1,4 +1,4 @@
-"""What the campaigns train and decode: the integration tests' tiny corpora and models, made once a folder."""
+"""The data and models of the campaigns: the tiny ones of the integration tests, made once per folder."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -7,12 +7,12 @@ from tests.campaigns import jobs
 from tests.integration import cli
 from tests.labels import write_labels
 
-# Positions nobody uses, so that checkpoints take a while to write.
+# Unused positions: they make checkpoints slow to write.
 LARGE = ("--encoder-learned-pos", "--max-source-positions", 30000)
 
 
 class Inputs(NamedTuple):
-    """Where they are."""
+    """The paths of data and models."""
 
     corpus: Path
     labels: Path
@@ -21,7 +21,7 @@ class Inputs(NamedTuple):
 
 
 def prepare(folder: Path) -> Inputs:
-    """Make what is not there yet."""
+    """Make the inputs that are missing."""
     made = Inputs(folder / "corpus" / "bin", folder / "labels", folder / "teacher.pt", folder / "pruned.pt")
     if not (folder / "made").exists():
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Processes that are killed with all that they started."""
+"""Processes that are killed together with their children."""
 
 import atexit
 import os
@@ -12,14 +12,14 @@ from typing import Any, List, Sequence
 from tests.integration import forked
 
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-TICK = 0.0005  # seconds between two looks at a process
+TICK = 0.0005  # seconds between two checks of a process
 
 
 def kill_group(process: Any) -> None:
-    """``kill -9`` of a process and all that it started."""
+    """``kill -9`` a process and its children."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:  # it has not become a group's leader yet
+    except ProcessLookupError:  # it does not lead its group yet
         process.kill()
 
 
@@ -27,7 +27,7 @@ _started: List[Any] = []
 
 
 def end_with_campaign(process: Any) -> None:
-    """Kill a process's group when the campaign is interrupted: it would work on beside the campaign that goes on."""
+    """Kill a process group if the campaign is interrupted: it would still run when the campaign is resumed."""
     if not _started:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
         atexit.register(_kill_all)
@@ -41,18 +41,18 @@ def _kill_all() -> None:
 
 
 class Job:
-    """A command line, in a process group of its own.
+    """A command line that runs in its own process group.
 
     Args:
         words: the command and its arguments.
-        log: what gets all that it prints.
-        environment: set for it beside ``ENVIRONMENT``.
+        log: the file for its output.
+        environment: variables to set, in addition to ``ENVIRONMENT``.
     """
 
     def __init__(self, words: Sequence[Any], log: Path, **environment: str) -> None:
         command, *arguments = map(str, words)
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_bytes(b"")  # the last run's is none of this one's
+        log.write_bytes(b"")  # remove the output of the previous run
         self.log = log
         self.begun = time.monotonic()
         self._process = forked.start(command, arguments, log, {**ENVIRONMENT, **environment}, alone=True)
@@ -60,24 +60,24 @@ class Job:
 
     @property
     def pid(self) -> int:
-        """Its process, which leads the group."""
+        """The number of its process, which leads the group."""
         return self._process.pid
 
     @property
     def seconds(self) -> float:
-        """Since it was started."""
+        """Seconds since its start."""
         return time.monotonic() - self.begun
 
     def printed(self) -> str:
-        """All that it has printed so far."""
+        """Its output so far."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
     def running(self) -> bool:
-        """Whether it runs still."""
+        """Whether it is still running."""
         return self._process.is_alive()
 
     def wait_for_line(self, part: str, times: int) -> bool:
-        """Wait until it has printed *part* so many times; false if it ended before."""
+        """Wait until its output contains *part* so many times; false if it ended before."""
         size = -1
         while self.running():
             if self.log.stat().st_size != size:
@@ -88,7 +88,7 @@ class Job:
         return False
 
     def wait(self, seconds: float = 600) -> bool:
-        """Wait for its end, at most so long; whether it has ended."""
+        """Wait for its end, at most so long; return whether it has ended."""
         self._process.join(max(seconds, 0))
         return not self.running()
 
@@ -98,19 +98,19 @@ class Job:
         self._process.join()
 
     def status(self) -> int:
-        """How it ended: 0 is well, a negative number the signal that ended it."""
+        """Its exit status: 0 is success, a negative number is the signal that ended it."""
         self._process.join()
         return int(self._process.exitcode)
 
 
 def run(words: Sequence[Any], log: Path) -> Job:
-    """Run a command, which must succeed."""
+    """Run a command to its end; it must succeed."""
     job = Job(words, log)
     assert job.status() == 0, f"{log}: {last_line(job)}"
     return job
 
 
 def last_line(job: Job) -> str:
-    """The last thing that a job said."""
+    """The last line of a job's output."""
     lines = [line for line in job.printed().splitlines() if line.strip()]
     return lines[-1][-300:] if lines else "nothing printed"

@@ -1,9 +1,9 @@
-"""Kills a recipe at random moments until it gets through; its results must be those of a run left alone.
+"""Kill a recipe at random moments until it finishes; its results must equal those of an uninterrupted run.
 
     python -m tests.campaigns.kill_recipe recipes/PAPER/TABLE.sh --folder FOLDER [--kills 10] [--seconds 60] [--seed 1]
 
-Compared are the tables in WORK/results without columns of seconds, and the parameters of every model. It takes minutes
-to an hour, and is no part of the suite.
+It compares the tables in WORK/results, without columns of seconds, and the parameters of every model. It takes minutes
+to an hour and is not part of the test suite.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def start(script: Path, work: Path) -> "subprocess.Popen[bytes]":
 
 
 def kill_after(process: "subprocess.Popen[bytes]", seconds: float) -> bool:
-    """Kill a recipe and all that it started; whether it was still running."""
+    """Kill a recipe and its children; return whether it was still running."""
     try:
         process.wait(timeout=seconds)
         return False
@@ -37,7 +37,7 @@ def kill_after(process: "subprocess.Popen[bytes]", seconds: float) -> bool:
 
 
 def tables(work: Path) -> Dict[str, List[str]]:
-    """The tables' rows without what is measured in seconds."""
+    """The rows of the tables without the columns of seconds."""
     found = {}
     for path in sorted((work / "results").glob("*.md")):
         rows = [line.split("|")[1:-1] for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("|")]

@@ -1,11 +1,11 @@
-"""``kill -9`` at random moments: what goes on afterwards must end where a run left alone does, bit for bit.
+"""``kill -9`` at random moments: the resumed run must end like an uninterrupted one, bit for bit.
 
     python -m tests.campaigns.kill_training --folder FOLDER [--kills 30] [--seed 1] [--only tied-multi,sweep]
 
-Trainings of every kind and the sub-commands that decode for hours are killed with all that they started: at random
-moments, and shortly after the log says that a checkpoint is being written or a validation begins. The same command then
-goes on; one that gets through is compared with the run left alone, and another begins. FOLDER/kill_training.json says
-what was tried and lost; the results that differ, or do not go on, stay beside it as ``lost-*``.
+Trainings of every kind and the sub-commands that decode for hours are killed with their children: at random moments,
+and shortly after the log reports that a checkpoint is written or a validation begins. The same command then resumes;
+when it finishes, its results are compared with those of the uninterrupted run, and the next one begins.
+FOLDER/kill_training.json lists trials and failures; results that differ or cannot be resumed are kept as ``lost-*``.
 """
 
 import random
@@ -20,19 +20,19 @@ from tests.campaigns.inputs import prepare
 from tests.campaigns.record import Record, parser, table
 from tests.campaigns.subjects import Subject, differences, subjects
 
-AFTER_LINE = 0.06  # seconds within which a line's doing is killed
-LATEST = 4  # of the lines of one kind, the last to be waited for
+AFTER_LINE = 0.06  # seconds after a line of the log within which to kill
+LATEST = 4  # the number of lines of one kind to wait for, at most
 
 
 class Killer:
-    """Kills one subject again and again.
+    """Kill one subject repeatedly.
 
     Args:
-        name: of the subject.
-        subject: what is killed.
-        folder: where it works.
-        record: what was tried so far, and will be.
-        seed: of the moments.
+        name: the name of the subject.
+        subject: the command to kill.
+        folder: the folder in which it runs.
+        record: the trials, past and future.
+        seed: the seed of the random moments.
     """
 
     def __init__(self, name: str, subject: Subject, folder: Path, record: Record, seed: int) -> None:
@@ -41,7 +41,7 @@ class Killer:
         self.expected = self._alone()
 
     def _alone(self) -> Dict[str, Any]:
-        """The results of a run left alone."""
+        """The results of an uninterrupted run."""
         folder = self.folder / "alone"
         if not self.record.of(self.name, "alone"):
             shutil.rmtree(folder, ignore_errors=True)
@@ -51,19 +51,19 @@ class Killer:
         return self.subject.results(folder)
 
     def _seconds(self) -> float:
-        """What a whole run took most lately: the machine may be busier at one time than at another."""
+        """The seconds of the latest complete run: the load of the machine may change."""
         whole = [run for run in self.record.of(self.name, "end") if run.get("whole")]
         return (self.record.of(self.name, "alone") + whole)[-1]["seconds"]
 
     def kill(self, times: int) -> None:
-        """Kill it until that has been done so many times, then let it end."""
+        """Kill it so many times, then let it finish."""
         while len(self.record.of(self.name, "kill")) < times:
             self._once(len(self.record.of(self.name, "kill")))
         if (self.folder / "work").exists():
             self._once(None)
 
     def _once(self, number: Optional[int]) -> None:
-        """Start it and perhaps kill it; if it ends by itself, compare."""
+        """Start it, and kill it unless it finishes before; then compare the results."""
         work = self.folder / "work"
         whole = not work.exists()
         work.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ class Killer:
                 self.record.add(subject=self.name, kind="kill", moment=moment, seconds=at, after=jobs.last_line(job))
                 return
         status, seconds = job.status(), job.seconds
-        finished = status == 2 and "already; --overwrite" in job.printed()  # killed between its last two lines
+        finished = status == 2 and "already; --overwrite" in job.printed()  # it was killed between its last two lines
         if status == 0 or finished:
             lost = differences(self.expected, self.subject.results(work))[:20]
         else:
@@ -91,7 +91,7 @@ class Killer:
             shutil.rmtree(work)
 
     def _wait(self, job: jobs.Job, number: int) -> str:
-        """Wait for the moment of a kill, and say which it is."""
+        """Wait for the moment of a kill; return its name."""
         draw = random.Random(f"{self.seed} {self.name} {number} {len(self.record.of(self.name, 'end'))}")
         moments = ("", *self.subject.moments)
         line = moments[number % len(moments)]
@@ -104,7 +104,7 @@ class Killer:
 
 
 def report(record: Record) -> str:
-    """What was tried and lost, as Markdown."""
+    """Trials and failures, as Markdown."""
     rows = []
     for name in dict.fromkeys(trial["subject"] for trial in record.finish()["trials"]):
         kills = [trial["moment"] for trial in record.of(name, "kill")]

@@ -1,4 +1,4 @@
-"""What ``ranks`` trains: every objective, with depths drawn where it can, on batches that do not come out even."""
+"""The trainings of ``ranks``: every objective, with sampled depths if possible, and uneven numbers of batches."""
 
 from pathlib import Path
 from typing import Any, Callable, Dict, List
@@ -6,18 +6,18 @@ from typing import Any, Callable, Dict, List
 from tests.campaigns.inputs import Inputs
 from tests.integration import cli, selector_cli, test_language_model_training, test_speech_training
 
-SGD = ("--optimizer", "sgd", "--lr", 0.1, "--dropout", 0)  # Adam would blow rounding differences up
-UNEVEN = ("--max-tokens", 4000, "--batch-size", 40)  # 5 batches, which neither 2 nor 4 ranks share evenly
+SGD = ("--optimizer", "sgd", "--lr", 0.1, "--dropout", 0)  # Adam would amplify rounding differences
+UNEVEN = ("--max-tokens", 4000, "--batch-size", 40)  # 5 batches, divisible neither by 2 nor by 4 ranks
 NO_OTHER_DROPOUT = ("--attention-dropout", 0, "--activation-dropout", 0, "--adaptive-softmax-dropout", 0)
 REFUSES_TORCHS_DDP = ("cycle_shared_transformer_lm",)  # fairseq's adaptive_loss does
 DRAWN = ("--sample-encoder-depths", 2, "--sample-decoder-depths", 1)
 
-# The command line that trains in a folder.
+# A function from a folder to the command line that trains in it.
 Case = Callable[[Path], List[Any]]
 
 
 def unused_layers(inputs: Inputs) -> Dict[str, Case]:
-    """Trainings whose updates leave layers unused, the same ones on all ranks but others in one process."""
+    """Trainings with unused layers in each update: the same on all ranks, but others in one process."""
     dropped = ("--encoder-layerdrop", 0.2, "--decoder-layerdrop", 0.5)
     fewer = ("--encoder-depths", "1,2", "--decoder-depths", "1")
     taught = ("--teacher-path", inputs.teacher, "--ckd-mapping", "1:1+2,2:2+3,3:3", *dropped)
@@ -37,7 +37,7 @@ def unused_layers(inputs: Inputs) -> Dict[str, Case]:
 
 
 def cases(inputs: Inputs, folder: Path) -> Dict[str, Case]:
-    """By the name of the criterion, or of the model that takes one of fairseq's; its data may be made in *folder*."""
+    """The trainings, by the name of the criterion or, if that is fairseq's, of the model; *folder* is for data."""
 
     def translation(*options: Any) -> Case:
         return lambda save_dir: cli.training(inputs.corpus, save_dir, *SGD, *UNEVEN, *options)

@@ -1,10 +1,10 @@
-"""Several ranks train as one process does; a rank that dies ends the job; the job goes on with another number of ranks.
+"""Several ranks train like one process; a rank that dies ends the job; the job resumes on another number of ranks.
 
     python -m tests.campaigns.ranks --folder FOLDER [--updates 50] [--only word_kd,ddp,deaths,resumes]
 
-Every criterion is trained on 1, 2 and 4 gloo ranks that see the same batches: the ranks' parameters must be the same to
-the last bit, and what they log of each update and each validation that of one process to 1e-5. Then torch's DDP trains
-on two ranks as fairseq's legacy DDP does. FOLDER/ranks.json says what was tried and lost; it takes minutes.
+Every criterion is trained on 1, 2 and 4 gloo ranks that see the same batches: all ranks must have the same parameters
+to the last bit, and must log the same values as one process, to 1e-5. Then torch's DDP must train like fairseq's legacy
+DDP on two ranks. FOLDER/ranks.json lists trials and failures. It takes minutes.
 """
 
 import json
@@ -25,19 +25,19 @@ from tests.integration import cli
 
 WATCH = Path(__file__).with_name("rank_watch")
 TOLERANCE = 1e-5
-PATIENCE = 30  # seconds: a job that has lost a rank and runs still hangs
-EVERY = 4  # batches of an update, however many ranks share them
-SMALL = ("--batch-size", 8)  # 25 batches, 7 updates an epoch
+PATIENCE = 30  # seconds after which a job without one of its ranks counts as hanging
+EVERY = 4  # batches per update, on any number of ranks
+SMALL = ("--batch-size", 8)  # 25 batches, 7 updates per epoch
 
 
 def train(words: Sequence[Any], folder: Path, ranks: int, backend: str = "legacy_ddp") -> str:
-    """Train on so many ranks, to the end; what went wrong, if anything."""
+    """Train on so many ranks to the end; return the failure, if any."""
     running = start(words, folder, ranks, backend)
     return "; ".join(f"exit status {job.status()}: {jobs.last_line(job)}" for job in running if job.status())
 
 
 def start(words: Sequence[Any], folder: Path, ranks: int, backend: str = "legacy_ddp") -> List[jobs.Job]:
-    """Start all ranks; *folder* gets what each of them computes."""
+    """Start all ranks; their records go to *folder*."""
     folder.mkdir(parents=True, exist_ok=True)
     watched = (*words, "--user-dir", WATCH)
     options = cli.rank_options(ranks, backend) if ranks > 1 else [[]]
@@ -48,19 +48,19 @@ def start(words: Sequence[Any], folder: Path, ranks: int, backend: str = "legacy
 
 
 def parameters(folder: Path, rank: int = 0) -> Dict[str, Any]:
-    """All that a rank has trained."""
+    """The parameters of a rank."""
     state = torch.load(str(folder / f"rank{rank}.pt"), map_location="cpu")
     return {f"{part}.{key}": value for part in state for key, value in cli.trained(state[part]).items()}
 
 
 def largest_difference(first: Path, second: Path) -> float:
-    """Between the parameters of two trainings."""
+    """The largest difference between the parameters of two trainings."""
     a, b = parameters(first), parameters(second)
     return max(float((a[key].double() - b[key].double()).abs().max()) for key in a if a[key].is_floating_point())
 
 
 def sums(folder: Path) -> Dict[Tuple[int, bool], Dict[str, float]]:
-    """What the ranks logged together: of each update, and of each validation the sum of its batches."""
+    """The sums that the ranks logged for each update, and for each validation over its batches."""
     found: Dict[Tuple[int, bool], Dict[str, float]] = {}
     for line in (folder / "rank0.jsonl").read_text(encoding="utf-8").splitlines():
         batch = json.loads(line)
@@ -71,7 +71,7 @@ def sums(folder: Path) -> Dict[Tuple[int, bool], Dict[str, float]]:
 
 
 def largest_error(first: Path, second: Path) -> float:
-    """Between all that *first* logged and the same of *second*, a token or sentence; infinite where that is missing."""
+    """The largest difference between the logs of two runs, per token or sentence; infinite if one lacks a line."""
     a, b = sums(first), sums(second)
     if any(when not in b or logged.keys() != b[when].keys() for when, logged in a.items()):
         return float("inf")
@@ -82,7 +82,7 @@ def largest_error(first: Path, second: Path) -> float:
 
 
 def compare(record: Record, name: str, case: rank_cases.Case, folder: Path, updates: int) -> None:
-    """One process against 2 and 4 ranks."""
+    """Compare one process with 2 and 4 ranks."""
     for ranks in (2, 4):
         if any(trial["ranks"] == ranks for trial in record.of(name, "ranks")):
             continue
@@ -106,7 +106,7 @@ def compare(record: Record, name: str, case: rank_cases.Case, folder: Path, upda
 
 
 def compare_backends(record: Record, name: str, case: rank_cases.Case, folder: Path, updates: int) -> None:
-    """torch's DDP against fairseq's legacy DDP, on two ranks."""
+    """Compare torch's DDP with fairseq's legacy DDP on two ranks."""
     if record.of(name, "ddp"):
         return
     shutil.rmtree(folder, ignore_errors=True)
@@ -124,7 +124,7 @@ def compare_backends(record: Record, name: str, case: rank_cases.Case, folder: P
 
 
 def die(record: Record, case: rank_cases.Case, folder: Path, number: int, how: int, heartbeat: int) -> None:
-    """Let one of two ranks die, or stand still: the other must end, and the job go on when it is started again."""
+    """Kill or stop one of two ranks: the other must end, and the job must resume when it is started again."""
     name = f"rank {number}, {signal.Signals(how).name}, --heartbeat-timeout {heartbeat}"
     if record.of("deaths", name):
         return
@@ -148,7 +148,7 @@ def die(record: Record, case: rank_cases.Case, folder: Path, number: int, how: i
 
 
 def resume(record: Record, case: rank_cases.Case, folder: Path, before: int, after: int, updates: int) -> None:
-    """Stop amid an epoch and go on with other ranks: all is as in one process that sees the same batches."""
+    """Stop within an epoch and resume on another number of ranks: the result must equal that of one process."""
     name = f"{before} -> {after}"
     if record.of("resumes", name):
         return
@@ -167,7 +167,7 @@ def resume(record: Record, case: rank_cases.Case, folder: Path, before: int, aft
 
 
 def report(record: Record) -> str:
-    """What was tried and lost, as Markdown."""
+    """Trials and failures, as Markdown."""
     trials = record.finish()["trials"]
     trained = [trial for trial in trials if trial["kind"] == "ranks"]
     deaths = [trial for trial in trials if trial["subject"] == "deaths"]

@@ -1,4 +1,4 @@
-"""What a campaign has tried and lost so far: a JSON file that it goes on from, and a table of it."""
+"""The trials and failures of a campaign: a JSON file from which it resumes, and a table."""
 
 import argparse
 import datetime
@@ -14,11 +14,11 @@ class Record:
     """The trials of a campaign.
 
     Args:
-        path: the JSON file; one that is there already is gone on with.
-        settings: what the campaign was asked for, which must be the same then.
+        path: the JSON file; an existing one is continued.
+        settings: the options of the campaign, which must be the same to continue.
 
     Raises:
-        ValueError: it is not.
+        ValueError: the file was written with other settings.
     """
 
     def __init__(self, path: Path, settings: Dict[str, Any]) -> None:
@@ -30,7 +30,7 @@ class Record:
                 raise ValueError(f"--folder {path.parent}: holds a campaign with {self.found['settings']}")
 
     def add(self, **trial: Any) -> None:
-        """Note a trial: ``subject`` says of what, ``lost`` what went wrong, if anything did."""
+        """Add a trial: ``subject`` names what was tried, ``lost`` the failure, if any."""
         self.found["trials"].append(trial)
         self._write()
         told = {key: f"{value:.3g}" if isinstance(value, float) else value for key, value in trial.items()}
@@ -41,11 +41,11 @@ class Record:
         return [trial for trial in self.found["trials"] if (trial["subject"], trial["kind"]) == (subject, kind)]
 
     def forget(self, subject: str) -> None:
-        """Drop the trials of a subject that must begin anew."""
+        """Remove the trials of a subject that must start again."""
         self.found["trials"] = [trial for trial in self.found["trials"] if trial["subject"] != subject]
 
     def finish(self) -> Dict[str, Any]:
-        """Note machine and day; all that was found."""
+        """Add machine and date; return the whole record."""
         self.found["machine"] = describe_machine(False)
         self.found["date"] = datetime.date.today().isoformat()
         self.found["lost"] = [trial for trial in self.found["trials"] if trial.get("lost")]
@@ -64,7 +64,7 @@ class Record:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A Markdown table whose first column is text."""
+    """A Markdown table; its first column is left-aligned."""
     lines = [heads, [":--", *["--:"] * (len(heads) - 1)], *rows]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 

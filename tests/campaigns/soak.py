@@ -1,10 +1,10 @@
-"""A long training and a long service: memory and open files must not grow.
+"""A long training and a long decoding process: memory and open files must not grow.
 
     python -m tests.campaigns.soak --folder FOLDER [--updates 2000] [--sentences 20000]
 
 The quickstart's training (examples/quickstart/run.sh), then half of the sentences decoded in Python at a depth that
 changes with every batch, half by a depth selector's rule. FOLDER/soak.json has the resident memory and the open files
-on the way, FOLDER/soak.png their curves. An interrupted training goes on; what was being decoded begins anew.
+over time, FOLDER/soak.png their curves. An interrupted training resumes; decoding starts again.
 """
 
 import contextlib
@@ -25,28 +25,28 @@ from tests.campaigns.jobs import end_with_campaign, kill_group
 from tests.campaigns.record import Record, parser, table
 from tests.integration.cli import BIN, REPOSITORY
 
-WARM_UP = 0.3  # of a part, in which memory may grow: caches fill, and the first long batches come
-MOST_GROWTH = 3.0  # per cent of the memory, over all that follows
+WARM_UP = 0.3  # share of a part in which memory may grow, by caches and the first long batches
+MOST_GROWTH = 3.0  # per cent of the memory, after that share
 BATCH = 50
 RULE = "length:6=1-1,9=2-1,12=2-2,3-3"
 
 
 class Usage(NamedTuple):
-    """What a process holds."""
+    """The resources of a process."""
 
     kilobytes: int
     files: int
 
 
 def usage(process: int) -> Usage:
-    """What a process holds now."""
+    """The present resources of a process."""
     status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
     resident = re.findall(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
     return Usage(int(resident[0]), len(os.listdir(f"/proc/{process}/fd")))
 
 
 def parents_of(part: str, leader: int) -> Iterator[int]:
-    """The processes of a group with *part* in their command line, but for those that such a one has started."""
+    """The processes of a group with *part* in their command line, without the children of such processes."""
     found: Dict[int, int] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -60,13 +60,13 @@ def parents_of(part: str, leader: int) -> Iterator[int]:
 
 
 def updates_so_far(log: Path) -> Optional[int]:
-    """The last number of updates in the training's log, which has one every 100 updates."""
+    """The number of updates in the last line of the training's log, which has a line every 100 updates."""
     found = re.findall(r"num_updates=(\d+)", log.read_text(encoding="utf-8")) if log.exists() else []
     return int(found[-1]) if found else None
 
 
 def train(record: Record, folder: Path, updates: int) -> None:
-    """The quickstart until its model is trained."""
+    """Run the quickstart until its model is trained."""
     work = folder / "quickstart"
     if (work / "model" / ".done").exists():
         return
@@ -87,13 +87,13 @@ def train(record: Record, folder: Path, updates: int) -> None:
                     _add(record, "training", at or 0, trainer)
             seen = at
         time.sleep(0.5)
-    kill_group(process)  # the rest of the quickstart is not wanted
+    kill_group(process)  # the rest of the quickstart is not needed
     process.wait()
     assert (work / "model" / ".done").exists(), f"{log}: {log.read_text(encoding='utf-8')[-500:]}"
 
 
 def decode(record: Record, name: str, work: Path, sentences: int, **options: str) -> None:
-    """Translate so many sentences; without a depth selector at a depth drawn for each batch."""
+    """Translate so many sentences; without a depth selector, at a random depth per batch."""
     if record.of(name, "done"):
         return
     record.forget(name)
@@ -121,7 +121,7 @@ def _add(record: Record, name: str, at: int, process: int) -> None:
 
 
 def growth(samples: List[Dict[str, Any]]) -> Dict[str, Any]:
-    """How much was added after the warm-up, along the straight line that fits best."""
+    """The growth after the warm-up, from a linear fit."""
     last = [sample for sample in samples if sample["process"] == samples[-1]["process"]]
     kept = last[int(len(last) * WARM_UP) :]
     at = numpy.array([sample["at"] for sample in kept], dtype=float)
@@ -129,7 +129,7 @@ def growth(samples: List[Dict[str, Any]]) -> Dict[str, Any]:
     slope = float(numpy.polyfit(at, memory, 1)[0]) if len(set(at)) > 1 else 0.0
     share = 100 * slope * float(at[-1] - at[0]) / float(memory.mean())
     half = len(kept) // 2
-    # the median: while one epoch ends and the next begins, there are two epochs' data loaders
+    # the median: between two epochs, the data loaders of both exist
     files = [int(numpy.median([sample["files"] for sample in part])) for part in (kept[:half] or kept, kept[half:])]
     lost = [f"memory grows by {share:.1f} %"] if share > MOST_GROWTH else []
     lost += [f"open files grow from {files[0]} to {files[1]}"] if files[1] > files[0] else []
@@ -140,7 +140,7 @@ def growth(samples: List[Dict[str, Any]]) -> Dict[str, Any]:
 
 
 def draw(record: Record, names: List[str], path: Path) -> None:
-    """Memory and open files of each part, along it."""
+    """Draw memory and open files of each part over time."""
     figure, panels = pyplot().subplots(1, len(names), squeeze=False, figsize=(4 * len(names), 3.2))
     for name, axes in zip(names, panels[0]):
         samples = record.of(name, "sample")
@@ -158,7 +158,7 @@ def draw(record: Record, names: List[str], path: Path) -> None:
 
 
 def report(record: Record, folder: Path) -> str:
-    """What grew, as Markdown, and as a picture."""
+    """Report the growth as Markdown, and draw it."""
     names = list(dict.fromkeys(trial["subject"] for trial in record.found["trials"] if trial["kind"] == "sample"))
     record.found["growth"] = {name: growth(record.of(name, "sample")) for name in names}
     record.finish()

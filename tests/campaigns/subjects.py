@@ -1,4 +1,4 @@
-"""What ``kill_training`` kills: trainings and our own long sub-commands, and what must come out all the same."""
+"""The commands that ``kill_training`` kills, trainings and long sub-commands, and the results that must be the same."""
 
 import json
 from pathlib import Path
@@ -18,12 +18,12 @@ VALIDATION = "begin validation on"
 
 
 class Subject(NamedTuple):
-    """Something to be killed.
+    """A command to kill.
 
     Args:
         words: the command line that writes to a folder.
-        results: what must be the same in the end, by name.
-        moments: lines of the log shortly after which it is killed.
+        results: the results that must be the same, by name.
+        moments: lines of the log; the command is killed shortly after one.
     """
 
     words: Callable[[Path], List[Any]]
@@ -32,7 +32,7 @@ class Subject(NamedTuple):
 
 
 def trained(folder: Path) -> Dict[str, Any]:
-    """All of the last checkpoint and of the best one but for times and for the history of the runs."""
+    """The contents of the last and the best checkpoint without times and the history of runs."""
     found = {}
     for name in ("last", "best"):
         state = torch.load(str(folder / f"checkpoint_{name}.pt"), map_location="cpu")
@@ -44,7 +44,7 @@ def trained(folder: Path) -> Dict[str, Any]:
 
 
 def differences(first: Any, second: Any, name: str = "") -> List[str]:
-    """Where two results differ, to the last bit."""
+    """The places at which two results differ, to the last bit."""
     if isinstance(first, dict) and isinstance(second, dict):
         keys = sorted({*first, *second}, key=str)
         return [d for key in keys for d in differences(first.get(key), second.get(key), f"{name}/{key}")]
@@ -60,12 +60,12 @@ def differences(first: Any, second: Any, name: str = "") -> List[str]:
 
 
 def distilled(folder: Path) -> Dict[str, Any]:
-    """Every file, to the last byte."""
+    """The bytes of every file."""
     return {**{path.name: path.read_bytes() for path in (folder / "kd").iterdir()}, **_left_over(folder, {"kd"})}
 
 
 def judged(folder: Path) -> Dict[str, Any]:
-    """Labels, sources and the report without its seconds."""
+    """Labels, sources, and the report without its seconds."""
     labels = load_labels(str(folder / "labels"), "train", "")
     kept = {name: getattr(labels, name) for name in ("pairs", "scores", "best", "oracle", "record")}
     files = {path.name: path.read_bytes() for path in (folder / "labels").glob("*.src.*")}
@@ -75,7 +75,7 @@ def judged(folder: Path) -> Dict[str, Any]:
 
 
 def swept(folder: Path) -> Dict[str, Any]:
-    """Translations and the table without what is measured in seconds."""
+    """Translations, and the table without its seconds."""
     texts = {path.name: path.read_bytes() for path in (folder / "sweep").glob("*.txt")}
     rows = json.loads((folder / "sweep" / "sweep.json").read_text(encoding="utf-8"))
     names = sorted(path.name for path in (folder / "sweep").iterdir())
@@ -83,7 +83,7 @@ def swept(folder: Path) -> Dict[str, Any]:
 
 
 def without_times(value: Any) -> Any:
-    """A report without what a clock says, and what follows from that."""
+    """A report without times and the values computed from them."""
     clock = ("second", "pareto", "speed", "time")
     if isinstance(value, dict):
         kept = {key: part for key, part in value.items() if not any(word in key for word in clock)}
@@ -96,7 +96,7 @@ def _left_over(folder: Path, expected: set) -> Dict[str, Any]:
 
 
 def subjects(inputs: Inputs) -> Dict[str, Subject]:
-    """All of them, by name."""
+    """All subjects, by name."""
 
     def model(*options: Any) -> Subject:
         def words(folder: Path) -> List[Any]:

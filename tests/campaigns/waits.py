@@ -13,7 +13,7 @@ SIZES = {"encoder_layers": 6, "decoder_layers": 6}
 
 
 def counts_of(case: Case, batches: int = 1) -> Watch:
-    """What is counted in a second update: the first moves what stays on the device."""
+    """The counts of a second update: the first one also copies tensors that stay on the device."""
     with pretended_gpu() as watch:
         case.move(to_gpu)
         case.update()
@@ -23,12 +23,12 @@ def counts_of(case: Case, batches: int = 1) -> Watch:
 
 
 def outside_of_models(watch: Watch) -> int:
-    """The waits outside of the forward passes of fairseq's models."""
+    """The number of waits outside the forward passes of fairseq's models."""
     return sum(count for (_, line), count in watch.waits.items() if not line.startswith("fairseq.m"))
 
 
 def main() -> None:
-    """Print a table, and behind it where the waits are."""
+    """Print a table, then the lines that wait."""
     counts: Dict[str, Watch] = {"label_smoothed_cross_entropy": counts_of(device_cases.stock(SIZES))}
     for name in device_cases.TRANSLATION:
         counts[name] = counts_of(device_cases.translation(name, SIZES))

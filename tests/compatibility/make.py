@@ -15,8 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, Callable, Dict
 
-from fairseq_flexdepth.cli.installed import find_environment
 from fairseq_flexdepth.cli.main import main as flexdepth
+from fairseq_flexdepth.cli.stack_versions import find_environment
 from tests.compatibility.decoding import DATA, HERE, decoded, expected_file
 from tests.integration import cli
 from tests.integration.test_speech_training import write_features

@@ -1,4 +1,4 @@
-"""Running the real command lines on a tiny corpus."""
+"""The real command lines, run on a tiny corpus."""
 
 import os
 import random
@@ -24,9 +24,9 @@ BIN = Path(sys.executable).parent
 
 
 def run(command: str, *arguments: Any, fails: bool = False, stdin: str = "", **environment: str) -> str:
-    """Run a command of this environment and return all it printed; its success must be as expected.
+    """Run a command of this environment, check whether it succeeds as expected, and return its output.
 
-    fairseq's run in forks of a process that is warm already.
+    fairseq's commands run in forks of a process that has imported fairseq already.
     """
     words = [str(argument) for argument in arguments]
     if command in forked.COMMANDS:
@@ -49,7 +49,7 @@ def run(command: str, *arguments: Any, fails: bool = False, stdin: str = "", **e
 
 
 def write_reversal_corpus(folder: Path, sizes: Dict[str, int], words: int = 8, longest: int = 6) -> None:
-    """Parallel text whose target is the source reversed: SPLIT.src and SPLIT.tgt."""
+    """Write parallel text whose target is the reversed source: SPLIT.src and SPLIT.tgt."""
     folder.mkdir(parents=True, exist_ok=True)
     generator = random.Random(1)
     for split, size in sizes.items():
@@ -61,7 +61,7 @@ def write_reversal_corpus(folder: Path, sizes: Dict[str, int], words: int = 8, l
 
 
 def binarise(text: Path, destination: Path) -> None:
-    """fairseq-preprocess with a joined dictionary."""
+    """Run fairseq-preprocess with a joined dictionary."""
     run(
         "fairseq-preprocess", "-s", "src", "-t", "tgt", "--joined-dictionary", "--destdir", destination,
         "--trainpref", text / "train", "--validpref", text / "valid", "--testpref", text / "test",
@@ -69,7 +69,7 @@ def binarise(text: Path, destination: Path) -> None:
 
 
 def training(data: Path, save_dir: Path, *options: Any) -> List[Any]:
-    """fairseq-train of a tiny 3x2 tied-multi model; *options* come last and so override the defaults here."""
+    """The command line that trains a tiny 3x2 tied-multi model; *options* override the defaults here."""
     return [
         "fairseq-train", data, "--user-dir", PLUGIN, "--save-dir", save_dir, "--cpu", "--seed", 1,
         "--arch", "tied_multi_transformer_tiny", "--encoder-layers", 3, "--decoder-layers", 2,
@@ -87,7 +87,7 @@ def train(data: Path, save_dir: Path, *options: Any, **run_options: Any) -> str:
 
 
 def train_lstm(data: Path, save_dir: Path, *options: Any) -> str:
-    """fairseq-train of fairseq's own LSTM."""
+    """Train fairseq's own LSTM."""
     return run(
         "fairseq-train", data, "--user-dir", PLUGIN, "--save-dir", save_dir, "--cpu", "--seed", 1,
         "--arch", "lstm", "--encoder-embed-dim", 16, "--decoder-embed-dim", 16, "--decoder-out-embed-dim", 16,
@@ -97,25 +97,25 @@ def train_lstm(data: Path, save_dir: Path, *options: Any) -> str:
 
 
 def trained(state: Dict[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
-    """A ``state_dict`` without what is never trained."""
+    """The trained tensors of a ``state_dict``."""
     never_trained = (*FAST_PATH_NAMES, "_float_tensor")
     return {key: value for key, value in state.items() if key.split(".")[-1] not in never_trained}
 
 
 def parameters(folder: Path) -> Dict[str, torch.Tensor]:
-    """What was trained, in the last checkpoint of a --save-dir."""
+    """The trained tensors in the last checkpoint of a --save-dir."""
     return trained(torch.load(str(folder / "checkpoint_last.pt"), map_location="cpu")["model"])
 
 
 def largest_difference(first: Path, second: Path) -> float:
-    """Between the parameters in the last checkpoints of two trainings."""
+    """The largest difference between the parameters in the last checkpoints of two trainings."""
     a, b = parameters(first), parameters(second)
     assert a.keys() == b.keys()
     return max(float((a[key].float() - b[key].float()).abs().max()) for key in a)
 
 
 def rank_options(ranks: int, backend: str = "legacy_ddp") -> List[List[Any]]:
-    """The options of fairseq-train that make it each of several processes of one training."""
+    """The options with which fairseq-train runs as one of several processes of a training, for each process."""
     with socket.socket() as listener:
         listener.bind(("localhost", 0))
         port = listener.getsockname()[1]
@@ -127,23 +127,23 @@ def rank_options(ranks: int, backend: str = "legacy_ddp") -> List[List[Any]]:
 
 
 def on_ranks(training: Callable[..., str], ranks: int) -> None:
-    """Run *training*, which takes more options of fairseq-train, in several processes."""
+    """Run *training*, a function of further fairseq-train options, in several processes."""
     with ThreadPoolExecutor(ranks) as pool:
         list(pool.map(lambda options: training(*options), rank_options(ranks)))
 
 
 def on_two_ranks(training: Callable[..., str]) -> None:
-    """Run *training*, which takes more options of fairseq-train, in two processes."""
+    """Run *training*, a function of further fairseq-train options, in two processes."""
     on_ranks(training, 2)
 
 
 def train_on_two_ranks(data: Path, folder: Path, *options: Any) -> None:
-    """``train`` in two processes."""
+    """Run ``train`` in two processes."""
     on_two_ranks(lambda *distributed: train(data, folder, *options, *distributed))
 
 
 def generate(data: Path, checkpoint: Union[Path, str], *options: Any, **run_options: Any) -> str:
-    """fairseq-generate on the test set; *checkpoint* may be an ensemble, a.pt:b.pt."""
+    """Run fairseq-generate on the test set; *checkpoint* may be an ensemble, a.pt:b.pt."""
     return run(
         "fairseq-generate", data, "--user-dir", PLUGIN, "--path", checkpoint, "--cpu", "--beam", 3,
         "--max-len-b", 10, "--num-workers", 0, *options, **run_options,
@@ -156,7 +156,7 @@ def hypotheses(output: str) -> List[str]:
 
 
 def save_model(path: Path, data: Path, arch: str, **options: object) -> Path:
-    """A checkpoint of an untrained model with the dictionaries of *data*."""
+    """Save a checkpoint of an untrained model with the dictionaries of *data*."""
     task = tiny.task(joined=True)
     task.source_dictionary = task.target_dictionary = Dictionary.load(str(data / "dict.src.txt"))
     torch.manual_seed(1)

@@ -1,7 +1,6 @@
-"""fairseq's command lines in forks of a process that has imported fairseq: starting each afresh takes seconds.
+"""fairseq's command lines, run in forks of a process that has imported fairseq: importing it anew takes seconds.
 
-What runs is the commands' own ``cli_main``, in a process of its own, which imports the plugin as ``--user-dir`` says.
-This module must not import it.
+Each fork runs the command's own ``cli_main`` and imports the plugin from ``--user-dir``: this module must not.
 """
 
 import atexit
@@ -22,19 +21,19 @@ COMMANDS = {
     "fairseq-eval-lm": "fairseq_cli.eval_lm",
     "fairseq-hydra-train": "fairseq_cli.hydra_train",
 }
-# Ours, which only a fork may import.
+# Commands of this package: only a fork may import them.
 OURS = "fairseq-flexdepth"
-# What new torch imports once it first needs it, which takes longer than all else that a tiny training does.
+# Modules that new torch imports at first use, which takes longer than the rest of a tiny training.
 LATER = "torch._dynamo"
 
 _forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload([*COMMANDS.values(), LATER])  # passes over what old torch has not
+_forks.set_forkserver_preload([*COMMANDS.values(), LATER])  # old torch lacks some of them
 
 
 def start(
     command: str, arguments: List[str], output: Path, environment: Dict[str, str], stdin: str = "", alone: bool = False
 ) -> Any:
-    """Start one of ``COMMANDS``, or ``OURS``, on *stdin*; *output* gets all it prints.
+    """Start one of ``COMMANDS`` or ``OURS`` with *stdin* as its input; its output goes to *output*.
 
     Returns:
         A process of ``multiprocessing``; with *alone* it leads a process group, which can be killed as a whole.
@@ -64,11 +63,11 @@ def _main(
     os.chdir(folder)
     os.environ.update(environment)
     sys.argv = [command, *arguments]
-    atexit._clear()  # what the server registered is not the command's
+    atexit._clear()  # drop the handlers of the parent process
     status = 0
     if command == OURS:
         status = importlib.import_module("fairseq_flexdepth.cli.main").main()
     else:
         importlib.import_module(COMMANDS[command]).cli_main()
-    atexit._run_exitfuncs()  # a fork ends without
+    atexit._run_exitfuncs()  # a fork does not run them at its end
     sys.exit(status)

@@ -1,4 +1,4 @@
-"""Commands that are expected to be refused, run in the test's process: a table of mistakes is not worth a fork each."""
+"""Commands that must be refused, run in the test's own process, since a table of mistakes would need many forks."""
 
 import contextlib
 import importlib
@@ -15,12 +15,12 @@ DECODING = ("--cpu", "--beam", 2, "--max-len-b", 8, "--num-workers", 0)
 
 
 def ours(command: str, *arguments: Any) -> str:
-    """The only line, without the program's name, that a refusing ``fairseq-flexdepth`` prints after its progress."""
+    """The error message of a refused ``fairseq-flexdepth`` command, one line, without the program's name."""
     errors, output = io.StringIO(), io.StringIO()
     with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(output):
         try:
             status: Any = main([command, *map(str, arguments)])
-        except SystemExit as exit:  # argparse's way out
+        except SystemExit as exit:  # raised by argparse
             status = exit.code
     lines = errors.getvalue().splitlines()
     assert (status, output.getvalue()) == (2, ""), lines
@@ -31,7 +31,7 @@ def ours(command: str, *arguments: Any) -> str:
 
 
 def fairseqs(command: str, *arguments: Any) -> str:
-    """The last line of fairseq's *command*: of a ``ValueError``'s traceback, or of its parser's usage."""
+    """The error line of a refused fairseq *command*: the last one of a ``ValueError``'s traceback or of the usage."""
     words = [command, *map(str, arguments), "--user-dir", str(cli.PLUGIN)]
     errors = io.StringIO()
     try:
@@ -42,13 +42,13 @@ def fairseqs(command: str, *arguments: Any) -> str:
         return errors.getvalue().splitlines()[-1]
     except ValueError as error:
         text = str(error)
-        assert "\n" not in text, text  # the traceback's last line is all of it
+        assert "\n" not in text, text  # the message is one line
         return f"{type(error).__name__}: {text}"
     raise AssertionError(f"{words} succeeded")
 
 
 def training(data: Path, save_dir: Path, *options: Any) -> str:
-    """The last line of a refused fairseq-train of the tiny model of ``cli.train``; *options* override its."""
+    """The error line of a refused fairseq-train of the tiny model of ``cli.train``; *options* override its options."""
     return fairseqs(
         "fairseq-train", data, "--save-dir", save_dir, "--cpu", "--arch", "tied_multi_transformer_tiny",
         "--encoder-layers", 3, "--decoder-layers", 2, "--encoder-embed-dim", 16, "--encoder-ffn-embed-dim", 16,
@@ -58,11 +58,11 @@ def training(data: Path, save_dir: Path, *options: Any) -> str:
 
 
 def decoding(data: Path, checkpoint: Path, *options: Any, command: str = "fairseq-generate") -> str:
-    """The last line of a refused fairseq-generate, or of another decoding *command*."""
+    """The error line of a refused fairseq-generate, or of another decoding *command*."""
     given = ("--cpu", "--max-tokens", 500, "--num-workers", 0) if command == "fairseq-validate" else DECODING
     return fairseqs(command, data, "--path", checkpoint, *given, *options)
 
 
 def contents(folder: Path) -> Dict[str, bytes]:
-    """All files in *folder*, by their path in it."""
+    """The contents of all files in *folder*, by their path in it."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

@@ -1,4 +1,4 @@
-"""Running fairseq-train and fairseq-validate on hand-made labels of depth pairs."""
+"""fairseq-train and fairseq-validate, run on hand-made labels of depth pairs."""
 
 import json
 import re
@@ -14,7 +14,7 @@ COST_AWARE = ("--criterion", "cost_aware_depth_selection", "--optimizer", "adam"
 def training(
     labels: Path, save_dir: Path, *options: Any, objective: Tuple[Any, ...] = PAPER, width: Optional[int] = 16
 ) -> List[Any]:
-    """fairseq-train of a tiny selector; *options* come last and so override the defaults here."""
+    """The command line that trains a tiny selector; *options* override the defaults here."""
     sizes = () if width is None else ("--encoder-embed-dim", width)
     return [
         "fairseq-train", labels, "--user-dir", cli.PLUGIN, "--save-dir", save_dir, "--cpu", "--seed", 1,
@@ -30,12 +30,12 @@ def train(labels: Path, save_dir: Path, *options: Any, fails: bool = False, **ch
 
 
 def logged(output: str, kind: str) -> List[Dict[str, Any]]:
-    """What was logged of each validation (``valid``) or of groups of updates (``train_inner``)."""
+    """The logged metrics of each validation (``valid``) or group of updates (``train_inner``)."""
     return [json.loads(found) for found in re.findall(rf"\b{kind}\b\W*(\{{.*\}})$", output, re.MULTILINE)]
 
 
 def validate(labels: Path, checkpoint: Path, *options: Any) -> Tuple[Dict[str, Any], str]:
-    """What fairseq-validate logs of the ``valid`` split, and all it prints."""
+    """The metrics that fairseq-validate logs for the ``valid`` split, and its whole output."""
     output = cli.run(
         "fairseq-validate", labels, "--user-dir", cli.PLUGIN, "--task", "depth_selection", "--path", checkpoint,
         "--cpu", "--batch-size", 16, "--num-workers", 0, "--log-format", "json", *options,

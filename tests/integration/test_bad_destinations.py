@@ -1,4 +1,4 @@
-"""Destinations that cannot be written: a full disk, a read-only folder, a path below a file. Earlier outputs stay."""
+"""Destinations that cannot be written: a full disk, a read-only folder, a path below a file; earlier outputs stay."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ resource = pytest.importorskip("resource")
 
 
 def commands(data: Path, checkpoint: Path, place: Path) -> List[Tuple[Any, ...]]:
-    """Every sub-command that writes, its results going to *place*."""
+    """Every sub-command that writes, with *place* as its destination."""
     decode = (data, "--path", checkpoint, *DECODING)
     return [
         ("prune", "--path", checkpoint, "--fraction", 0.5, "--output", place),
@@ -64,7 +64,7 @@ def test_a_folder_in_place_of_a_file(command: str, data: Path, checkpoint: Path,
 
 @contextlib.contextmanager
 def mounted(folder: Path, options: str) -> Iterator[None]:
-    """A small file system in *folder*, where mounting is allowed."""
+    """Mount a small file system in *folder*; the test is skipped if mounting is not allowed."""
     mount = shutil.which("mount")
     command = [str(mount), "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
     if mount is None or subprocess.run(command, stderr=subprocess.DEVNULL).returncode != 0:
@@ -77,7 +77,7 @@ def mounted(folder: Path, options: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def small_files(size: int) -> Iterator[None]:
-    """No file may grow beyond *size* bytes: writing fails as on a full disk, without any mount."""
+    """Limit every file to *size* bytes: writing fails as on a full disk, and no mount is needed."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
@@ -95,14 +95,14 @@ def test_a_read_only_file_system(data: Path, checkpoint: Path, tmp_path: Path) -
             assert line.endswith(f"{tmp_path / 'new'}: {tmp_path} cannot be written to; expected a folder that can")
 
 
-# Of each command's results: a number of bytes beyond which they do not fit, and what was done stays.
+# For each command: a file size at which its results do not fit, and the finished work that must be kept.
 @pytest.mark.parametrize(
     ("number", "size", "stays"),
     [(0, 4096, ""), (1, 40000, ""), (2, 70000, ""), (3, 8192, "unfinished.jsonl"), (4, 8192, "shard-0"), (5, 200, "")],
     ids=NAMES,
 )
 def test_no_space_left(number: int, size: int, stays: str, data: Path, checkpoint: Path, tmp_path: Path) -> None:
-    """The earlier result stays; finished batches do, too, and the same command goes on with them."""
+    """The earlier result and the finished batches are kept, and the same command resumes from them."""
     place = tmp_path / "new"
     command = commands(data, checkpoint, place)[number]
     again = (*command, "--overwrite") if NAMES[number] not in FILES else command
@@ -120,7 +120,7 @@ def test_no_space_left(number: int, size: int, stays: str, data: Path, checkpoin
 
 @pytest.mark.parametrize("number", range(len(NAMES)), ids=NAMES)
 def test_a_full_disk(number: int, data: Path, checkpoint: Path, tmp_path: Path) -> None:
-    """Nothing is there but finished batches."""
+    """Nothing but finished batches is left behind."""
     with mounted(tmp_path, "size=16k"):
         (tmp_path / "earlier").write_text("precious")
         line = ours(*commands(data, checkpoint, tmp_path / "new")[number])
@@ -132,7 +132,7 @@ def test_a_full_disk(number: int, data: Path, checkpoint: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize("checkpoints", [1.5, 3.5, 4.5])
 def test_a_disk_that_a_training_fills(checkpoints: float, data: Path, tmp_path: Path) -> None:
-    """It stops with the reason, all that it leaves is whole, and it goes on once there is room."""
+    """It stops with the reason, leaves only complete files, and resumes once there is space."""
     options = ("--max-update", 24, "--save-interval-updates", 4, "--save-interval", 100, "--validate-interval", 100)
     cli.train(data, tmp_path / "alone", *options)
     size = (tmp_path / "alone" / "checkpoint_last.pt").stat().st_size
@@ -140,7 +140,7 @@ def test_a_disk_that_a_training_fills(checkpoints: float, data: Path, tmp_path: 
     disk.mkdir()
     with mounted(disk, f"size={int(checkpoints * size)}"):
         output = cli.train(data, disk, *options, fails=True)
-        # torch 1.12 aborts in words of its own while it writes
+        # torch 1.12 aborts with its own message while it writes
         reason = "^OSError: .*No space left on device|enforce fail.* unexpected pos"
         assert re.search(reason, output, re.MULTILINE), output
         for left in disk.glob("*.pt"):

@@ -1,4 +1,4 @@
-"""Files that are empty, cut short, of something else, or do not fit: one line that names the file."""
+"""Files that are empty, truncated, of another kind, or do not fit: one line that names the file."""
 
 import pickle
 import re
@@ -31,12 +31,12 @@ def write_zip(path: Path, state: Dict[str, Any]) -> None:
 
 
 def without(state: Dict[str, Any], *parts: str) -> Dict[str, Any]:
-    """The checkpoint without the weights whose names have one of these parts."""
+    """The checkpoint without the weights whose names contain one of these parts."""
     kept = {key: value for key, value in state["model"].items() if not set(parts) & set(key.split("."))}
     return {**state, "model": kept}
 
 
-# What is written in place of a checkpoint, given its path and a whole one; and what is to be said of it.
+# A function that writes a broken checkpoint, given its path and an intact one; and the expected message.
 CHECKPOINTS: Dict[str, Any] = {
     "empty": (lambda path, state: path.write_bytes(b""), NO_CHECKPOINT),
     "text": (lambda path, state: path.write_text("hello\nworld\n"), NO_CHECKPOINT),
@@ -70,7 +70,7 @@ def cut(path: Path, share: float) -> None:
 
 @pytest.fixture(params=CHECKPOINTS)
 def broken(request: pytest.FixtureRequest, checkpoint: Path, tmp_path: Path) -> Path:
-    """A file in place of a checkpoint."""
+    """A broken checkpoint."""
     write, _ = CHECKPOINTS[request.param]
     write(tmp_path / "broken.pt", torch.load(str(checkpoint), map_location="cpu"))
     return tmp_path / "broken.pt"
@@ -120,7 +120,7 @@ def test_training_goes_on_from_checkpoints_alone(option: str, data: Path, tmp_pa
 
 
 def test_a_checkpoint_of_the_older_stack_decodes_alike(data: Path, checkpoint: Path, tmp_path: Path) -> None:
-    """0.12.2's encoder layers hold weights a second time."""
+    """The encoder layers of 0.12.2 hold copies of their weights."""
     state = torch.load(str(checkpoint), map_location="cpu")
     own = without(state, *FAST_PATH_NAMES)
     layers = {key.rsplit(".", 2)[0] for key in own["model"] if key.startswith("encoder.layers.") and ".fc1." in key}
@@ -135,12 +135,12 @@ def test_a_checkpoint_of_the_older_stack_decodes_alike(data: Path, checkpoint: P
 
 
 def cut_to(length: float) -> Callable[[bytes], bytes]:
-    """Bytes, or a share of them."""
+    """Keep only the first bytes: a number, or a share of them."""
     return lambda content: content[: int(length if length >= 1 else length * len(content))]
 
 
 SOURCE, TARGET = "test.src-tgt.src", "test.src-tgt.tgt"
-# file of the data directory, what becomes of its content (None: it goes), what is said
+# a file of the data directory, the change to its content (None: the file is removed), the message
 DATA = [
     (f"{SOURCE}.bin", lambda content: b"", f"{SOURCE}.bin: has no sentences; expected at least one"),
     (f"{SOURCE}.bin", cut_to(0.5), f"{SOURCE}.bin: has 96 bytes, its index"),
@@ -194,7 +194,7 @@ def test_data_of_another_dictionary_or_length_is_not_trained_on(data: Path, tmp_
 
 
 def test_sentences_too_long_or_of_no_words(data: Path, checkpoint: Path, tmp_path: Path) -> None:
-    """One of 10,000 tokens is refused; empty ones are translated, by a length rule too."""
+    """A sentence of 10,000 tokens is refused; empty ones are translated, also with a length rule."""
     (tmp_path / "long").write_text(f"{'w1 ' * 10000}\n")
     line = decoding(data, checkpoint, "--input", tmp_path / "long", command="fairseq-interactive")
     assert line.startswith("ValueError: input: Size of sample #0 is invalid (=(")
@@ -203,7 +203,7 @@ def test_sentences_too_long_or_of_no_words(data: Path, checkpoint: Path, tmp_pat
     output = cli.run(*interactive, "--depth-selector", "length:1=1-1,3-2", stdin="\nw1 w2\n   \n")
     assert [line.partition("\t")[0] for line in output.splitlines() if line.startswith("H-")] == ["H-0", "H-1", "H-2"]
     last = cli.run(*interactive, "--input", data / "test.src-tgt.src.idx", fails=True).splitlines()[-1]
-    assert last.startswith("UnicodeDecodeError: 'utf-8' codec can't decode byte")  # fairseq's own, before our task
+    assert last.startswith("UnicodeDecodeError: 'utf-8' codec can't decode byte")  # before our task is set up
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_labels_and_weights_that_are_damaged(tmp_path: Path) -> None:
 
 
 def test_two_ranks_end_when_the_first_cannot_read_its_checkpoint(data: Path, tmp_path: Path) -> None:
-    """The first rank alone reads it, and the second waits for what it holds."""
+    """Only the first rank reads the checkpoint, and the second rank waits for its contents."""
     last = tmp_path / "checkpoint_last.pt"
     last.write_bytes(b"no checkpoint")
     printed: List[str] = []

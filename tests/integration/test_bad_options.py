@@ -9,7 +9,7 @@ from tests.integration.refusals import DECODING, contents, ours
 NO_CHOICE = "invalid choice: 'x' (choose from"
 SIX, PARAMS = "--layers 6", "--vocab-size 100 --arch tied_multi_transformer_tiny"
 
-# sub-command, options, what the line says
+# sub-command, options, the message
 WITHOUT_FILES = [
     ("depths", "", "the following arguments are required: --layers"),
     ("depths", "--layers 1.5", "argument --layers: invalid int value: '1.5'"),
@@ -98,29 +98,29 @@ WITH_A_MODEL = [
     ("sweep", "--post-process x", "--post-process x: Unknown post_process option: x"),
     ("sweep", "--bpe sentencepiece", "--bpe sentencepiece: "),
     ("sweep", "--bpe subword_nmt --bpe-codes none", "--bpe subword_nmt: file none not found"),
-    ("sweep", "--tokenizer moses", "--tokenizer moses: expected --source-lang and --target-lang, too"),
+    ("sweep", "--tokenizer moses", "--tokenizer moses: needs --source-lang and --target-lang"),
     ("sweep", "--scoring chrf", "--scoring chrf: expected sacrebleu; BLEU and chrF are sacrebleu's; leave it out"),
     ("sweep", "--scoring sacrebleu --sacrebleu-tokenizer x", "argument --sacrebleu-tokenizer: invalid choice"),
     ("sweep", "--constraints --bf16", "--bf16: fairseq-generate ignores it; expected --fp16 or full precision; --"),
     ("sweep", "--shard-id 1 --depth-selector x", "--shard-id 1: sweep decodes the whole split; --depth-selector x: sw"),
     ("sweep", "--required-seq-len-multiple 0", "--required-seq-len-multiple 0: expected 1 or more"),
     ("sweep", "--sampling --sampling-topk 99", "--sampling-topk 99: expected 16 or less, the target words"),
-    ("oracle", "--num-batch-buckets 4", "--num-batch-buckets 4: pads the sentences themselves; translations are the"),
+    ("oracle", "--num-batch-buckets 4", "--num-batch-buckets 4: not supported, it adds padding to the sentences; tr"),
     ("oracle", "--distributed-world-size 2", "--distributed-world-size 2: expected --num-shards and --shard-id; leave"),
     ("oracle", "--dec-layers 1", "--dec-layers 1: oracle decodes at every depth; leave it out"),
     ("oracle", "--merge --num-shards 2", "--merge: "),
     ("oracle", "--shard-id -1", "--shard-id -1: expected 0 to 0 with --num-shards 1"),
     ("distill", "--max-ratio nan", "--max-ratio nan: expected 1 or more"),
     ("distill", "--max-length -3", "--max-length -3: expected 1 or more"),
-    ("distill", "--select all --nbest 5", "--nbest 5: expected --beam's 2; all hypotheses are used"),
+    ("distill", "--select all --nbest 5", "--nbest 5: expected 2, as --beam; all hypotheses are used"),
     ("distill", "--replace-unk", "--replace-unk @@ : not supported by distill; leave it out"),
-    ("distill", "--scoring sacrebleu", "--scoring sacrebleu: expected --select sentence-bleu, which alone scores"),
+    ("distill", "--scoring sacrebleu", "--scoring sacrebleu: needs --select sentence-bleu; nothing else is scored"),
     ("distill", "--task language_modeling", "--task language_modeling: expected translation or translation_flexdepth"),
     ("distill", "--depth-selector length:", "--depth-selector length:: expected ascending lengths and depths"),
     ("distill", "--depth-selector oracle:none", "--depth-selector oracle:none: no such directory"),
     ("export", "--enc-layers 0", "--enc-layers 0: this model supports 1,2,3"),
     ("export", "--dec-layers 9", "--dec-layers 9: this model supports 1,2"),
-    ("export", "--quantization int8", "--quantization int8: expected --format ctranslate2, too"),
+    ("export", "--quantization int8", "--quantization int8: needs --format ctranslate2"),
     ("export", "--data=", "--data : no such directory; give the one with the model's dictionaries"),
 ]  # fmt: skip
 

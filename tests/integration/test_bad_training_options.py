@@ -1,4 +1,4 @@
-"""Our options of fairseq's commands out of range, of a wrong type, or contradicting each other."""
+"""This package's options in fairseq's commands: out of range, of a wrong type, or contradicting each other."""
 
 from pathlib import Path
 
@@ -54,7 +54,7 @@ TRAINING = [
     ("--criterion ckd --kd-eta 0.6 --kd-lambda 0.7", "--kd-eta 0.6 --kd-lambda 0.7: expected a sum of at most 1"),
     ("--criterion ckd --ckd-fusion x", f"{PARSER} --ckd-fusion: {NO_CHOICE}"),
     ("--criterion ckd --accumulate-depths", "--accumulate-depths: cannot be combined with --criterion ckd; leave it"),
-    ("--task depth_selection", "--source-lang: needed where DATA has not one dictionary"),
+    ("--task depth_selection", "--source-lang: required unless DATA has exactly one dictionary"),
     ("--best-checkpoint-metric nll_e3d3", "--best-checkpoint-metric nll_e3d3: expected one of loss, nll_loss"),
     (
         "--criterion cross_entropy --best-checkpoint-metric bleu",
@@ -85,7 +85,7 @@ def test_fairseq_train(options: str, message: str, data: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize(("task", "options", "message"), OF_OTHERS)
 def test_other_tasks(task: str, options: str, message: str, data: Path, tmp_path: Path) -> None:
-    """Before any update: no crash.pt is left behind."""
+    """Refused before the first update: there is no crash.pt."""
     languages = ("--lang-pairs", "src-tgt") if task.startswith(("multi", "translation_multi")) else ()
     line = training(data, tmp_path, "--task", task, *languages, *options.split())
     assert line.startswith(f"ValueError: {message if message.startswith('--') else '--criterion '}")

@@ -1,4 +1,4 @@
-"""Whatever fairseq's training options put into a checkpoint is read again: resumed, averaged, exported, translated."""
+"""All that fairseq's training options put into a checkpoint can be read: to resume, average, export, translate."""
 
 import copy
 import itertools
@@ -27,7 +27,7 @@ Changes = Dict[str, Any]  # of fairseq-train's options: {"checkpoint.patience": 
 
 NOT_HERE = {"cpu_adam": "needs DeepSpeed's compiled extension", "lamb": "needs apex and a GPU"}
 TOGETHER = {"composite", "pass_through"}  # an optimizer and its schedule, which need each other
-# What a choice needs beside its name.
+# The options that a choice needs.
 NEEDED: Dict[str, Changes] = {
     "adagrad": {"weight_decay": 0.1},
     "cosine": {"lr_period_updates": 4},
@@ -40,7 +40,7 @@ NEEDED: Dict[str, Changes] = {
 
 
 def chosen(kind: str, name: str, **changes: Any) -> Changes:
-    """The changes that choose *name* of a registry of fairseq's."""
+    """The options that select *name* from one of fairseq's registries."""
     return {kind: {"_name": name, **NEEDED.get(name, {}), **changes}}
 
 
@@ -74,7 +74,7 @@ if f"{SMOOTHED}_with_rdrop" in REGISTRIES["criterion"]["registry"]:  # of fairse
     OTHERS.append(("R-Drop", chosen("criterion", f"{SMOOTHED}_with_rdrop", rdrop_alpha=0.5)))
 OLD_ADAM = ("fairseq's adam", chosen("optimizer", "adam", use_old_adam=True))
 
-# Each choice once, several in one training.
+# Each choice is tried once; one training covers several.
 TOGETHER_ONCE: Any = itertools.zip_longest(
     [*of_registry("optimizer"), OLD_ADAM], of_registry("lr_scheduler"), OTHERS, fillvalue=("", {})
 )
@@ -92,7 +92,7 @@ CASES["the best BLEU, on a plateau"] = {
 
 @pytest.fixture(scope="module")
 def defaults(data: Path) -> Any:
-    """fairseq-train's options for the tiny model, composed once: that takes longer than training it."""
+    """fairseq-train's options for the tiny model, composed once, since that takes longer than training it."""
     words = [str(word) for word in cli.training(data, Path("unused"), "--max-tokens", 1000)[1:]]
     return convert_namespace_to_omegaconf(options.parse_args_and_arch(options.get_training_parser(), words))
 
@@ -114,7 +114,7 @@ def train(defaults: Any, folder: Path, updates: int, changes: Changes) -> None:
 
 
 def choice(kind: str, changes: Changes) -> Any:
-    """The options of a choice, as fairseq's command line makes them: of those without a dataclass, a Namespace."""
+    """The options of a choice as the command line makes them: a Namespace if the choice has no dataclass."""
     name, registry = changes["_name"], REGISTRIES[kind]
     if name in registry["dataclass_registry"]:
         return OmegaConf.structured(registry["dataclass_registry"][name](**changes))

@@ -19,7 +19,7 @@ DECODING = ("--cpu", "--beam", 3, "--max-len-b", 5, "--batch-size", 32, "--seed"
 
 
 class Hypothesis(NamedTuple):
-    """What fairseq-generate prints of one."""
+    """A hypothesis as fairseq-generate prints it."""
 
     text: str
     log_probability: float
@@ -31,7 +31,7 @@ class Hypothesis(NamedTuple):
 
 @pytest.fixture(scope="module")
 def generated(data: Path, teacher: Path) -> List[List[Hypothesis]]:
-    """The k-best lists of the training set by fairseq-generate."""
+    """The k-best lists of the training set, from fairseq-generate."""
     output = cli.generate(data, teacher, *DECODING, "--nbest", 3, "--gen-subset", "train")
     found: Dict[int, List[Hypothesis]] = {}
     for line in output.splitlines():
@@ -48,7 +48,7 @@ def distill(*arguments: object) -> None:
 
 
 def pairs(folder: Path, split: str = "train") -> List[Tuple[str, str]]:
-    """The pairs of a binarised split, as text; each side ends with the end of sentence."""
+    """The sentence pairs of a binarised split, as text; each side ends with the end symbol."""
     sides = []
     for language in ("src", "tgt"):
         dictionary = Dictionary.load(str(folder / f"dict.{language}.txt"))
@@ -146,7 +146,7 @@ def test_references_and_hypotheses(
     assert pairs(tmp_path / "mixture") == expected
 
 
-# Sampling has to be seeded batch by batch; sources are dropped for more than one reason.
+# Sampling must be seeded per batch; sources are dropped for several reasons.
 SAMPLED = ("--sampling", "--select", "all", "--max-length", 5, "--max-ratio", 1.2, "--save-text")
 
 
@@ -249,7 +249,7 @@ def test_mistakes_are_one_line_and_nothing_is_lost(
     fails("--num-shards 0: expected 1 or more", *given, *new, "--num-shards", 0)
     fails("--max-length 0: expected 1 or more", *given, *new, "--max-length", 0)
     fails("--max-ratio 0.5: expected 1 or more", *given, *new, "--max-ratio", 0.5)
-    fails("--nbest 2: expected --beam's 3", *given, *new, "--nbest", 2)
+    fails("--nbest 2: expected 3, as --beam", *given, *new, "--nbest", 2)
     fails("--score-reference: not supported", *given, *new, "--score-reference")
     fails("--enc-layers 9: this model supports 1,2,3", *given, *new, "--enc-layers", 9)
     fails("fairseq refuses these options: --sampling-topk requires", *given, *new, "--sampling-topk", 5)
@@ -257,7 +257,8 @@ def test_mistakes_are_one_line_and_nothing_is_lost(
     fails("--dest " + str(data) + ": exists and was not made by distill", *given, "--dest", data, "--overwrite")
     assert not list(tmp_path.glob("new*"))
 
-    fails(f"--dest {tmp_path / 'new'}: not made, no source is kept; dropped: length 200", *given, *new, "--min-len", 5)
+    dropped = "not written, no source is kept; dropped: length 200"
+    fails(f"--dest {tmp_path / 'new'}: {dropped}", *given, *new, "--min-len", 5)
     assert not list(tmp_path.glob("new*"))  # the corrected command is not refused
     shard = tmp_path / "new.work" / "shard-0-of-2.jsonl"
     fails(f"--merge: {shard}, ", *given, *new, "--num-shards", 2, "--merge")
@@ -274,7 +275,7 @@ def test_mistakes_are_one_line_and_nothing_is_lost(
     assert shard.read_bytes() == whole
     distill(*given, *new, "--num-shards", 2, "--overwrite")
     shard.write_bytes(shard.read_bytes()[:-1])
-    fails(f"--merge: unfinished: {shard} (3 of 4 batches), ", *given, *new, "--num-shards", 2, "--merge")
+    fails(f"--merge: not finished: {shard} (3 of 4 batches), ", *given, *new, "--num-shards", 2, "--merge")
 
 
 def test_parts_of_the_training_data_become_one(data: Path, teacher: Path, tmp_path: Path) -> None:

@@ -42,10 +42,10 @@ def export(checkpoint: Path, output: Path, *options: Any) -> None:
 
 
 def stock_generate(data: Path, checkpoint: Path, own_process: bool = False) -> str:
-    """fairseq-generate, which does not know of this package."""
+    """Run fairseq-generate without this package."""
     options = (
         data, "--path", checkpoint, "--cpu", "--beam", 3, "--max-len-b", 10, "--num-workers", 0,
-        "--required-batch-size-multiple", 1,  # fairseq-fixed leaves the last sentences out otherwise
+        "--required-batch-size-multiple", 1,  # or fairseq-fixed drops the last sentences
     )  # fmt: skip
     if not own_process:
         return cli.run("fairseq-generate", *options)
@@ -65,7 +65,7 @@ def scored(output: str) -> List[Tuple[str, float]]:
 def assert_same_translations(stock: str, ours: str) -> None:
     found, expected = scored(stock), scored(ours)
     assert [text for text, _ in found] == [text for text, _ in expected]
-    # 0.12.2's encoder has an inference path of its own, with other last digits.
+    # The fast path of 0.12.2's encoder differs in the last digits.
     assert [score for _, score in found] == pytest.approx([score for _, score in expected], abs=2e-6)
     assert len(found) == 20
 
@@ -89,7 +89,7 @@ def test_a_trained_model_decodes_in_a_process_that_never_saw_this_package(
 def test_files_that_a_training_started_from_may_be_gone(
     data: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    """Its weights are in the checkpoint, for whoever reads it."""
+    """All weights are in the checkpoint, also for the sub-commands."""
     embeddings, started = tmp_path / "embeddings.txt", tmp_path / "started"
     embeddings.write_text(f"1 16\nw1 {' '.join(['0.5'] * 16)}\n")
     start = shutil.copyfile(str(checkpoint), str(tmp_path / "start.pt"))
@@ -137,7 +137,7 @@ def test_the_file_is_plain_and_exports_again(data: Path, checkpoint: Path, tmp_p
 
 @pytest.fixture(scope="module")
 def random_model(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Makes a checkpoint of an untrained model that says, as trained ones do, what it is in its ``cfg``."""
+    """A function that saves a checkpoint of an untrained model, with the ``cfg`` of a trained one."""
 
     def make(**options: Any) -> Path:
         path = tmp_path_factory.mktemp("random") / "model.pt"
@@ -190,15 +190,15 @@ def ctranslate2_greedy(folder: Path, sources: List[List[str]]) -> List[List[str]
 def test_the_longest_sentences_of_ctranslate2(
     random_model: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    """It knows no limits of its own, and fails beyond those that the export tells."""
+    """CTranslate2 does not know the model's limits, and fails beyond those that export prints."""
     checkpoint = random_model(max_source_positions=20, max_target_positions=30)
     state = torch.load(str(checkpoint))
     state["cfg"]["task"].update(max_source_positions=20, max_target_positions=30)
     torch.save(state, str(checkpoint))
     export(checkpoint, tmp_path / "stock.pt")
-    assert capsys.readouterr().out.endswith("; sources and translations of at most 19 and 29 tokens\n")
+    assert capsys.readouterr().out.endswith("; at most 19 source and 29 target tokens\n")
     export(checkpoint, tmp_path / "ct2", "--format", "ctranslate2")
-    told = "; sources of at most 19 tokens, max_decoding_length of at most 29\n"
+    told = "; at most 19 source tokens, max_decoding_length at most 29\n"
     assert capsys.readouterr().out.endswith(told)
     config = json.loads((tmp_path / "ct2" / "config.json").read_text())
     source, target = config["max_source_length"], config["max_decoding_length"]
@@ -223,7 +223,7 @@ def test_quantized_and_in_place_of_an_earlier_export(
     folder = tmp_path / "ct2"
     (folder / "left").mkdir(parents=True)
     (folder / "model.bin").touch()
-    (tmp_path / "ct2.old").mkdir()  # somebody's copy
+    (tmp_path / "ct2.old").mkdir()  # a user's copy
     export(checkpoint, folder, "--format", "ctranslate2", "--quantization", "int8", "--dec-layers", 1)
     assert {path.name for path in folder.iterdir()} == {"config.json", "model.bin", "shared_vocabulary.json"}
     assert {path.name for path in tmp_path.iterdir()} == {"ct2", "ct2.old"}
@@ -277,7 +277,7 @@ def test_mistakes(checkpoint: Path, data: Path, tmp_path: Path, capsys: pytest.C
         (checkpoint, ("--subnetworks", "right"), "--subnetworks right: expected one of head"),
         (checkpoint, ("--data", "nowhere"), "--data nowhere: no such directory; give the one with the model's"),
         (checkpoint, ("--data", tmp_path / "folder"), "does not fit the checkpoint"),
-        (checkpoint, ("--quantization", "int8"), "--quantization int8: expected --format ctranslate2"),
+        (checkpoint, ("--quantization", "int8"), "--quantization int8: needs --format ctranslate2"),
         (checkpoint, ("--output", tmp_path / "folder"), "is a directory; expected a file"),
         (checkpoint, ("--output", tmp_path / "folder", "--format", "ctranslate2"), "no folder of a CTranslate2 model"),
     ):
@@ -292,4 +292,4 @@ def test_without_ctranslate2(
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert main(["export", "--path", str(checkpoint), "--output", str(tmp_path), "--format", "ctranslate2"]) == 1
-    assert "expected the package ctranslate2; pip install ctranslate2" in capsys.readouterr().err
+    assert "needs the package ctranslate2; pip install ctranslate2" in capsys.readouterr().err

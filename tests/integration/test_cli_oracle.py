@@ -37,7 +37,7 @@ def texts(data: Path, language: str) -> List[str]:
 
 @pytest.fixture(scope="module")
 def generated(data: Path, teacher: Path) -> Dict[DepthPair, List[str]]:
-    """The translations by fairseq-generate at every pair."""
+    """The translations of fairseq-generate at every depth pair."""
     found = {}
     for n, m in PAIRS:
         output = cli.generate(data, teacher, *DECODING, "--enc-layers", n, "--dec-layers", m)
@@ -245,9 +245,9 @@ def test_mistakes_are_one_line_and_nothing_is_lost(
 
     oracle(*given, *new)
     before = {path.name: path.read_bytes() for path in (tmp_path / "new").iterdir()}
-    fails(f"--output {tmp_path / 'new'}: has the labels of valid already; --overwrite", *given, *new)
+    fails(f"--output {tmp_path / 'new'}: already has labels of valid; --overwrite", *given, *new)
     (tmp_path / "new" / "dict.src.txt").write_text("other 1\n")
-    fails(f"--output {tmp_path / 'new'}: its labels are for another source dictionary", *given, *new, "--overwrite")
+    fails(f"--output {tmp_path / 'new'}: has labels for another source dictionary", *given, *new, "--overwrite")
     (tmp_path / "new" / "dict.src.txt").write_bytes(before["dict.src.txt"])
     assert {path.name: path.read_bytes() for path in (tmp_path / "new").iterdir()} == before
     oracle(*given, *new, "--overwrite")

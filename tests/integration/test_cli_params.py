@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Dict, List
 
 import pytest
 import torch
@@ -16,34 +17,34 @@ CONSOLE_SCRIPT = (
 )
 
 
-def _subprocess(*arguments, cwd=REPOSITORY):
+def _subprocess(*arguments: object, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess:
     command = [sys.executable, "-c", CONSOLE_SCRIPT, "params", *map(str, arguments)]
     environment = {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "PATH": ""}
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_drawn(monkeypatch):
-    """Parameters are counted, not used: drawing those of large models takes seconds."""
+def nothing_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skip the random initialisation, which takes seconds for large models: parameters are only counted."""
     for name in ("xavier_uniform_", "kaiming_uniform_", "uniform_", "normal_"):
         monkeypatch.setattr(torch.nn.init, name, lambda tensor, *arguments, **options: tensor)
 
 
-def _printed(capsys, *arguments):
-    """What is printed on standard output; nothing may be on standard error."""
+def _printed(capsys: pytest.CaptureFixture, *arguments: object) -> str:
+    """The text on standard output; standard error must be empty."""
     assert main(["params", *map(str, arguments)]) == 0, capsys.readouterr().err
     captured = capsys.readouterr()
     assert captured.err == ""
     return captured.out
 
 
-def _counts(capsys, *arguments):
+def _counts(capsys: pytest.CaptureFixture, *arguments: object) -> Dict[str, int]:
     output = _printed(capsys, *arguments, "--json")
     assert output.count("\n") == 1
     return json.loads(output)
 
 
-def _error(capsys, *arguments):
+def _error(capsys: pytest.CaptureFixture, *arguments: object) -> str:
     assert main(["params", *map(str, arguments)]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -51,15 +52,15 @@ def _error(capsys, *arguments):
     return captured.err
 
 
-def _attention(width):
+def _attention(width: int) -> int:
     return 4 * (width * width + width)
 
 
-def _feed_forward(width, ffn):
+def _feed_forward(width: int, ffn: int) -> int:
     return width * ffn + ffn + ffn * width + width
 
 
-def _stacks(encoder_layers, decoder_layers, width, ffn):
+def _stacks(encoder_layers: int, decoder_layers: int, width: int, ffn: int) -> Dict[str, int]:
     """Encoder and decoder parameters of a Post-LN Transformer; a layer norm has two vectors."""
     encoder = encoder_layers * (_attention(width) + _feed_forward(width, ffn) + 2 * 2 * width)
     decoder = decoder_layers * (2 * _attention(width) + _feed_forward(width, ffn) + 3 * 2 * width)
@@ -80,7 +81,7 @@ TINY = (
         (["--arch", "transformer", "--encoder-layers", 18, "--decoder-layers", 18], 149.2),
     ],
 )
-def test_counts_of_well_known_models(options, millions, capsys):
+def test_counts_of_well_known_models(options: List[object], millions: float, capsys: pytest.CaptureFixture) -> None:
     counts = _counts(capsys, "--vocab-size", 32768, "--share-all-embeddings", *options)
     assert list(counts) == ["total", "embeddings", "encoder", "decoder", "with_adam_moments"]
     assert counts["total"] / 1e6 == pytest.approx(millions, abs=0.05)
@@ -88,7 +89,7 @@ def test_counts_of_well_known_models(options, millions, capsys):
     assert counts["with_adam_moments"] == 3 * counts["total"]
 
 
-def test_text(capsys):
+def test_text(capsys: pytest.CaptureFixture) -> None:
     output = _printed(capsys, "--vocab-size", 100, "--arch", "tied_multi_transformer", *TINY)
     rows = [line.split() for line in output.splitlines()]
     assert [row[0] for row in rows] == ["total", "embeddings", "encoder", "decoder", "with"]
@@ -108,7 +109,9 @@ def test_text(capsys):
         (["--encoder-learned-pos", "--max-source-positions", 40], 3 * 100 + 40 + 2, 0),
     ],
 )
-def test_a_transformer_by_formula(arch, options, matrices, extra, capsys):
+def test_a_transformer_by_formula(
+    arch: str, options: List[object], matrices: int, extra: int, capsys: pytest.CaptureFixture
+) -> None:
     counts = _counts(capsys, "--vocab-size", 100, "--arch", arch, *TINY, *options)
     stacks = _stacks(3, 2, 16, 24)
     assert counts["embeddings"] == matrices * 16
@@ -117,13 +120,13 @@ def test_a_transformer_by_formula(arch, options, matrices, extra, capsys):
 
 
 @pytest.mark.parametrize("preset", ["", "_tiny", "_iwslt_de_en", "_wmt_en_de", "_wmt_en_de_big"])
-def test_our_presets_have_the_sizes_of_fairseqs(preset, capsys):
+def test_our_presets_have_the_sizes_of_fairseqs(preset: str, capsys: pytest.CaptureFixture) -> None:
     arguments = ["--vocab-size", 100, "--share-decoder-input-output-embed"]
     ours = _counts(capsys, *arguments, "--arch", f"tied_multi_transformer{preset}")
     assert ours == _counts(capsys, *arguments, "--arch", f"transformer{preset}")
 
 
-def test_separate_vocabularies(capsys):
+def test_separate_vocabularies(capsys: pytest.CaptureFixture) -> None:
     arguments = ["--arch", "transformer", "--share-decoder-input-output-embed", *TINY]
     separate = _counts(capsys, "--source-vocab-size", 100, "--target-vocab-size", 80, *arguments)
     overridden = _counts(capsys, "--vocab-size", 100, "--target-vocab-size", 80, *arguments)
@@ -131,39 +134,18 @@ def test_separate_vocabularies(capsys):
     assert overridden == separate
 
 
-def test_a_fairseq_train_command_line_as_it_is(capsys):
+def test_a_fairseq_train_command_line_as_it_is(capsys: pytest.CaptureFixture) -> None:
     plain = ["--vocab-size", 100, "--arch", "tied_multi_transformer", *TINY]
     training = [
-        "data-bin/de-en",
-        "--user-dir",
-        "fairseq_flexdepth",
-        "--criterion",
-        "tied_multi_cross_entropy",
-    ]
-    training += [
-        "--label-smoothing",
-        "0.1",
-        "--optimizer",
-        "adam",
-        "--adam-betas",
-        "(0.9, 0.98)",
-        "--lr",
-        "5e-4",
-    ]
-    training += [
-        "--lr-scheduler",
-        "inverse_sqrt",
-        "--warmup-updates",
-        "4000",
-        "--max-tokens",
-        "4096",
-        "--fp16",
-    ]
-    training += ["-s", "de", "-t", "en", "--save-dir", "checkpoints"]
+        "data-bin/de-en", "--user-dir", "fairseq_flexdepth", "--criterion", "tied_multi_cross_entropy",
+        "--label-smoothing", "0.1", "--optimizer", "adam", "--adam-betas", "(0.9, 0.98)", "--lr", "5e-4",
+        "--lr-scheduler", "inverse_sqrt", "--warmup-updates", "4000", "--max-tokens", "4096", "--fp16",
+        "-s", "de", "-t", "en", "--save-dir", "checkpoints",
+    ]  # fmt: skip
     assert _counts(capsys, *training, *plain) == _counts(capsys, *plain)
 
 
-def test_an_lstm(capsys):
+def test_an_lstm(capsys: pytest.CaptureFixture) -> None:
     counts = _counts(
         capsys, "--vocab-size", 100, "--arch", "lstm", "--encoder-embed-dim", 16, "--decoder-embed-dim", 16
     )
@@ -184,7 +166,7 @@ def test_an_lstm(capsys):
         ),
     ],
 )
-def test_a_language_model(options, embeddings, capsys):
+def test_a_language_model(options: List[object], embeddings: int, capsys: pytest.CaptureFixture) -> None:
     counts = _counts(
         capsys, "--vocab-size", 100, "--task", "language_modeling", "--arch", "transformer_lm",
         "--decoder-embed-dim", 16, "--decoder-ffn-embed-dim", 24, "--decoder-layers", 2,
@@ -196,12 +178,12 @@ def test_a_language_model(options, embeddings, capsys):
     assert counts["decoder"] == _stacks(2, 0, 16, 24)["encoder"]
 
 
-def write_config(folder, bins):
+def write_config(folder: Path, bins: int) -> Path:
     (folder / "speech.yaml").write_text(f"input_feat_per_channel: {bins}\nvocab_filename: spm.txt\n")
     return folder / "speech.yaml"
 
 
-def test_a_speech_model(capsys, tmp_path):
+def test_a_speech_model(capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
     layers = ("--encoder-layers", 4, "--unique-encoder-layers", 2, "--decoder-layers", 2, "--unique-decoder-layers", 1)
     arguments = (
         "--vocab-size", 100, "--task", "speech_to_text", "--arch", "cycle_shared_s2t_transformer", *layers,
@@ -230,7 +212,7 @@ def somebody_elses(args):
 """
 
 
-def test_another_user_dir(tmp_path):
+def test_another_user_dir(tmp_path: Path) -> None:
     (tmp_path / "somebody").mkdir()
     (tmp_path / "somebody" / "__init__.py").write_text(OTHER_PLUGIN)
     result = _subprocess(
@@ -281,7 +263,7 @@ def test_another_user_dir(tmp_path):
         ),
         (
             ["--arch", "tts_transformer", "--task", "text_to_speech"],
-            "--task text_to_speech: not supported, it reads more of DATA than dictionaries",
+            "--task text_to_speech: not supported, it needs more of DATA than dictionaries",
         ),
         (
             ["--arch", "cycle_shared_transformer_lm", "--task", "language_modeling", "--unique-encoder-layers", 2],
@@ -294,12 +276,12 @@ def test_another_user_dir(tmp_path):
         (["--arch", "transformer", "--user-dir", "/nowhere"], "--user-dir /nowhere: no such directory"),
     ],
 )
-def test_mistakes(options, message, capsys):
+def test_mistakes(options: List[object], message: str, capsys: pytest.CaptureFixture) -> None:
     error = _error(capsys, "--vocab-size", 100, *options)
     assert error.startswith(f"fairseq-flexdepth params: error: {message}")
 
 
-def test_a_mistake_in_a_real_process_is_one_line():
+def test_a_mistake_in_a_real_process_is_one_line() -> None:
     result = _subprocess("--vocab-size", 100, "--arch", "transformer", "--encoder-layers", "x", "--json")
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == ("fairseq-flexdepth params: error: argument --encoder-layers: invalid int value: 'x'\n")

@@ -74,7 +74,7 @@ def test_models_side_by_side_against_raw_references(
 ) -> None:
     references = tmp_path / "raw.txt"
     raw = [f"w{index % 5} w1" for index in range(20)]
-    references.write_bytes("".join(f"{line}\r\n" for line in raw).encode("utf-8-sig"))  # as Windows writes them
+    references.write_bytes("".join(f"{line}\r\n" for line in raw).encode("utf-8-sig"))  # as Windows writes text
     lstm = tmp_path / "lstm" / "checkpoint_last.pt"
     cli.train_lstm(data, lstm.parent, "--encoder-layers", 2, "--decoder-layers", 2, "--max-update", 1)
     given = (source_side, "--source-lang", "src", "--target-lang", "tgt", "--references", references, "--json")

@@ -1,4 +1,4 @@
-"""Data of every --dataset-impl: what is made of it reads like what is made of fairseq's default, mmap."""
+"""Data of every --dataset-impl gives the same results as data of fairseq's default, mmap."""
 
 import shutil
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.integration.refusals import DECODING, contents, ours, training
 
 
 def write_sentences(prefix: Path, impl: str, sentences: Any, dictionary: Dictionary) -> None:
-    """Write *sentences* as ``fairseq-preprocess --dataset-impl`` would; huffman's have a builder of their own."""
+    """Write *sentences* as ``fairseq-preprocess --dataset-impl`` would; huffman needs another builder."""
     if impl == "raw":
         prefix.write_text("".join(f"{dictionary.string(sentence)}\n" for sentence in sentences))
     elif impl == "huffman":
@@ -34,7 +34,7 @@ def write_sentences(prefix: Path, impl: str, sentences: Any, dictionary: Diction
 
 
 def in_format(data: Path, impl: str, folder: Path) -> Path:
-    """The data set *data* in another format."""
+    """Convert the data set *data* to another format."""
     folder.mkdir()
     for language in ("src", "tgt"):
         shutil.copyfile(str(data / f"dict.{language}.txt"), str(folder / f"dict.{language}.txt"))
@@ -49,7 +49,7 @@ def distilled(data: Path, checkpoint: Path, destination: Path, *options: Any) ->
     given = (data, "--path", checkpoint, "--dest", destination, "--gen-subset", "valid", *DECODING, *options)
     assert main(["distill", *map(str, given)]) == 0
     found = contents(destination)
-    del found["distill.json"]  # it has checksums of the files
+    del found["distill.json"]  # it holds checksums of the files
     return found
 
 
@@ -79,7 +79,7 @@ def test_the_formats_that_a_command_asks_for(data: Path, teacher: Path, tmp_path
     assert ours("distill", raw, *given, "--dataset-impl", "fasta") == f"{none} {asked}"
     for impl in ("mmap", "huffman", "fasta"):
         other = f"{cached / 'train.src-tgt.src.idx'}: is not in the format of --dataset-impl {impl}; leave the option"
-        if impl != "huffman":  # which has a third file
+        if impl != "huffman":  # huffman has a third file
             assert ours("distill", cached, *given, "--dataset-impl", impl).startswith(other)
     index = cached / "test.src-tgt.tgt.idx"
     shutil.copyfile(str(data / index.name), str(index))
@@ -113,7 +113,7 @@ def test_labels_of_text(data: Path, teacher: Path, tmp_path: Path) -> None:
 
 
 def test_huffman_codes(data: Path, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """fairseq decodes them with a function that newer bitarrays do not have."""
+    """fairseq decodes them with a function that newer versions of bitarray lack."""
     huffman = in_format(data, "huffman", tmp_path / "huffman")
     monkeypatch.delattr(bitarray.util, "rindex", raising=False)
     given = ("--path", teacher, "--dest", tmp_path / "new", *DECODING)

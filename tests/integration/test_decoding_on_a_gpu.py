@@ -1,4 +1,4 @@
-"""Every way of decoding on a pretended GPU: no devices mixed, the CPU's translations, few waits."""
+"""Every way of decoding on a pretended GPU: no mixed devices, the same translations as on the CPU, few waits."""
 
 import sys
 from argparse import Namespace
@@ -32,7 +32,7 @@ def model(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def selector(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An untrained selector of its depths."""
+    """An untrained selector for the depths of ``model``."""
     task = SimpleNamespace(source_dictionary=Dictionary.load(str(data / "dict.src.txt")))
     task.labels = labels_of(sentences(3, seed=1))
     torch.manual_seed(2)
@@ -43,7 +43,7 @@ def selector(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def on_both(work: Callable[[str, List[str]], Any]) -> Any:
-    """What *work*, given a name and more options, returns on the pretended GPU, and the same on the CPU."""
+    """The results of *work* on the pretended GPU and on the CPU; it takes a name and further options."""
     expected = work("cpu", ["--cpu"])
     with pretended_gpu() as watch:
         assert work("gpu", []) == expected
@@ -52,7 +52,7 @@ def on_both(work: Callable[[str, List[str]], Any]) -> Any:
 
 
 def generated(data: Path, folder: Path, options: List[str], monkeypatch: pytest.MonkeyPatch) -> List[str]:
-    """The translations that fairseq-generate writes of the test set, without their scores, which rounding moves."""
+    """The translations of the test set by fairseq-generate, without the scores, which differ by rounding."""
     common = ["--user-dir", str(cli.PLUGIN), "--num-workers", "0", "--results-path", str(folder), *DECODING]
     monkeypatch.setattr(sys, "argv", ["fairseq-generate", str(data), *common, *options])
     generate.cli_main()
@@ -92,7 +92,7 @@ def test_sweep(data: Path, model: Path, tmp_path: Path) -> None:
     copied = sum(count for (_, line), count in watch.waits.items() if "flexdepth.modules.device_copies" in line)
     decoded = 1 + 4 * 2  # the first sentence at the deepest pair, then 4 pairs of 2 batches
     assert copied == decoded  # not per sentence
-    assert fetched <= 2 * decoded + 2 * 2 + 3  # the clock's, and the sentences' numbers
+    assert fetched <= 2 * decoded + 2 * 2 + 3  # for the clock, and for the sentences' numbers
 
 
 def test_oracle(data: Path, model: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ METRICS = {
 
 @pytest.fixture(scope="module")
 def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """75 training sentences, which are 5 batches, the last one short, and 20 validation sentences."""
+    """Labels of 75 training sentences (5 batches, the last one smaller) and 20 validation sentences."""
     folder = tmp_path_factory.mktemp("labels")
     write_labels(folder, {"train": 76, "valid": 21}, unlabelled=1)
     return folder
@@ -28,7 +28,7 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(labels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a selector trained with the paper's loss, and what the training printed."""
+    """The folder of a selector trained with the paper's loss, and the output of the training."""
     folder = tmp_path_factory.mktemp("selector")
     (folder / "output.txt").write_text(
         selector_cli.train(labels, folder, "--save-interval-updates", 7), encoding="utf-8"
@@ -73,7 +73,7 @@ def test_two_ranks_equal_one_process(labels: Path, tmp_path: Path) -> None:
     assert cli.largest_difference(one, two) < 1e-5
     expected = selector_cli.logged(alone, "valid")[-1]
     (together,) = (logged[-1] for logged in (selector_cli.logged(text, "valid") for text in outputs) if logged)
-    for name in METRICS:  # 20 sentences, 16 + 4: a batch each
+    for name in METRICS:  # 20 sentences in two batches, 16 + 4
         assert float(together[f"valid_{name}"]) == pytest.approx(float(expected[f"valid_{name}"]), abs=2e-4), name
 
 

@@ -1,4 +1,4 @@
-"""Students through the real command lines: resume, two ranks, and decoding without any teacher."""
+"""Students trained with the real command lines: resuming, two ranks, and decoding without the teacher."""
 
 import shutil
 from pathlib import Path
@@ -67,7 +67,7 @@ def test_a_student_of_a_task_that_adds_language_symbols(data: Path, tmp_path: Pa
 
 
 def test_two_ranks_that_resume_are_one_process(data: Path, teacher: Path, tmp_path: Path) -> None:
-    """Also with depths drawn, so that a fusion is left out of some updates."""
+    """Also with sampled depths, so that some updates do not use a fusion."""
     options = (
         *CKD, "--teacher-path", teacher, "--encoder-layers", 2, "--sample-encoder-depths", 1, "--dropout", 0,
         "--optimizer", "sgd", "--lr", 0.1, "--max-tokens", 130, "--max-update", 5,

@@ -1,4 +1,4 @@
-"""Multi-task flexible depth through fairseq's command lines: fine-tuning a trained model, LayerDrop, decoding."""
+"""Multi-task flexible depth with fairseq's command lines: fine-tuning a trained model, LayerDrop, decoding."""
 
 import re
 from argparse import Namespace
@@ -28,7 +28,7 @@ def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def finetuned(data: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """It, fine-tuned for all its divisor depths."""
+    """``trained``, fine-tuned for all its divisor depths."""
     folder = tmp_path_factory.mktemp("flexible")
     output = cli.train(data, folder, *FLEXIBLE, "--finetune-from-model", trained, "--max-update", 10)
     assert f"loading pretrained model from {trained}" in output
@@ -36,7 +36,7 @@ def finetuned(data: Path, trained: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 def stock_checkpoint(checkpoint: Path, encoder: Sequence[int], decoder: Sequence[int], destination: Path) -> Path:
-    """A checkpoint of fairseq's own ``transformer`` that has just these layers, counted from 1."""
+    """A checkpoint of fairseq's own ``transformer`` with only these layers, counted from 1."""
     state = torch.load(str(checkpoint), map_location="cpu")
     positions = {"encoder": list(encoder), "decoder": list(decoder)}
     model = {}

@@ -1,4 +1,4 @@
-"""A user's mistakes: one clear last line, a failing exit status, nothing half-written."""
+"""Mistakes of a user: one clear last line, a non-zero exit status, no incomplete files."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Numbers that are no numbers, and the smallest batches, on the real command lines."""
+"""Losses that are NaN, and the smallest batches, with the real command lines."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.integration import cli
 
 def test_the_depths_whose_loss_is_nan_are_named(data: Path, checkpoint: Path, tmp_path: Path) -> None:
     state = torch.load(str(checkpoint), map_location="cpu")
-    state["model"]["decoder.layers.1.fc2.weight"][0, 0] = float("nan")  # the second layer runs at depths n-2 alone
+    state["model"]["decoder.layers.1.fc2.weight"][0, 0] = float("nan")  # the second layer runs only at depths n-2
     torch.save(state, str(tmp_path / "nan.pt"))
     printed = cli.train(data, tmp_path / "model", "--finetune-from-model", tmp_path / "nan.pt", fails=True)
     assert "update 0: the loss at depth 1-2, 2-2, 3-2 is not finite" in printed

@@ -1,4 +1,4 @@
-"""Pruning a trained checkpoint and training on with --keep-pruned: the zeros stay, repeatably and on two ranks."""
+"""Pruning a checkpoint and retraining it with --keep-pruned: the zeros stay, reproducibly and on two ranks."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ from fairseq_flexdepth.cli.main import main
 from tests.integration import cli
 
 EXACT = ("--optimizer", "sgd", "--lr", 0.1, "--weight-decay", 0.01, "--dropout", 0)
-UNEVEN = ("--max-tokens", 4000, "--batch-size", 40)  # 5 batches: two ranks run out at different times
+UNEVEN = ("--max-tokens", 4000, "--batch-size", 40)  # 5 batches: one of two ranks has a batch less
 
 
 def prune(checkpoint: Path, folder: Path, fraction: float) -> Path:
@@ -21,7 +21,7 @@ def prune(checkpoint: Path, folder: Path, fraction: float) -> Path:
 
 
 def zeros_of(state: Dict[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
-    """Where a checkpoint's matrices are zero, but for the rows of the padding symbol."""
+    """The positions of zeros in a checkpoint's matrices, except in the rows of the padding symbol."""
     where = {key: value == 0 for key, value in state.items() if value.dim() > 1}
     for key, zeros in where.items():
         if "embed" in key:
@@ -30,7 +30,7 @@ def zeros_of(state: Dict[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
 
 
 def assert_kept(pruned: Path, state: Dict[str, torch.Tensor], fraction: float) -> None:
-    """The zeros of *pruned* are those of *state*, and the other weights have moved."""
+    """Check that *state* has the zeros of *pruned*, and that the other weights have changed."""
     start = torch.load(str(pruned), map_location="cpu")["model"]
     zeros = zeros_of({key: start[key] for key in state})
     everywhere = torch.cat([where.reshape(-1) for where in zeros.values()])

@@ -21,7 +21,7 @@ HELD_OUT = 4
 
 
 def shell(*command: object, fails: bool = False, **environment: object) -> str:
-    """Run bash with this Python's commands first; all it printed."""
+    """Run a bash command with this Python's programs first on the PATH; return its output."""
     path = f"{cli.BIN}{os.pathsep}{os.environ['PATH']}"
     given = {"PATH": path, "WORKERS": "1", **{name: str(value) for name, value in environment.items()}}
     finished = subprocess.run(
@@ -37,7 +37,7 @@ def shell(*command: object, fails: bool = False, **environment: object) -> str:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Miniatures, each made once."""
+    """A function that makes the miniature of a data set, once."""
     folder = tmp_path_factory.mktemp("source")
 
     def make(name: str) -> Path:
@@ -53,7 +53,7 @@ def lines(path: Path) -> List[str]:
 
 
 def contents(folder: Path) -> Dict[str, bytes]:
-    """What a script wrote for others to read."""
+    """The files that a script wrote for other scripts."""
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
@@ -79,7 +79,7 @@ SETS = {
 
 
 def is_translation(pair: Dict[str, str]) -> bool:
-    """Whether both sides still belong together. German and English: both came from the same place of the grammar."""
+    """Whether the two sides are translations: German and English sentences from the same rules of the grammar."""
     other = next(language for language in pair if language != "en")
     if other != "de":
         return miniature_text.RESPELLED[other](pair["en"]).lower() == pair[other].lower()
@@ -246,7 +246,7 @@ def text(source: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
 
 
 def prepared(text: Path, work: Path, kind: str, vocabulary: int, *more: str, workers: int = 1) -> List[str]:
-    """``prepare``, whose fairseq-preprocess runs in a warm process; the options that undo it."""
+    """Run ``prepare``, with fairseq-preprocess in a fork; return the options that detokenise its text."""
     commands = work / "commands"
     commands.mkdir(parents=True)
     stub = commands / "fairseq-preprocess"

@@ -1,12 +1,12 @@
-"""How recipes use a machine that these tests do not have: GPUS, JOBS, LAUNCH.
+"""How recipes use a machine with several GPUs or a cluster: GPUS, JOBS, LAUNCH.
 
-``nvidia-smi``, ``fairseq-train`` and ``srun`` are scripts that say how they were called.
+``nvidia-smi``, ``fairseq-train`` and ``srun`` are replaced by scripts that print their arguments.
 """
 
 import os
 import subprocess
 from pathlib import Path
-from typing import List
+from typing import Callable, Dict, List
 
 import pytest
 
@@ -21,8 +21,8 @@ TRAIN = "fairseq_train data into 8000 2000 --seed 1"
 
 
 @pytest.fixture
-def printed(tmp_path, monkeypatch):
-    """A function that runs commands as a recipe does, and returns the lines printed."""
+def printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., List[str]]:
+    """A function that runs commands as a recipe does, and returns the printed lines."""
     for name, script in PROGRAMS.items():
         program = tmp_path / name
         program.write_text(f"#!/usr/bin/env bash\n{script}\n", encoding="utf-8")
@@ -52,16 +52,18 @@ def _value(line: str, option: str) -> int:
 @pytest.mark.parametrize(
     ("settings", "devices", "max_tokens", "update_freq"),
     [
-        ({}, "all", 2000, 1),  # the four that nvidia-smi lists
+        ({}, "all", 2000, 1),  # the four GPUs that nvidia-smi lists
         ({"GPUS": "1"}, "all", 2000, 4),
         ({"GPUS": "0"}, "all", 2000, 4),
         ({"CUDA_VISIBLE_DEVICES": "1,3"}, "1,3", 2000, 2),
         ({"CUDA_VISIBLE_DEVICES": "GPU-8932f937,GPU-46ab5f9e"}, "GPU-8932f937,GPU-46ab5f9e", 2000, 2),
         ({"CUDA_VISIBLE_DEVICES": "0,1", "GPUS": "0"}, "0,1", 2000, 4),
-        ({"GPUS": "16"}, "all", 500, 1),  # less than one batch of max_tokens for each
+        ({"GPUS": "16"}, "all", 500, 1),  # each GPU gets less than one batch of max_tokens
     ],
 )
-def test_an_update_sees_as_many_tokens_on_any_number_of_gpus(printed, settings, devices, max_tokens, update_freq):
+def test_an_update_sees_as_many_tokens_on_any_number_of_gpus(
+    printed: Callable[..., List[str]], settings: Dict[str, str], devices: str, max_tokens: int, update_freq: int
+) -> None:
     (line,) = printed(TRAIN, **settings)
     assert line.startswith(f"train {devices} data ")
     assert (_value(line, "--max-tokens"), _value(line, "--update-freq")) == (max_tokens, update_freq)
@@ -69,13 +71,15 @@ def test_an_update_sees_as_many_tokens_on_any_number_of_gpus(printed, settings, 
 
 
 @pytest.mark.parametrize(("gpus", "batch_size"), [("0", 1024), ("1", 1024), ("4", 256), ("3", 342)])
-def test_an_update_sees_as_many_sentences_on_any_number_of_gpus(printed, gpus, batch_size):
+def test_an_update_sees_as_many_sentences_on_any_number_of_gpus(
+    printed: Callable[..., List[str]], gpus: str, batch_size: int
+) -> None:
     (line,) = printed("fairseq_train data into '1024 sentences' 2000", GPUS=gpus)
     assert _value(line, "--batch-size") == batch_size
     assert "--max-tokens" not in line and "--update-freq" not in line
 
 
-def test_no_gpu_has_too_few_tokens_for_long_sentences(printed):
+def test_no_gpu_has_too_few_tokens_for_long_sentences(printed: Callable[..., List[str]]) -> None:
     error = printed(TRAIN, GPUS="8", SCALE="paper")[0]
     assert error.startswith("error: 8000 tokens an update are 1000 for each of 8 GPUs; expected at least 1024: set")
     (line,) = printed(f"take_slot; {TRAIN}", GPUS="8", SCALE="paper", JOBS="2")
@@ -83,29 +87,29 @@ def test_no_gpu_has_too_few_tokens_for_long_sentences(printed):
     assert _value(printed("fairseq_train data into 512 2000", GPUS="1", SCALE="paper")[0], "--max-tokens") == 512
 
 
-def test_half_precision(printed):
+def test_half_precision(printed: Callable[..., List[str]]) -> None:
     (line,) = printed(TRAIN, FP16="1")
     assert " --fp16 " in line
 
 
-def test_jobs_share_the_gpus(printed):
+def test_jobs_share_the_gpus(printed: Callable[..., List[str]]) -> None:
     lines = printed(f"(take_slot; {TRAIN}; (take_slot; {TRAIN}; (take_slot)))", JOBS="2")
     assert [line.split()[1] for line in lines[:2]] == ["0,1", "2,3"]
     assert [_value(line, "--update-freq") for line in lines[:2]] == [2, 2]
     assert lines[2:] == ["error: no free share of the 4 GPUs"]
 
 
-def test_a_share_is_free_again_when_its_job_has_ended(printed):
+def test_a_share_is_free_again_when_its_job_has_ended(printed: Callable[..., List[str]]) -> None:
     lines = printed(f"system() {{ {TRAIN}; }}\neach system a b c", JOBS="1", GPUS="2")
     assert [line.split()[1] for line in lines] == ["0,1"] * 3
 
 
-def test_more_jobs_than_gpus(printed):
+def test_more_jobs_than_gpus(printed: Callable[..., List[str]]) -> None:
     lines = printed(f"(take_slot; {TRAIN}; (take_slot; {TRAIN}))", JOBS="2", GPUS="1")
     assert [line.split()[1] for line in lines] == ["0", "0"]
 
 
-def test_jobs_share_the_gpus_that_are_visible(printed):
+def test_jobs_share_the_gpus_that_are_visible(printed: Callable[..., List[str]]) -> None:
     shares = f"(take_slot; {TRAIN}; (take_slot; {TRAIN}))"
     lines = printed(shares, JOBS="2", CUDA_VISIBLE_DEVICES="4,GPU-8932f937,7,6", GPUS="2")
     assert [line.split()[1] for line in lines] == ["4", "GPU-8932f937"]
@@ -116,18 +120,18 @@ def test_jobs_share_the_gpus_that_are_visible(printed):
 
 
 @pytest.mark.parametrize("mask", ["", "-1"])
-def test_no_gpu_is_visible(printed, mask):
+def test_no_gpu_is_visible(printed: Callable[..., List[str]], mask: str) -> None:
     (line,) = printed(f"take_slot; {TRAIN}", CUDA_VISIBLE_DEVICES=mask)
     assert "--cpu" in line
     assert printed(TRAIN, GPUS="some") == ["error: GPUS=some: expected a number"]
 
 
-def test_a_dry_run_is_of_one_job(printed):
+def test_a_dry_run_is_of_one_job(printed: Callable[..., List[str]]) -> None:
     lines = printed(f"system() {{ {TRAIN}; }}\neach system a b", JOBS="4", DRY_RUN="1")
     assert [_value(line, "--update-freq") for line in lines] == [4, 4]
 
 
-def test_launching_where_there_are_no_gpus(printed):
+def test_launching_where_there_are_no_gpus(printed: Callable[..., List[str]]) -> None:
     launch = {"LAUNCH": str(RECIPES / "common" / "slurm.sh"), "CUDA_VISIBLE_DEVICES": "", "SLURM_OPTIONS": "--gpus=2"}
     (line,) = printed(TRAIN, **launch)
     assert line.startswith(f"error: LAUNCH={launch['LAUNCH']}: no GPU was found here; expected GPUS")
@@ -135,13 +139,13 @@ def test_launching_where_there_are_no_gpus(printed):
     assert line.startswith("train 0,1 ") and "--cpu" not in line
 
 
-def test_slurm_prefixes_the_training(printed):
+def test_slurm_prefixes_the_training(printed: Callable[..., List[str]]) -> None:
     launch = str(RECIPES / "common" / "slurm.sh")
     assert printed(TRAIN, LAUNCH=launch, SLURM_OPTIONS="--gpus=4")[:1] == ["srun --gpus=4"]
     assert printed(TRAIN, LAUNCH=launch, SLURM_OPTIONS="--gpus=4")[1].startswith("train all data ")
 
 
-def test_too_few_updates_for_an_average(printed):
+def test_too_few_updates_for_an_average(printed: Callable[..., List[str]]) -> None:
     assert printed("average=10 save_interval=1000\nsave_often 300000 9") == [
         "error: UPDATES=9: expected at least 10, as many checkpoints are averaged"
     ]
@@ -149,7 +153,7 @@ def test_too_few_updates_for_an_average(printed):
     assert printed("average=10 save_interval=1000\nsave_often 10000\necho $save_interval ${log_interval:-}") == ["1000"]
 
 
-def test_a_share_of_a_split_on_each_gpu(printed):
+def test_a_share_of_a_split_on_each_gpu(printed: Callable[..., List[str]]) -> None:
     step = "decoding=(--beam 4) seed=2 corpus=data\ndistill distilled teacher.pt\necho $seed"
     lines = printed(step, GPUS="2", DRY_RUN="1")
     assert [line.split("--beam 4")[1].strip() for line in lines[:-1]] == [
@@ -160,7 +164,7 @@ def test_a_share_of_a_split_on_each_gpu(printed):
     assert whole.endswith("--beam 4 ")
 
 
-def test_shares_are_steps_of_their_own(printed, tmp_path):
+def test_shares_are_steps_of_their_own(printed: Callable[..., List[str]], tmp_path: Path) -> None:
     two = "for name in a b; do shared $WORK/$name $WORK/$name.json echo $name; done"
     steps = printed(two, GPUS="2")
     assert sorted(steps) == sorted(f"{tmp_path}/work/{step}" for step in ("a-0", "a-1", "a", "b-0", "b-1", "b"))
@@ -168,7 +172,7 @@ def test_shares_are_steps_of_their_own(printed, tmp_path):
     assert (tmp_path / "work/b.log").read_text() == "b --num-shards 2 --merge\n"
 
 
-def test_the_selectors_of_every_seed_have_its_labels(tmp_path):
+def test_the_selectors_of_every_seed_have_its_labels(tmp_path: Path) -> None:
     script = RECIPES / "tied_multi" / "table2.sh"
     commands = printed_commands(script, "smoke", tmp_path, SEEDS="2", GPUS="2")
     labels = {command[command.index("--output") + 1] for command in commands if command[1] == "oracle"}
@@ -180,7 +184,7 @@ def test_the_selectors_of_every_seed_have_its_labels(tmp_path):
     assert scored == ["seed1", "seed2"] * 4
 
 
-def test_another_source_in_the_same_folder(printed, tmp_path):
+def test_another_source_in_the_same_folder(printed: Callable[..., List[str]], tmp_path: Path) -> None:
     text = f"data=iwslt14_de_en\noriginal_text {tmp_path}/text"
     command = tmp_path / "text" / "made.command"
     assert printed(text, SCALE="small", SOURCE="none")[-1].startswith(f"error: {tmp_path}/text/made failed")
@@ -194,7 +198,7 @@ def test_another_source_in_the_same_folder(printed, tmp_path):
     assert printed(text, SCALE="small", DRY_RUN="1")[0] == f"{script} "
 
 
-def test_the_number_of_workers_is_no_part_of_a_step(printed, tmp_path):
+def test_the_number_of_workers_is_no_part_of_a_step(printed: Callable[..., List[str]], tmp_path: Path) -> None:
     half = f"""
         source {RECIPES}/sequence_kd/setup.sh
         pair first
@@ -208,7 +212,7 @@ def test_the_number_of_workers_is_no_part_of_a_step(printed, tmp_path):
     assert "--workers" not in (tmp_path / "work/first/half/binarised.command").read_text()
 
 
-def test_pairs_are_not_source(tmp_path):
+def test_pairs_are_not_source(tmp_path: Path) -> None:
     script = RECIPES / "layer_sharing" / "text.sh"
     commands = printed_commands(script, "paper", tmp_path, SOURCE="archives", PAIRS="pairs")
     assert commands[0][:2] == ["env", "SOURCE=archives"]

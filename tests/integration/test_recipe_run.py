@@ -1,4 +1,4 @@
-"""A recipe from raw text to its table, through a kill."""
+"""A recipe from raw text to its table, killed and resumed on the way."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ import pytest
 
 from recipes.common.dry_run import RECIPES
 
-SCRIPT = RECIPES / "flexible_depth" / "figure1.sh"  # of one model
+SCRIPT = RECIPES / "flexible_depth" / "figure1.sh"  # it trains one model
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def environment(tmp_path: Path) -> Dict[str, str]:
 
 
 def _kill_at(step: str, environment: Dict[str, str]) -> None:
-    """Start the recipe, and kill it and all that it started once it begins this step."""
+    """Start the recipe, and kill it with all its processes when it begins this step."""
     with subprocess.Popen(
         ["bash", str(SCRIPT)], env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
@@ -35,14 +35,14 @@ def _kill_at(step: str, environment: Dict[str, str]) -> None:
 
 
 def _run(environment: Dict[str, str]) -> List[str]:
-    """Run the recipe to its end; the steps that it took."""
+    """Run the recipe to its end; return the steps that it ran."""
     run = subprocess.run(["bash", str(SCRIPT)], env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     work = environment["WORK"]
     return [line[len(work) + 1 :] for line in run.stderr.splitlines() if line.startswith(work)]
 
 
-def test_a_recipe_goes_on_after_a_kill_and_ends_in_its_table(tmp_path, environment):
+def test_a_recipe_goes_on_after_a_kill_and_ends_in_its_table(tmp_path: Path, environment: Dict[str, str]) -> None:
     _kill_at("layerdrop-p0.5/seed1/train", environment)
     steps = _run(environment)
     system = "original-layerdrop-p0.5/seed1"

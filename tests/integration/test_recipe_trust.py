@@ -1,4 +1,4 @@
-"""What recipes download is verified before it is used, and unpacked nowhere but into its folder."""
+"""Downloads of recipes are verified before they are used, and unpacked only into their folder."""
 
 import hashlib
 import io
@@ -81,7 +81,7 @@ LINKS: Dict[str, Any] = {
 
 @pytest.mark.parametrize("kind", LINKS)
 def test_links_and_devices_are_passed_over(kind: str, tmp_path: Path) -> None:
-    """Also where a later file goes through the link."""
+    """Also if a later file has a path through the link."""
     outside, inside = tmp_path / "outside", tmp_path / "inside"
     outside.mkdir()
     (outside / "file").write_bytes(b"mine\n")
@@ -104,7 +104,7 @@ def test_a_link_in_a_zip_file_is_a_file(tmp_path: Path) -> None:
 
 
 def fetched(folder: Path, checksum: str, fails: bool = False, **environment: object) -> str:
-    """Fetch data.tar and unpack its file; all that is printed."""
+    """Fetch data.tar and unpack its file; return the output."""
     script = f'. "{SCRIPTS.parent}/fetch.sh"; begin text; fetch "$URL" data.tar "$1"; unpack "$downloads/data.tar" file'
     command = f'set -euo pipefail; root=$PWD; cd "{folder}"; export PYTHONPATH="{cli.REPOSITORY}"; {script}'
     given = {"URL": f"file://{folder}/remote/data.tar", "PYTHONDONTWRITEBYTECODE": 1, **environment}
@@ -113,7 +113,7 @@ def fetched(folder: Path, checksum: str, fails: bool = False, **environment: obj
 
 @pytest.fixture
 def remote(tmp_path: Path) -> str:
-    """A server's data.tar; its checksum."""
+    """A data.tar on a server, and its checksum."""
     (tmp_path / "remote").mkdir()
     path = tar(tmp_path / "remote" / "data.tar", member("file"))
     return f"sha256:{hashlib.sha256(Path(path).read_bytes()).hexdigest()}"

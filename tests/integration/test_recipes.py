@@ -1,36 +1,37 @@
-"""Every recipe at its paper's scale: each command is one that its program takes, each model can be built, and has the
-size that the paper prints."""
+"""Every recipe at its paper's scale: programs accept the commands, and models have the sizes that the paper prints."""
 
 import csv
 import functools
 import json
+from pathlib import Path
 from typing import Dict, Iterator, List, Tuple
 
 import pytest
 import torch
 
-from fairseq_flexdepth.cli.fairseq_options import build_training_model, import_plugin, quiet
+from fairseq_flexdepth.cli.fairseq_options import import_plugin, quiet
 from fairseq_flexdepth.cli.main import main
 from fairseq_flexdepth.cli.params import count_parameters
+from fairseq_flexdepth.cli.training_model import build_training_model
 from fairseq_flexdepth.pruning.magnitude_pruning import prunable_weights, pruned_number
 from recipes.common.dry_run import printed_commands, recipe_scripts, trained_systems
 from tests.command_lines import PARSERS, check_fairseq_command
 
 SCRIPTS = recipe_scripts()
-# options of fairseq-train, by how their names begin, that say nothing about the model
+# beginnings of the names of fairseq-train's options that do not describe the model
 TRAINING = (
     "adam", "ckd", "clip-norm", "criterion", "distill", "dropout", "finetune-from-model", "init-embeddings", "keep",
     "kd", "label-smoothing", "log", "lr", "max-tokens", "max-update", "momentum", "no-epoch", "no-save", "optimizer",
     "pkd", "sample", "save", "seed", "sentence-avg", "teacher", "total-num", "update", "user-dir", "warmup",
     "weight-decay",
 )  # fmt: skip
-# entries of a dictionary with which the paper's counts come out, where its tables do not say
+# sizes of the dictionaries that give the paper's counts, where its tables do not state them
 VOCABULARIES = {"tied_multi": 33050}
 
 
 @pytest.fixture
 def uninitialised(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Models are built without drawing their parameters, which takes most of the time and of the memory."""
+    """Skip the initialisation of parameters, which takes most of the time and of the memory."""
 
     def nothing(tensor: torch.Tensor, *args: object, **kwargs: object) -> torch.Tensor:
         return tensor
@@ -43,7 +44,7 @@ def uninitialised(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def _model_options(training: List[str]) -> Tuple[str, ...]:
-    """The options without those that say nothing about the model."""
+    """The options that describe the model."""
     kept: List[str] = []
     keep = True
     for word in training:
@@ -58,7 +59,7 @@ def _model(training: List[str], vocabulary: int) -> torch.nn.Module:
         return build_training_model(_model_options(training), vocabulary, vocabulary)
 
 
-@functools.lru_cache(maxsize=None)  # of numbers: the models themselves would fill the memory
+@functools.lru_cache(maxsize=None)  # keep only numbers: the models would fill the memory
 def _count(model_options: Tuple[str, ...], vocabulary: int) -> int:
     return count_parameters(_model(list(model_options), vocabulary)).total
 
@@ -76,7 +77,7 @@ def _rows(name: str) -> List[Dict[str, str]]:
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_commands_and_models_at_the_papers_scale(name, tmp_path, uninitialised):
+def test_commands_and_models_at_the_papers_scale(name: str, tmp_path: Path, uninitialised: None) -> None:
     import_plugin()
     work = tmp_path / "work"
     commands = printed_commands(SCRIPTS[name], "paper", work)
@@ -107,7 +108,7 @@ AVERAGING = (
 
 
 @pytest.mark.parametrize("name", AVERAGING)
-def test_short_trainings_save_the_checkpoints_that_are_averaged(name, tmp_path):
+def test_short_trainings_save_the_checkpoints_that_are_averaged(name: str, tmp_path: Path) -> None:
     commands = printed_commands(SCRIPTS[name], "paper", tmp_path / "work", UPDATES="200")
     trainings = {command[command.index("--save-dir") + 1]: command for command in commands if "--save-dir" in command}
     averages = [command for command in commands if command[:2] == ["fairseq-flexdepth", "average"]]
@@ -119,7 +120,7 @@ def test_short_trainings_save_the_checkpoints_that_are_averaged(name, tmp_path):
     assert all(_last(training, "--max-update") <= 200 for training in trainings.values())
 
 
-def test_tables_save_checkpoints_as_often_as_their_papers(tmp_path):
+def test_tables_save_checkpoints_as_often_as_their_papers(tmp_path: Path) -> None:
     intervals = {
         name: _last(training, "--save-interval-updates")
         for table in ("table1", "table2")
@@ -130,7 +131,7 @@ def test_tables_save_checkpoints_as_often_as_their_papers(tmp_path):
     assert (intervals["cycle-2"], intervals["genuine-cycle-2"], intervals["synthetic-kiyono"]) == (300, 3000, 3000)
 
 
-def test_the_sizes_of_tied_multis_models(tmp_path, uninitialised):
+def test_the_sizes_of_tied_multis_models(tmp_path: Path, uninitialised: None) -> None:
     systems = {
         name: training
         for table in ("table1", "table3")
@@ -144,7 +145,7 @@ def test_the_sizes_of_tied_multis_models(tmp_path, uninitialised):
     assert (round(with_moments["tied-multi"]), round(with_moments["tied-multi-rs"])) == (183, 73)
 
 
-def test_the_sizes_of_ckds_models(tmp_path, capsys):
+def test_the_sizes_of_ckds_models(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     teachers, students = ([int(row[name]) for name in list(row)[1:5]] for row in _rows("ckd/table2"))
     commands = printed_commands(SCRIPTS["ckd/table2"], "paper", tmp_path / "work")
     counted = []
@@ -155,7 +156,7 @@ def test_the_sizes_of_ckds_models(tmp_path, capsys):
     assert counted == [*teachers, *students]
 
 
-def test_the_sizes_of_pruned_students(tmp_path, uninitialised):
+def test_the_sizes_of_pruned_students(tmp_path: Path, uninitialised: None) -> None:
     (vocabulary,) = {int(row["_vocabulary"]) for row in _rows("sequence_kd/table1") if row["params_millions"] == "84"}
     commands = printed_commands(SCRIPTS["sequence_kd/table3"], "paper", tmp_path / "work")
     student = _model(trained_systems(commands)["first-student-seq-kd"], vocabulary)

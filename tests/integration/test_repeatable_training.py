@@ -1,4 +1,4 @@
-"""Training gives the same parameters on two ranks, and after an interruption, whatever number of ranks goes on."""
+"""Training gives the same parameters on two ranks, and after it was resumed on any number of ranks."""
 
 from pathlib import Path
 from typing import Dict
@@ -12,8 +12,8 @@ ACCUMULATED = (
     "--sample-encoder-depths", 2, "--sample-decoder-depths", 1,
 )  # fmt: skip
 SAMPLING = ("--sample-encoder-depths", 2, "--sample-decoder-depths", 1)
-UNEVEN = ("--max-tokens", 4000, "--batch-size", 40)  # 5 batches: two ranks run out at different times
-EXACT = ("--dropout", 0, "--optimizer", "sgd", "--lr", 0.1)  # Adam would blow rounding differences up
+UNEVEN = ("--max-tokens", 4000, "--batch-size", 40)  # 5 batches: one of two ranks has a batch less
+EXACT = ("--dropout", 0, "--optimizer", "sgd", "--lr", 0.1)  # Adam would amplify rounding differences
 
 
 DRAWN: Dict[str, tuple] = {"all depths": (), "sampled": SAMPLING, "accumulated": ACCUMULATED}
@@ -21,7 +21,7 @@ DRAWN: Dict[str, tuple] = {"all depths": (), "sampled": SAMPLING, "accumulated":
 
 @pytest.fixture(scope="module")
 def alone(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Path]:
-    """The folders of one process's trainings, and of the first update with all depths."""
+    """The folders of the trainings in one process, and of the first update with all depths."""
     folder = tmp_path_factory.mktemp("alone")
     for name, options in {**DRAWN, "start": ("--max-update", 1)}.items():
         cli.train(data, folder / name, *EXACT, *UNEVEN, "--update-freq", 2, "--max-update", 4, *options)
@@ -33,7 +33,7 @@ def test_two_ranks_equal_one_process(data: Path, alone: Dict[str, Path], tmp_pat
     cli.train_on_two_ranks(data, tmp_path, *EXACT, *UNEVEN, *DRAWN[name], "--max-update", 4)
     assert cli.largest_difference(alone[name], tmp_path) < 1e-5
     assert cli.largest_difference(alone["start"], tmp_path) > 1e-3
-    if name == "all depths":  # decoding needs one process alone
+    if name == "all depths":  # only the training in one process is decoded
         assert len(cli.hypotheses(cli.generate(data, tmp_path / "checkpoint_last.pt", "--enc-layers", 2))) == 20
 
 

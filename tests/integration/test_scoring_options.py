@@ -25,7 +25,7 @@ def ours(command: str, *arguments: Any) -> None:
 
 @pytest.fixture(scope="module")
 def chinese(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data, whose words look otherwise: those of zh, which has no spaces between words."""
+    """The data with Chinese characters for words, and no spaces between them."""
     folder = tmp_path_factory.mktemp("chinese")
     for path in data.iterdir():
         name = path.name.replace("src-tgt.tgt", "src-zh.zh").replace("src-tgt", "src-zh").replace("dict.tgt", "dict.zh")
@@ -38,7 +38,7 @@ def chinese(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def printed(output: str) -> Tuple[float, Sequence[str]]:
-    """The BLEU that fairseq-generate prints, and its detokenised translations in the order of the data."""
+    """The BLEU score that fairseq-generate prints, and its detokenised translations in the order of the data."""
     lines = output.splitlines()
     (bleu,) = [line for line in lines if line.startswith("Generate test with beam=3: BLEU")]
     texts = sorted((int(line[2:].split("\t")[0]), line.split("\t")[2]) for line in lines if line.startswith("D-"))
@@ -107,7 +107,7 @@ def test_diverse_beam_search_takes_a_sentence_as_if_it_were_alone(
 
 def test_retained_dropout_depends_on_the_batch_and_the_seed_alone(data: Path, teacher: Path) -> None:
     def decoded(seed: int, numbers: Sequence[int]) -> Any:
-        """The last of the batches *numbers* at every pair, decoded in a row as after an interruption."""
+        """The last of the batches *numbers* at every depth pair, after the others were decoded, as in a resumed run."""
         dropout = ("--retain-dropout", "--model-overrides", "{'dropout': 0.5}", "--seed", seed)
         given = (data, "--path", teacher, "--batch-size", 4, *dropout, *DECODING)
         split = Split(parse_generation_options([str(word) for word in given]))

@@ -1,4 +1,4 @@
-"""``--depth-selector`` in the real command lines: every sentence as a plain run at its depth would translate it."""
+"""``--depth-selector`` in the real command lines: each sentence is translated as by a run at its depth pair."""
 
 import re
 import shutil
@@ -23,14 +23,14 @@ DECODING = ("--beam", 3, "--max-len-b", 10)
 
 
 def by_number(output: str) -> Dict[int, str]:
-    """Each sentence's hypothesis."""
+    """The hypothesis of each sentence, by its number."""
     found = [line[2:].split("\t") for line in output.splitlines() if line.startswith("H-")]
     assert len({number for number, *_ in found}) == len(found)
     return {int(number): text for number, _, text in found}
 
 
 def used(output: str) -> Dict[DepthPair, int]:
-    """How often the log says that each pair was used."""
+    """The number of sentences that the log reports per depth pair."""
     line = re.findall(r"depths of .* sentences by [^ ]*: (.*); choosing took", output)[-1]
     return {(int(n), int(m)): int(count) for n, m, count in re.findall(r"\((\d+), (\d+)\) (\d+)", line)}
 
@@ -44,7 +44,7 @@ def sentences(data: Path) -> List[torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def plain(data: Path, teacher: Path) -> Dict[DepthPair, Dict[int, str]]:
-    """The test set by fairseq-generate at every pair."""
+    """The test set translated by fairseq-generate at every depth pair."""
     return {
         (n, m): by_number(cli.generate(data, teacher, "--enc-layers", n, "--dec-layers", m)) for n, m in PAIRS
     }
@@ -52,7 +52,7 @@ def plain(data: Path, teacher: Path) -> Dict[DepthPair, Dict[int, str]]:
 
 @pytest.fixture(scope="module")
 def labels(data: Path, teacher: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An oracle's labels of all splits."""
+    """The labels of all splits, made by ``oracle``."""
     folder = tmp_path_factory.mktemp("oracle") / "labels"
     for split in ("train", "valid", "test"):
         options = (data, "--path", teacher, "--output", folder, "--gen-subset", split, "--cpu", *DECODING)
@@ -62,7 +62,7 @@ def labels(data: Path, teacher: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="module")
 def selector(labels: Path, teacher: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A selector that has learned to give short sentences another depth than long ones."""
+    """A selector that has learned to choose other depths for short sentences than for long ones."""
     folder = tmp_path_factory.mktemp("selector")
     shutil.copytree(labels, folder / "labels")
     for split in ("train", "valid"):
@@ -85,7 +85,7 @@ def test_the_oracle_decodes_as_plain_runs_at_its_pairs(
     assert by_number(output) == {index: plain[pair][index] for index, pair in enumerate(pairs)}
     assert used(output) == {pair: pairs.count(pair) for pair in PAIRS if pair in pairs}
     assert len(set(pairs)) > 1
-    assert f"decoding each sentence at the depth that oracle:{labels} chooses" in output
+    assert f"decoding each sentence at the depth chosen by oracle:{labels}" in output
     assert re.search(r"% (less|more) than all at the deepest by the times that oracle measured", output)
 
     halves = [

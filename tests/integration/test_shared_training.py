@@ -1,4 +1,4 @@
-"""Models that share layers, through fairseq's own command lines."""
+"""Models with shared layers, with fairseq's own command lines."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ CYCLED = (
     "--layer-sharing", "cycle_rev", "--unique-encoder-layers", 2, "--unique-decoder-layers", 2,
     "--encoder-layers", 4, "--decoder-layers", 4,
 )  # fmt: skip
-EXACT = ("--dropout", 0, "--optimizer", "sgd", "--lr", 0.1)  # Adam would blow rounding differences up
+EXACT = ("--dropout", 0, "--optimizer", "sgd", "--lr", 0.1)  # Adam would amplify rounding differences
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_the_average_decodes_and_is_the_mean(data: Path, stacked: Path, tmp_path
 
 @pytest.fixture(scope="module")
 def alone(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The --save-dir of a model trained by one process in place of two."""
+    """The --save-dir of a model trained in one process."""
     folder = tmp_path_factory.mktemp("alone")
     cli.train(data, folder, *EXACT, *CYCLED, "--update-freq", 2, "--max-update", 3)
     return folder

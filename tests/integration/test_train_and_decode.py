@@ -1,4 +1,4 @@
-"""Training a tied-multi model and decoding it at every depth, through fairseq's own command lines."""
+"""Training a tied-multi model and decoding it at every depth, with fairseq's own command lines."""
 
 import re
 import shlex
@@ -18,7 +18,7 @@ PAIRS = [(n, m) for n in (1, 2, 3) for m in (1, 2)]
 
 @pytest.fixture(scope="module")
 def generated(data: Path, checkpoint: Path) -> Dict[DepthPair, str]:
-    """What fairseq-generate prints at every pair."""
+    """The output of fairseq-generate at every depth pair."""
     return {(n, m): cli.generate(data, checkpoint, "--enc-layers", n, "--dec-layers", m) for n, m in PAIRS}
 
 
@@ -146,7 +146,7 @@ def test_validation_by_bleu_as_the_readme_has_it(tmp_path: Path) -> None:
     cli.binarise(tmp_path / "text", data)
     learning = ("--max-tokens", 2000, "--lr", 0.01, "--dropout", 0, *options)
     cli.train(data, folder, *learning, "--max-update", 30)
-    output = cli.train(data, folder, *learning, "--max-update", 60)  # goes on where it was
+    output = cli.train(data, folder, *learning, "--max-update", 60)  # resumes
     assert f"Loaded checkpoint {folder}/checkpoint_last.pt" in output
     scores = [float(score) for score in re.findall(r'"valid_bleu": "([\d.]+)"', output)]
     assert scores[-1] > 1

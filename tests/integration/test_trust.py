@@ -1,4 +1,4 @@
-"""A checkpoint that carries code is refused wherever one may be named, in one line, and the code never runs."""
+"""A checkpoint that contains code is refused in one line by every option that names one, and the code never runs."""
 
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Tuple
@@ -26,7 +26,7 @@ def marker(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def malicious(checkpoint: Path, marker: Path) -> Path:
-    """A trained model's checkpoint that also carries code."""
+    """The checkpoint of a trained model that also contains code."""
     state = torch.load(str(checkpoint), map_location="cpu")
     path = marker.parent / "malicious.pt"
     torch.save({**state, "extra_state": {**state["extra_state"], "best": Code(marker)}}, str(path))
@@ -79,7 +79,7 @@ def test_fairseqs_commands(
     command, option = COMMANDS[name]
     output = command(data, checkpoint, malicious, tmp_path)
     assert f"Error: {option}{malicious}{REFUSED}" in last_line(output), output
-    assert "weights_only" not in output  # torch's advice how to run the code all the same
+    assert "weights_only" not in output  # torch's advice how to load it nevertheless
     assert not marker.exists()
     assert not list(tmp_path.glob("*.pt*"))
 

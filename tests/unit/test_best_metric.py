@@ -109,7 +109,7 @@ def test_of_what_we_do_not_know_only_depth_pairs_are_refused(monkeypatch: pytest
 
     check("anything", SimpleNamespace())
     check("anything", criterion("tied_multi", None, monkeypatch), task=Other(None))
-    with pytest.raises(ValueError, match="nll_e1d1: there is no such depth pair: this criterion logs no losses of"):
+    with pytest.raises(ValueError, match="nll_e1d1: there is no such depth pair: this criterion logs no loss per"):
         check("nll_e1d1", SimpleNamespace())
     with pytest.raises(ValueError, match="nll_e4d1: there is no such depth pair: loss, nll_loss, ppl, nll_e<n>d<m> w"):
         check("nll_e4d1", criterion("tied_multi", None, monkeypatch), task=Other(None))
@@ -118,10 +118,10 @@ def test_of_what_we_do_not_know_only_depth_pairs_are_refused(monkeypatch: pytest
 @pytest.mark.parametrize(
     ("metric", "maximize", "advice"),
     [
-        ("bleu", False, "the lowest is kept as the best; add --maximize-best-checkpoint-metric"),
+        ("bleu", False, "the lowest value counts as the best; add --maximize-best-checkpoint-metric"),
         ("bleu", True, None),
-        ("nll_e1d1", True, "the highest is kept; leave out --maximize-best-checkpoint-metric"),
-        ("loss", True, "the highest is kept; leave out --maximize-best-checkpoint-metric"),
+        ("nll_e1d1", True, "the highest value counts as the best; leave out --maximize-best-checkpoint-metric"),
+        ("loss", True, "the highest value counts as the best; leave out --maximize-best-checkpoint-metric"),
         ("loss", False, None),
     ],
 )

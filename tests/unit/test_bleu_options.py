@@ -6,7 +6,7 @@ import pytest
 from fairseq.data import encoders
 
 from fairseq_flexdepth.tasks.bleu_options import check_bleu_options
-from fairseq_flexdepth.tasks.translation_config import FlexDepthTranslationConfig
+from fairseq_flexdepth.tasks.depth_options import FlexDepthTranslationConfig
 
 
 def check(**options: Any) -> None:
@@ -39,5 +39,5 @@ def test_a_tokeniser_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> Non
         raise ImportError("Please install Moses tokenizer")
 
     monkeypatch.setattr(encoders, "build_tokenizer", missing)
-    with pytest.raises(ValueError, match="^--eval-bleu-detok moses: cannot be made with .*: Please install Moses"):
+    with pytest.raises(ValueError, match="^--eval-bleu-detok moses: cannot be built with .*: Please install Moses"):
         check(detok="moses", detok_args="{}")

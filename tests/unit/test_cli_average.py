@@ -93,14 +93,14 @@ def test_mistakes(tmp_path, capsys):
     output = ["--output", str(tmp_path / "mean.pt")]
     for inputs, message in (
         ([first, "none.pt"], "--inputs none.pt: no such file"),
-        ([first, other], f"--inputs {other}: another model than the first of --inputs: differs in weight"),
+        ([first, other], f"--inputs {other}: differs from the model of the first checkpoint in weight"),
         ([first, diverged], f"--inputs {diverged}: weight has values that are not finite"),
         ([first, str(tmp_path / "list.pt")], "list.pt: expected a fairseq checkpoint"),
         ([first, str(tmp_path / "text.pt")], "text.pt: cannot be read as a fairseq checkpoint"),
-        ([str(tmp_path)], f"--inputs {tmp_path}: is a directory; expected checkpoints, or how many of it"),
+        ([str(tmp_path)], f"--inputs {tmp_path}: is a directory; expected checkpoints, or a --num-...-checkpoints"),
         ([str(tmp_path), "--num-epoch-checkpoints", "1"], f"--num-epoch-checkpoints 1: {tmp_path} has 0 such"),
         ([first, "--num-epoch-checkpoints", "1"], f"--inputs {first}: expected one directory"),
-        ([str(tmp_path), "--num-best-checkpoints", "1"], "--num-best-checkpoints: expected scores of one metric"),
+        ([str(tmp_path), "--num-best-checkpoints", "1"], "--num-best-checkpoints: expected checkpoints of one metric"),
         ([first, "--output", str(tmp_path)], f"--output {tmp_path}: is a directory; expected a file"),
     ):
         assert message in refused(capsys, *output, "--inputs", *inputs)

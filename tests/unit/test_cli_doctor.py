@@ -6,9 +6,9 @@ import types
 
 import pytest
 
-from fairseq_flexdepth.cli import doctor, installed
-from fairseq_flexdepth.cli.installed import FAIL, OK, WARN, Check, Environment
+from fairseq_flexdepth.cli import doctor, stack_versions
 from fairseq_flexdepth.cli.main import main
+from fairseq_flexdepth.cli.stack_versions import FAIL, OK, WARN, Check, Environment
 
 STACK_A = {
     "fairseq-fixed": "0.12.3.1",
@@ -26,7 +26,7 @@ STACK_B = {
     "omegaconf": "2.0.6",
     "pip": "24.0",
 }
-OPTIONAL = dict.fromkeys(installed.OPTIONAL, "1.0")
+OPTIONAL = dict.fromkeys(stack_versions.OPTIONAL, "1.0")
 
 
 def _environment(stack, python=None, **changes):
@@ -37,7 +37,7 @@ def _environment(stack, python=None, **changes):
 
 @pytest.mark.parametrize("stack", [STACK_A, STACK_B])
 def test_a_supported_stack_is_fine(stack):
-    findings = [check(_environment(stack)) for check in installed.VERSION_CHECKS]
+    findings = [check(_environment(stack)) for check in stack_versions.VERSION_CHECKS]
     assert {finding.status for finding in findings} == {OK}
     assert not any(finding.remedy for finding in findings)
 
@@ -46,100 +46,100 @@ def test_a_supported_stack_is_fine(stack):
     ("check", "environment", "status", "detail", "remedy"),
     [
         (
-            installed.check_python,
+            stack_versions.check_python,
             _environment(STACK_B, (3, 7, 16)),
             FAIL,
             "3.7.16 is too old",
             "Python 3.8 or newer",
         ),
         (
-            installed.check_fairseq,
+            stack_versions.check_fairseq,
             _environment(STACK_B, (3, 12, 1)),
             FAIL,
             "fairseq 0.12.2 (stack B) does not import on Python 3.11 and newer",
             "pip install fairseq-fixed==0.12.3.1",
         ),
         (
-            installed.check_fairseq,
+            stack_versions.check_fairseq,
             _environment(STACK_A, (3, 9, 18)),
             WARN,
             "untested on Python below 3.11",
             "pip install fairseq==0.12.2",
         ),
         (
-            installed.check_fairseq,
+            stack_versions.check_fairseq,
             _environment(STACK_B, fairseq="0.10.2"),
             WARN,
             "untested version",
             "fairseq==0.12.2",
         ),
         (
-            installed.check_fairseq,
+            stack_versions.check_fairseq,
             _environment(STACK_A, fairseq="0.12.2"),
             FAIL,
             "overwrite each other's files",
             "pip uninstall -y fairseq fairseq-fixed",
         ),
         (
-            installed.check_fairseq,
+            stack_versions.check_fairseq,
             _environment({}, (3, 9, 18)),
             FAIL,
             "not installed",
             "pip install fairseq==0.12.2",
         ),
-        (installed.check_torch, _environment({}), FAIL, "not installed", "pip install torch==1.12.1"),
+        (stack_versions.check_torch, _environment({}), FAIL, "not installed", "pip install torch==1.12.1"),
         (
-            installed.check_torch,
+            stack_versions.check_torch,
             _environment(STACK_B, torch="2.1.0"),
             WARN,
             "2.1.0 is untested",
             "torch==1.12.1",
         ),
         (
-            installed.check_torch,
+            stack_versions.check_torch,
             _environment(STACK_A, torch="1.13.1"),
             WARN,
             "1.13.1 is untested",
             "torch==2.13.0",
         ),
-        (installed.check_numpy, _environment({}), FAIL, "not installed", 'pip install "numpy<1.24"'),
+        (stack_versions.check_numpy, _environment({}), FAIL, "not installed", 'pip install "numpy<1.24"'),
         (
-            installed.check_numpy,
+            stack_versions.check_numpy,
             _environment(STACK_B, numpy="1.24.0"),
             WARN,
             "no np.int and np.float",
             'pip install "numpy<1.24"',
         ),
         (
-            installed.check_numpy,
+            stack_versions.check_numpy,
             _environment(STACK_B, numpy="2.0.2"),
             FAIL,
             "does not fit torch below 2.3",
             'pip install "numpy<1.24"',
         ),
         (
-            installed.check_numpy,
+            stack_versions.check_numpy,
             _environment(STACK_A, torch="2.2.0"),
             FAIL,
             "does not fit torch below 2.3",
             'pip install "numpy<2"',
         ),
         (
-            installed.check_hydra,
+            stack_versions.check_hydra,
             _environment(STACK_B, omegaconf="2.3.0"),
             FAIL,
             "omegaconf 2.3.0 do not fit stack B",
             'pip install "pip<24.1" && pip install hydra-core==1.0.7 omegaconf==2.0.6',
         ),
         (
-            installed.check_hydra,
+            stack_versions.check_hydra,
             _environment(STACK_A, hydra_core=None),
             FAIL,
             "hydra-core missing",
             "hydra-core==1.3.2 omegaconf==2.3.0",
         ),
         (
-            installed.check_pip,
+            stack_versions.check_pip,
             _environment(STACK_B, pip="24.1"),
             WARN,
             "refuses to install omegaconf",
@@ -154,15 +154,15 @@ def test_what_does_not_fit(check, environment, status, detail, remedy):
     assert remedy in finding.remedy
 
 
-@pytest.mark.parametrize("distribution", installed.OPTIONAL)
+@pytest.mark.parametrize("distribution", stack_versions.OPTIONAL)
 def test_a_missing_optional_package_is_a_warning(distribution):
     environment = _environment(STACK_A)
     environment.versions[distribution] = None
-    findings = {check(environment).name: check(environment) for check in installed.VERSION_CHECKS}
+    findings = {check(environment).name: check(environment) for check in stack_versions.VERSION_CHECKS}
     assert findings[distribution] == Check(
         distribution,
         WARN,
-        f"not installed: {installed.OPTIONAL[distribution]}",
+        f"not installed: {stack_versions.OPTIONAL[distribution]}",
         f"pip install {distribution}",
     )
 
@@ -196,7 +196,8 @@ def test_user_dir_beside_fairseq(elsewhere):
 
 def test_user_dir_that_fairseq_does_not_find(elsewhere):
     finding = doctor.check_user_dir()
-    assert (finding.status, finding.detail) == (WARN, "no folder fairseq_flexdepth here or beside fairseq")
+    missing = "no folder fairseq_flexdepth in the current directory or beside fairseq"
+    assert (finding.status, finding.detail) == (WARN, missing)
     assert "pip install ." in finding.remedy
 
 
@@ -206,7 +207,7 @@ def test_a_folder_here_shadows_the_package(elsewhere):
     finding = doctor.check_user_dir()
     assert (finding.status, finding.detail) == (
         FAIL,
-        f"takes {here / 'fairseq_flexdepth'}, which is not this package",
+        f"fairseq finds {here / 'fairseq_flexdepth'}, which is not this package",
     )
     assert "run from another directory" in finding.remedy
 
@@ -219,7 +220,7 @@ def test_a_folder_named_fairseq_shadows_fairseq(elsewhere):
 def test_what_depends_on_fairseq_is_left_out_when_it_does_not_import(monkeypatch):
     monkeypatch.setitem(sys.modules, "fairseq", None)
     checks = doctor.examine()
-    assert len(checks) == len(installed.VERSION_CHECKS) + 1
+    assert len(checks) == len(stack_versions.VERSION_CHECKS) + 1
     assert checks[-1].name == "fairseq import"
     assert checks[-1].status == FAIL
     assert "import of fairseq halted" in checks[-1].detail

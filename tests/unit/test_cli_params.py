@@ -2,9 +2,10 @@
 
 import pytest
 
-from fairseq_flexdepth.cli.fairseq_options import _refuse, split_user_dirs, write_dictionary
+from fairseq_flexdepth.cli.fairseq_options import _refuse, split_user_dirs
 from fairseq_flexdepth.cli.main import main
 from fairseq_flexdepth.cli.params import ParameterCounts, table, vocabulary_sizes
+from fairseq_flexdepth.cli.training_model import write_dictionary
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
-"""A --user-dir for ``ranks``: the plugin, torch's DDP on a CPU, and a record of each rank of a training.
+"""A --user-dir for ``ranks``: the plugin, torch's DDP on a CPU, and a record of each rank.
 
-The folder that RANK_WATCH names gets the parameters of every rank whenever a checkpoint is due, ``rank0.pt`` and so on,
-and the sums that the ranks log together of an update or a validation batch, ``rank0.jsonl`` and so on.
+The folder in RANK_WATCH gets the parameters of every rank whenever a checkpoint is due (``rank0.pt``, ...), and the
+sums that the ranks log for each update or validation batch (``rank0.jsonl``, ...).
 """
 
 import json
@@ -39,7 +39,7 @@ def save(cfg: Any, trainer: Any, *args: Any) -> Any:
 
 
 def on_cpu(module: Any, device_ids: Any, output_device: Any, **options: Any) -> Any:
-    """torch's DDP, to which fairseq names GPUs, which it refuses for a model on a CPU."""
+    """torch's DDP without device numbers: fairseq passes GPU numbers, which DDP refuses for a model on a CPU."""
     return DistributedDataParallel(module, **options)
 
 

@@ -1,6 +1,6 @@
-"""What each option of fairseq-generate does in ``sweep``, ``oracle`` and ``distill``: it acts as there, or is refused.
+"""The options of fairseq-generate in ``sweep``, ``oracle`` and ``distill``: each acts as there or is refused.
 
-Every option of fairseq's parser is in ``ACTING``, in ``REFUSED`` or in ``WITHOUT_MEANING``; a test looks for it.
+Every option of fairseq's parser is in ``ACTING``, ``REFUSED`` or ``WITHOUT_MEANING``; a test fails for a new one.
 """
 
 import argparse
@@ -18,7 +18,7 @@ def _names(text: str) -> FrozenSet[str]:
 
 COMMANDS = ("sweep", "oracle", "distill")
 
-# As in fairseq-generate: read by the same code of fairseq's, or by corpus/split.py in its place.
+# Options that act as in fairseq-generate: fairseq's own code reads them, or corpus/split.py instead.
 ACTING = _names(
     # the task, the data and their batches
     "task data user_dir source_lang target_lang gen_subset train_subset dataset_impl load_alignments left_pad_source "
@@ -36,7 +36,7 @@ ACTING = _names(
     "no_progress_bar log_format"
 )
 
-# Accepted without an effect, and why that is right.
+# Options that are accepted and have no effect, by the reason why they need none.
 WITHOUT_MEANING: Dict[str, FrozenSet[str]] = {
     "fairseq-generate does not read it: it is for training": _names(
         "criterion optimizer lr_scheduler log_file aim_repo aim_run_hash tensorboard_logdir wandb_project "
@@ -79,7 +79,7 @@ WITHOUT_MEANING: Dict[str, FrozenSet[str]] = {
 
 
 class Refusal(NamedTuple):
-    """Why an option is refused, and the values besides the default that are not."""
+    """The reason why an option is refused, and the values, besides its default, that are accepted."""
 
     reason: str
     allowed: Tuple[Any, ...] = ()
@@ -94,7 +94,7 @@ _WHOLE_SPLIT = Refusal("sweep decodes the whole split")
 _ALL: Dict[str, Refusal] = {
     "scoring": Refusal("expected sacrebleu; BLEU and chrF are sacrebleu's", ("sacrebleu",)),
     "log_format": Refusal("expected tqdm, a progress bar, or none", ("tqdm", "none")),
-    "num_batch_buckets": Refusal("pads the sentences themselves; translations are the same without"),
+    "num_batch_buckets": Refusal("not supported, it adds padding to the sentences; translations are the same without"),
     "results_path": _OUTPUT,
     **dict.fromkeys(("bf16", "memory_efficient_bf16", "tpu", "amp"), _HALF),
     **dict.fromkeys(("checkpoint_suffix", "checkpoint_shard_count"), _FILE),
@@ -105,7 +105,7 @@ _ALL: Dict[str, Refusal] = {
     ),
 }  # fmt: skip
 _SHARDED = Refusal("expected --num-shards and --shard-id")
-# By sub-command and option.
+# The refused options of each sub-command.
 REFUSED: Dict[str, Dict[str, Refusal]] = {
     "sweep": {
         **_ALL,
@@ -126,10 +126,10 @@ REFUSED: Dict[str, Dict[str, Refusal]] = {
 
 
 def check_task(name: str) -> None:
-    """Refuse a task that is not translation as this package extends it.
+    """Refuse any other task than translation.
 
     Raises:
-        ValueError: it is another.
+        ValueError: *name* is another task.
     """
     from fairseq_flexdepth.decoding.depth import TASKS
 
@@ -138,15 +138,15 @@ def check_task(name: str) -> None:
 
 
 def refuse_options(parser: argparse.ArgumentParser, given: argparse.Namespace, command: str) -> None:
-    """Refuse all options at once that *command* does not take.
+    """Refuse the options that *command* does not support, all in one message.
 
     Args:
-        parser: fairseq's, which has the defaults.
-        given: the options as they were typed.
+        parser: fairseq's parser, for the default values.
+        given: the options as typed.
         command: one of ``COMMANDS``.
 
     Raises:
-        ValueError: there are such options.
+        ValueError: at least one option is refused.
     """
     by_reason: Dict[str, List[str]] = {}
     for name, refusal in REFUSED[command].items():
@@ -162,10 +162,10 @@ def refuse_options(parser: argparse.ArgumentParser, given: argparse.Namespace, c
 
 
 def check_values(args: argparse.Namespace) -> None:
-    """Refuse values of fairseq's options that it would fail over.
+    """Refuse option values at which fairseq would fail with a traceback.
 
     Raises:
-        ValueError: there is no ``--path`` or no DATA, a number is too small, or languages are missing.
+        ValueError: ``--path`` or DATA is missing, a number is too small, or ``--tokenizer moses`` lacks the languages.
     """
     if args.path is None:
         raise ValueError("--path: required, the checkpoint to decode with")
@@ -175,11 +175,11 @@ def check_values(args: argparse.Namespace) -> None:
         if getattr(args, option) < 1:
             raise ValueError(f"--{option.replace('_', '-')} {getattr(args, option)}: expected 1 or more")
     if args.tokenizer == "moses" and None in (args.source_lang, args.target_lang):
-        raise ValueError("--tokenizer moses: expected --source-lang and --target-lang, too")
+        raise ValueError("--tokenizer moses: needs --source-lang and --target-lang")
 
 
 def composed(args: argparse.Namespace) -> "DictConfig":
-    """fairseq's configuration of parsed options.
+    """Turn parsed options into fairseq's configuration.
 
     Raises:
         ValueError: hydra refuses a value.
@@ -189,7 +189,7 @@ def composed(args: argparse.Namespace) -> "DictConfig":
     from omegaconf.errors import OmegaConfBaseException
 
     disabled = logging.root.manager.disable
-    logging.disable(logging.ERROR)  # fairseq logs all options before it fails
+    logging.disable(logging.ERROR)  # if it fails, fairseq first logs all options
     try:
         return convert_namespace_to_omegaconf(args)
     except (HydraException, OmegaConfBaseException) as error:
@@ -199,5 +199,5 @@ def composed(args: argparse.Namespace) -> "DictConfig":
 
 
 def hides_progress(config: "DictConfig") -> bool:
-    """Whether ``--no-progress-bar`` or ``--log-format none`` is given."""
+    """Whether ``--no-progress-bar`` or ``--log-format none`` hides the progress bar."""
     return bool(config.common.no_progress_bar) or config.common.log_format == "none"

@@ -8,8 +8,8 @@ from fairseq import options
 from fairseq.registry import REGISTRIES
 from fairseq.tasks import TASK_REGISTRY
 
-from fairseq_flexdepth.cli import decoding_options
-from fairseq_flexdepth.cli.decoding_options import ACTING, COMMANDS, REFUSED, WITHOUT_MEANING, refuse_options
+from fairseq_flexdepth.cli import generate_options
+from fairseq_flexdepth.cli.generate_options import ACTING, COMMANDS, REFUSED, WITHOUT_MEANING, refuse_options
 from fairseq_flexdepth.decoding.depth import TASKS
 from fairseq_flexdepth.export.stock_checkpoint import _check_kind
 from tests.integration.refusals import ours
@@ -86,5 +86,5 @@ def test_hydra_refuses_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
     parser = options.get_generation_parser()
     args = options.parse_args_and_arch(parser, ["data", "--tokenizer", "moses"])
     with pytest.raises(ValueError, match="^fairseq refuses these options: "):
-        decoding_options.composed(args)
+        generate_options.composed(args)
     assert not caplog.records

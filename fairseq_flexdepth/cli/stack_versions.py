@@ -1,4 +1,7 @@
-"""What is installed, and whether the versions fit together: ``doctor``'s checks that import nothing heavy."""
+"""The versions that each stack needs: ``doctor`` checks whether the installed ones fit together, without imports.
+
+Stack A is fairseq-fixed on Python 3.11 and newer, stack B is fairseq 0.12.2 on Python 3.8 to 3.10; see ``compat.py``.
+"""
 
 import re
 import sys
@@ -20,7 +23,7 @@ DISTRIBUTIONS = (
     "sentencepiece",
     "ctranslate2",
 )
-# What works without them, and what does not.
+# Optional distributions, and the consequence if one is missing.
 OPTIONAL = {
     "sacrebleu": "BLEU and chrF cannot be computed",
     "matplotlib": "heatmaps cannot be drawn",
@@ -30,7 +33,7 @@ OPTIONAL = {
 
 
 class Check(NamedTuple):
-    """One finding: a name, ``ok``, ``warn`` or ``fail``, what was found, and what to do about it."""
+    """The result of one check: its name, ``ok``, ``warn`` or ``fail``, a detail, and a remedy for a failure."""
 
     name: str
     status: str
@@ -39,20 +42,20 @@ class Check(NamedTuple):
 
 
 class Environment(NamedTuple):
-    """The Python that runs and the versions of the installed distributions."""
+    """The version of Python and the versions of the installed distributions."""
 
     python: Tuple[int, ...]
     versions: Dict[str, Optional[str]]
 
     @property
     def stack(self) -> str:
-        """A is fairseq-fixed, B is fairseq's own last release; without either, the one this Python is for."""
+        """``A`` with fairseq-fixed, ``B`` with fairseq; without either, the stack for this Python."""
         if self.versions.get("fairseq-fixed"):
             return "A"
         return "B" if self.versions.get("fairseq") or self.python < (3, 11) else "A"
 
     def release(self, distribution: str) -> Tuple[int, ...]:
-        """The numbers a version starts with: (2, 13, 0) of ``2.13.0+cpu``, () where it is not installed."""
+        """The release number of a distribution: (2, 13, 0) for ``2.13.0+cpu``, () if it is not installed."""
         match = re.match(r"\d+(\.\d+)*", self.versions.get(distribution) or "")
         return tuple(int(number) for number in match.group().split(".")) if match else ()
 
@@ -69,6 +72,7 @@ def find_environment() -> Environment:
 
 
 def check_python(environment: Environment) -> Check:
+    """Whether this Python is new enough, and its stack."""
     version = ".".join(str(number) for number in environment.python)
     if environment.python < (3, 8):
         return Check("python", FAIL, f"{version} is too old", "use Python 3.8 or newer")
@@ -77,7 +81,7 @@ def check_python(environment: Environment) -> Check:
 
 
 def check_fairseq(environment: Environment) -> Check:
-    """Which fairseq is there: its last release fails on Python 3.11 (mutable dataclass defaults)."""
+    """Whether the right fairseq is installed: its last release fails on Python 3.11 (mutable dataclass defaults)."""
     newer = environment.python >= (3, 11)
     wanted = "fairseq-fixed==0.12.3.1" if newer else "fairseq==0.12.2"
     upstream, fixed = environment.versions.get("fairseq"), environment.versions.get("fairseq-fixed")
@@ -105,6 +109,7 @@ def _tested(detail: str, tested: bool, replace: str) -> Check:
 
 
 def check_torch(environment: Environment) -> Check:
+    """Whether torch is a version tested with the stack."""
     release, version = environment.release("torch"), environment.versions.get("torch")
     tested = "1.12.1" if environment.stack == "B" else "2.13.0"
     if not release:
@@ -117,6 +122,7 @@ def check_torch(environment: Environment) -> Check:
 
 
 def check_numpy(environment: Environment) -> Check:
+    """Whether NumPy fits torch and fairseq."""
     release, version = environment.release("numpy"), environment.versions.get("numpy")
     below = "1.24" if environment.stack == "B" else "2" if () < environment.release("torch") < (2, 3) else ""
     remedy = f'pip install "numpy<{below}"' if below else "pip install numpy"
@@ -126,14 +132,14 @@ def check_numpy(environment: Environment) -> Check:
         detail = f"{version} does not fit torch below 2.3, which was built for NumPy 1"
         return Check("numpy", FAIL, detail, remedy)
     if environment.stack == "B" and release >= (1, 24):
-        # Translation and language models train and decode all the same.
+        # Translation and language models are not affected.
         detail = f"{version} has no np.int and np.float, which parts of fairseq 0.12.2 use (speech, CRF)"
         return Check("numpy", WARN, detail, remedy)
     return Check("numpy", OK, str(version))
 
 
 def check_hydra(environment: Environment) -> Check:
-    """Stack A needs hydra 1.3 and omegaconf 2.3, stack B hydra 1.0 and omegaconf 2.0."""
+    """Whether hydra and omegaconf fit the stack: 1.3 and 2.3 on stack A, 1.0 and 2.0 on stack B."""
     versions = [f"{name} {environment.versions.get(name) or 'missing'}" for name in ("hydra-core", "omegaconf")]
     found = " and ".join(versions)
     hydra, omegaconf = environment.release("hydra-core"), environment.release("omegaconf")
@@ -149,6 +155,7 @@ def check_hydra(environment: Environment) -> Check:
 
 
 def check_pip(environment: Environment) -> Check:
+    """Whether this pip can install the stack."""
     version = environment.versions.get("pip")
     if version and environment.python < (3, 11) and environment.release("pip") >= (24, 1):
         detail = f"{version} refuses to install omegaconf 2.0.6, which fairseq 0.12.2 needs"

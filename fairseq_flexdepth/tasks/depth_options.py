@@ -1,0 +1,50 @@
+"""The depth options of the translation task: ``--enc-layers``, ``--dec-layers``, ``--depth-selector`` and others.
+
+fairseq parses them into :class:`FlexDepthTranslationConfig`. ``decoding/depth.py`` applies a depth to a model, and
+``depth/space.py`` refuses one that the model does not support: ``--enc-layers 7: this model supports 1,2,3,6``.
+The depths to train, ``--encoder-depths`` and ``--decoder-depths``, are options of the model: ``models/config.py``.
+"""
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+from fairseq.dataclass import ChoiceEnum
+from fairseq.tasks.translation import TranslationConfig
+
+from fairseq_flexdepth.depth.subnetworks import STRATEGIES
+
+
+@dataclass
+class FlexDepthTranslationConfig(TranslationConfig):
+    """fairseq's translation options, and the depth to decode at."""
+
+    enc_layers: Optional[int] = field(
+        default=None, metadata={"help": "number of encoder layers to decode with (default: the deepest trained)"}
+    )
+    dec_layers: Optional[int] = field(
+        default=None, metadata={"help": "number of decoder layers to decode with (default: the deepest trained)"}
+    )
+    subnetworks: Optional[ChoiceEnum(STRATEGIES)] = field(  # type: ignore[valid-type]
+        default=None,
+        metadata={
+            "help": "which layers run at each depth (default: as trained); left: the layers that LayerDrop keeps"
+        },
+    )
+    depth_selector: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "decode each sentence at its own depth, chosen by a trained selector (selector.pt), by the labels "
+            "of fairseq-flexdepth oracle (oracle:labels/), or by the sentence's length (length:12=1-1,20=2-2,3-3)"
+        },
+    )
+    selector_threshold: Optional[float] = field(
+        default=None,
+        metadata={
+            "help": "a sentence is decoded at the deepest depth pair if no output of the selector reaches this "
+            "(default: 0.5, or 0 for a selector trained by cost_aware_depth_selection)"
+        },
+    )
+    keep_pruned: bool = field(
+        default=False,
+        metadata={"help": "retrain a pruned checkpoint: weights that are zero when it is loaded stay zero"},
+    )
