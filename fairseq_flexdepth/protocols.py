@@ -1,6 +1,6 @@
 """What this package needs of fairseq's objects, which are not typed: annotations say by these names what goes in."""
 
-from typing import Any, Dict, List, Optional, Protocol, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Protocol, Sequence, Tuple
 
 from torch import Tensor
 
@@ -23,6 +23,25 @@ class Symbols(Protocol):
 
     def unk(self) -> int:
         """The number of the unknown word."""
+
+
+class SentencePairs(Protocol):
+    """fairseq's ``LanguagePairDataset``: source sentences by number and, where the split has them, their targets."""
+
+    src: Sequence[Tensor]
+    src_sizes: Any  # an array: tokens of each source, its end symbol included
+    tgt: Any  # as src; None where the split has no targets
+    supports_prefetch: bool
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Dict[str, Any]: ...
+
+    def prefetch(self, indices: Iterable[int]) -> None:
+        """Read these sentences into memory."""
+
+    def collater(self, samples: List[Dict[str, Any]]) -> Sample:
+        """A batch of these sentences."""
 
 
 class TranslationTask(Protocol):
@@ -57,6 +76,11 @@ class FlexibleModel(EncoderDecoder, Protocol):
     """A model of many depths of this package."""
 
     depth_space: Any  # a DepthSpace
+    chosen_depth: Optional[Tuple[int, int]]  # the depth pair set by set_depth; None: the deepest
+    strategy: str  # for which layers a depth runs, as in --subnetworks
+
+    def parameters(self) -> Iterator[Tensor]:
+        """The parameters, as torch's modules list them."""
 
     def set_depth(self, encoder_depth: Optional[int] = None, decoder_depth: Optional[int] = None) -> Tuple[int, int]:
         """Run this depth pair alone from now on."""

@@ -8,7 +8,7 @@ import tempfile
 from typing import TYPE_CHECKING, Any, Dict
 
 from fairseq_flexdepth.cli.fairseq_options import check_paths, import_plugin, quiet
-from fairseq_flexdepth.files.checkpoint_output import check_output, save_checkpoint, tie_equal
+from fairseq_flexdepth.files.checkpoint_editing import check_output, save_checkpoint, tie_equal
 from fairseq_flexdepth.files.outputs import check_file
 
 if TYPE_CHECKING:

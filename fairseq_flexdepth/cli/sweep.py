@@ -144,7 +144,7 @@ def _decode(sweep: "Sweep", shard: "ShardFile", batches: Sequence[Sequence[int]]
 
 def _asked_for(split: "Split") -> Optional[List[DepthPair]]:
     """The pairs that ``--enc-layers`` or ``--dec-layers`` leaves; ``None`` is all."""
-    from fairseq_flexdepth.decoding.depth import common_pairs
+    from fairseq_flexdepth.decoding.model_depth import common_pairs
 
     n, m = split.cfg.task.get("enc_layers"), split.cfg.task.get("dec_layers")
     if n is None and m is None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fairseq_flexdepth.corpus.split import Sample, Split
-from fairseq_flexdepth.decoding.depth import common_pairs
+from fairseq_flexdepth.decoding.model_depth import common_pairs
 from fairseq_flexdepth.depth.space import DepthPair, DepthSpace, written_pair
 from fairseq_flexdepth.modules.device_copies import lists_of
 

@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from fairseq_flexdepth.compat import FAST_PATH_NAMES
-from fairseq_flexdepth.decoding.depth import TASKS, choose_depth, current_depth, depth_space
+from fairseq_flexdepth.decoding.model_depth import TASKS, apply_depth, current_depth, depth_space
 from fairseq_flexdepth.export.admin_folding import cannot_fold, fold_residual_scales
 from fairseq_flexdepth.files.checkpoints import brief, check_finite, read_checkpoint
 from fairseq_flexdepth.files.safe_loader import allow_safe_checkpoints
@@ -140,10 +140,10 @@ def _positions(
     model: Any, encoder_depth: Optional[int], decoder_depth: Optional[int], subnetworks: Optional[str]
 ) -> Tuple[List[int], List[int]]:
     if isinstance(model, FlexDepthTransformer):
-        choose_depth(model, encoder_depth, decoder_depth, subnetworks)
+        apply_depth(model, encoder_depth, decoder_depth, subnetworks)
         n, m = current_depth(model)
         return list(model.encoder_subnetworks[n]), list(model.decoder_subnetworks[m])
-    choose_depth(model, None, None, subnetworks)
+    apply_depth(model, None, None, subnetworks)
     n, m = depth_space(model).choose(encoder_depth, decoder_depth)
     return list(range(1, n + 1)), list(range(1, m + 1))
 

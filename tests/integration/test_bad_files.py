@@ -13,7 +13,7 @@ import torch
 
 from fairseq_flexdepth.cli.main import main
 from fairseq_flexdepth.compat import FAST_PATH_NAMES
-from fairseq_flexdepth.decoding.selector_file import load_selector
+from fairseq_flexdepth.decoding.selector_checkpoint import load_selector
 from fairseq_flexdepth.files.depth_labels import labels_file, load_labels
 from fairseq_flexdepth.models.teacher import load_teacher
 from fairseq_flexdepth.tasks.sentence_weights import WeightedSentences

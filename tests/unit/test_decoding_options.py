@@ -10,7 +10,7 @@ from fairseq.tasks import TASK_REGISTRY
 
 from fairseq_flexdepth.cli import decoding_options
 from fairseq_flexdepth.cli.decoding_options import ACTING, COMMANDS, REFUSED, WITHOUT_MEANING, refuse_options
-from fairseq_flexdepth.decoding.depth import TASKS
+from fairseq_flexdepth.decoding.model_depth import TASKS
 from fairseq_flexdepth.export.stock_checkpoint import _check_kind
 from tests.integration.refusals import ours
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from fairseq import models
 
-from fairseq_flexdepth.decoding.selector_file import load_selector
+from fairseq_flexdepth.decoding.selector_checkpoint import load_selector
 from fairseq_flexdepth.models.depth_selector import DepthSelector
 from fairseq_flexdepth.models.initial_embeddings import translation_embeddings
 from tests import tiny
