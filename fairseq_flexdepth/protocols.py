@@ -13,6 +13,8 @@ Hypotheses = List[Dict[str, Any]]
 class Symbols(Protocol):
     """fairseq's ``Dictionary``: words by number."""
 
+    symbols: List[str]
+
     def __len__(self) -> int: ...
 
     def pad(self) -> int:

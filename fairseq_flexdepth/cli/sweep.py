@@ -14,7 +14,7 @@ from fairseq_flexdepth.files.outputs import check_folder
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from fairseq_flexdepth.corpus.comet_score import CometScorer
+    from fairseq_flexdepth.corpus.scores import CometScorer
     from fairseq_flexdepth.corpus.shards import ShardFile
     from fairseq_flexdepth.corpus.split import Split
     from fairseq_flexdepth.corpus.sweep import Run, Sweep
@@ -167,6 +167,6 @@ def _references(path: Optional[str], split: "Split") -> List[str]:
 
 
 def _comet(name: Optional[str], use_cuda: bool) -> "Optional[CometScorer]":
-    from fairseq_flexdepth.corpus.comet_score import CometScorer
+    from fairseq_flexdepth.corpus.scores import CometScorer
 
     return None if name is None else CometScorer(name, use_cuda)

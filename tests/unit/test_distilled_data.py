@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 
 from fairseq_flexdepth.corpus.distilled_data import DistilledSplit, carry_over
-from fairseq_flexdepth.corpus.hypothesis_filter import Outcome
+from fairseq_flexdepth.corpus.hypothesis_filter import FilteredSource
 
 
 @pytest.fixture
 def distilled():
     split = DistilledSplit(5)
-    split.add(Outcome(3, None, [[7, 2], [8, 9, 2]], [0.75, 0.25]))
-    split.add(Outcome(0, None, [[4, 5, 2]], []))
-    split.add(Outcome(2, "ratio", [], []))
-    split.add(Outcome(4, "unknown", [], []))
+    split.add(FilteredSource(3, None, [[7, 2], [8, 9, 2]], [0.75, 0.25]))
+    split.add(FilteredSource(0, None, [[4, 5, 2]], []))
+    split.add(FilteredSource(2, "ratio", [], []))
+    split.add(FilteredSource(4, "unknown", [], []))
     return split
 
 

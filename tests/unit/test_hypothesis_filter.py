@@ -1,20 +1,18 @@
-"""Which hypotheses are kept, which sources are dropped and why, and the weights of a k-best list."""
+"""Hypotheses that are kept, reasons to drop a source, and the weights of a k-best list."""
 
 import math
 
 import pytest
 
 from fairseq_flexdepth.corpus.hypothesis_filter import (
-    Filters,
+    DropRules,
     Target,
     closest,
     keep_all_or_none,
     keep_some,
     renormalised,
-    sentence_bleu,
     without_duplicates,
 )
-from fairseq_flexdepth.corpus.scores import BleuText
 
 EOS, UNKNOWN = 2, 3
 
@@ -24,28 +22,28 @@ def target(length, log_probability=0.0, cut_off=False, word=5):
 
 
 @pytest.mark.parametrize(
-    ("filters", "source", "hypothesis", "reason"),
+    ("rules", "source", "hypothesis", "reason"),
     [
-        (Filters(), 4, target(4), None),
-        (Filters(), 1, target(100), None),
-        (Filters(), 0, target(4, cut_off=True), "empty"),
-        (Filters(), 4, target(0), "empty"),
-        (Filters(), 4, target(4, cut_off=True), "length"),
-        (Filters(max_length=4), 4, target(4), None),
-        (Filters(max_length=4), 5, target(4), "length"),
-        (Filters(max_length=4), 4, target(5), "length"),
-        (Filters(max_ratio=1.5), 4, target(6), None),
-        (Filters(max_ratio=1.5), 6, target(4), None),
-        (Filters(max_ratio=1.5), 4, target(7), "ratio"),
-        (Filters(max_ratio=1.5), 7, target(4), "ratio"),
-        (Filters(), 4, target(4, word=UNKNOWN), None),
-        (Filters(unknown=UNKNOWN), 4, target(4, word=UNKNOWN), "unknown"),
-        (Filters(unknown=UNKNOWN), 4, target(4), None),
-        (Filters(max_length=3, max_ratio=1.0, unknown=UNKNOWN), 4, target(5, word=UNKNOWN), "length"),
+        (DropRules(), 4, target(4), None),
+        (DropRules(), 1, target(100), None),
+        (DropRules(), 0, target(4, cut_off=True), "empty"),
+        (DropRules(), 4, target(0), "empty"),
+        (DropRules(), 4, target(4, cut_off=True), "length"),
+        (DropRules(max_length=4), 4, target(4), None),
+        (DropRules(max_length=4), 5, target(4), "length"),
+        (DropRules(max_length=4), 4, target(5), "length"),
+        (DropRules(max_ratio=1.5), 4, target(6), None),
+        (DropRules(max_ratio=1.5), 6, target(4), None),
+        (DropRules(max_ratio=1.5), 4, target(7), "ratio"),
+        (DropRules(max_ratio=1.5), 7, target(4), "ratio"),
+        (DropRules(), 4, target(4, word=UNKNOWN), None),
+        (DropRules(unknown=UNKNOWN), 4, target(4, word=UNKNOWN), "unknown"),
+        (DropRules(unknown=UNKNOWN), 4, target(4), None),
+        (DropRules(max_length=3, max_ratio=1.0, unknown=UNKNOWN), 4, target(5, word=UNKNOWN), "length"),
     ],
 )
-def test_reasons_to_drop(filters, source, hypothesis, reason):
-    assert filters.reason(source, hypothesis) == reason
+def test_reasons_to_drop(rules, source, hypothesis, reason):
+    assert rules.reason(source, hypothesis) == reason
 
 
 def test_renormalised_weights():
@@ -67,7 +65,7 @@ def test_duplicates_are_merged_into_the_first():
     assert without_duplicates([]) == []
 
 
-def test_what_is_kept_when_something_is_dropped():
+def test_all_or_some_targets_are_kept_when_one_is_dropped():
     targets, reasons = [target(1), target(2)], ["length", None]
     assert keep_all_or_none(targets, reasons) == []
     assert keep_some(targets, reasons) == targets[1:]
@@ -84,10 +82,3 @@ def test_the_closest_text_and_ties():
 def test_equal_texts_are_scored_once():
     scores = iter([1.0, 2.0])
     assert closest(["a", "a", "b", "a"], lambda _: next(scores)) == 2
-
-
-def test_sentence_bleu_is_smoothed_and_takes_the_orders_there_are():
-    bleu = sentence_bleu(BleuText("none"))
-    assert bleu("a b", "a b") == pytest.approx(100)
-    assert bleu("a b c d e", "a b c x y") > bleu("a q r s t", "a b c x y") > 0
-    assert bleu("a , b", "a, b") < sentence_bleu(BleuText("13a"))("a , b", "a, b")

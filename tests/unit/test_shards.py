@@ -76,7 +76,8 @@ def test_a_missing_or_repeated_line_is_damage(path):
 def test_other_settings_are_named(path):
     fill(path, 2)
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="shard.jsonl: made with beam 5, now 4; go on with what it was made with, or"):
+    message = "shard.jsonl: made with beam 5, now 4; resume with the same options and data, or start again with"
+    with pytest.raises(ValueError, match=message):
         fill(path, fingerprint={**FINGERPRINT, "beam": 4})
     with pytest.raises(ValueError, match="made with lenpen None, now 1, seed 1, now None;"):
         fill(path, fingerprint={"beam": 5, "lenpen": 1})
@@ -89,7 +90,7 @@ def test_other_settings_begin_anew_where_nothing_is_lost_or_to_be_overwritten(pa
     fill(path, 2, other)
     with ShardFile(str(path), BATCHES, FINGERPRINT, overwrite=True) as shard:
         assert shard.done == 0
-    assert caplog.messages == [f"{path}: made with beam 4, now 5: decoding anew (--overwrite)"]
+    assert caplog.messages == [f"{path}: made with beam 4, now 5: decoding again from the start (--overwrite)"]
     fill(path)
     whole = path.read_bytes()
     with ShardFile(str(path), BATCHES, FINGERPRINT, overwrite=True) as shard:

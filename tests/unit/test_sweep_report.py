@@ -11,7 +11,7 @@ import pytest
 
 from fairseq_flexdepth.cli.report import report
 from fairseq_flexdepth.cli.report.page import page
-from fairseq_flexdepth.corpus.comet_score import CometScorer
+from fairseq_flexdepth.corpus.scores import CometScorer
 from fairseq_flexdepth.corpus.sweep import Run, SweepResults
 from fairseq_flexdepth.depth.space import parse_pairs
 from fairseq_flexdepth.depth.trade_off import best_within, pareto_front
