@@ -8,7 +8,8 @@ import torch
 from fairseq.models.transformer import TransformerModel
 
 from fairseq_flexdepth.export.admin_folding import cannot_fold
-from fairseq_flexdepth.export.stock_checkpoint import LoadedModel, StockModel, build_stock, stock_model
+from fairseq_flexdepth.export.loaded_model import LoadedModel
+from fairseq_flexdepth.export.stock_checkpoint import StockModel, build_stock, stock_model
 from fairseq_flexdepth.modules.admin import SCALE_SUFFIX
 from tests import tiny
 
