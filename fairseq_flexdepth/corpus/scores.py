@@ -3,7 +3,7 @@
 import logging
 import os
 import re
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional
 
 if TYPE_CHECKING:
     from sacrebleu.metrics import BLEU
@@ -69,6 +69,23 @@ class BleuText(NamedTuple):
 
 
 SACREBLEU = BleuText()  # sacrebleu's own defaults
+
+
+def asked_bleu_text(scoring: Any) -> Optional[BleuText]:
+    """The preparation of text that ``--scoring sacrebleu`` names; ``None`` without the option.
+
+    Args:
+        scoring: fairseq's options of ``--scoring``.
+
+    Raises:
+        ValueError: sacrebleu cannot build the tokenizer.
+    """
+    if scoring is None:
+        return None
+    options = scoring.sacrebleu_tokenizer, scoring.sacrebleu_lowercase, scoring.sacrebleu_char_level
+    text = BleuText(*options, by_fairseq=True)
+    text.metric()
+    return text
 
 
 def warn_of_unspaced_words(language: str) -> None:

@@ -11,7 +11,7 @@ from fairseq.data import Dictionary, data_utils
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from fairseq_flexdepth.corpus.scores import BleuText, warn_of_unspaced_words
+from fairseq_flexdepth.corpus.scores import BleuText, asked_bleu_text, warn_of_unspaced_words
 from fairseq_flexdepth.files.binarised_data import named_batching_mistakes
 from fairseq_flexdepth.files.checkpoints import brief
 from fairseq_flexdepth.protocols import Hypotheses, Sample
@@ -51,7 +51,7 @@ class Split:
         self.tokenizer = self._build_detokenizer("tokenizer", self.task.build_tokenizer)
         self.bpe = self._build_detokenizer("bpe", self.task.build_bpe)
         self._post_process = cfg.common_eval.post_process  # kept: reading it from cfg takes longer than a sentence
-        self.bleu_text = _bleu_text(cfg.scoring)
+        self.bleu_text = asked_bleu_text(cfg.scoring)
         try:
             data_utils.post_process("", self._post_process)
         except NotImplementedError as error:
@@ -232,20 +232,6 @@ class Split:
         if self.bpe is not None:
             text = self.bpe.decode(text)
         return text if self.tokenizer is None else self.tokenizer.decode(text)
-
-
-def _bleu_text(scoring: Any) -> Optional[BleuText]:
-    """The preparation of text that ``--scoring sacrebleu`` names; ``None`` without the option.
-
-    Raises:
-        ValueError: sacrebleu cannot build the tokenizer.
-    """
-    if scoring is None:
-        return None
-    options = scoring.sacrebleu_tokenizer, scoring.sacrebleu_lowercase, scoring.sacrebleu_char_level
-    text = BleuText(*options, by_fairseq=True)
-    text.metric()
-    return text
 
 
 def _overrides(text: str) -> Dict[str, Any]:
