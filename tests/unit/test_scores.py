@@ -44,7 +44,7 @@ def test_sentences_are_prepared_like_the_corpus() -> None:
     assert sentence_bleu(BleuText("zh"))("我们吃饭", "我们吃鱼") > sentence_bleu(BleuText())("我们吃饭", "我们吃鱼")
 
 
-def test_sentence_bleu_is_smoothed_and_takes_the_orders_there_are():
+def test_sentence_bleu_is_smoothed_and_takes_the_orders_there_are() -> None:
     bleu = sentence_bleu(BleuText("none"))
     assert bleu("a b", "a b") == pytest.approx(100)
     assert bleu("a b c d e", "a b c x y") > bleu("a q r s t", "a b c x y") > 0

@@ -33,13 +33,13 @@ def test_a_rule_of_lengths_counts_tokens_without_the_end() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "4=1-1", "4=1-1,", "4=1-1,2=1-2,2-2", "4=1-1,4=1-2,2-2", "a=1-1,2-2"])
-def test_what_is_no_rule_of_lengths_is_refused(text: str) -> None:
+def test_a_malformed_rule_of_lengths_is_refused(text: str) -> None:
     message = f"--depth-selector length:{text}: expected ascending lengths and depths such as length:12=1-1,20=2-2,3-3"
     with pytest.raises(ValueError, match=message):
         build_selector(f"length:{text}", None, tiny.dictionary(9))
 
 
-def test_an_oracle_has_its_labels(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_oracle_chooses_by_its_labels(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     labels.write_labels(tmp_path, {"train": 12}, unlabelled=2)
     data = Data(src=labels.sentences(12, seed=sum(map(ord, "train"))))
     expected = [(1, 1) if labels.EASY in source else (2, 2) for source in data.src]
