@@ -5,7 +5,7 @@ for the object must offer. Where an argument is handed on to fairseq as it is, a
 """
 
 from argparse import Namespace
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Protocol, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Optional, Protocol, Sequence, Tuple, Union
 
 from torch import Tensor, nn
 
@@ -23,6 +23,8 @@ Hypotheses = List[Dict[str, Any]]
 class Symbols(Protocol):
     """fairseq's ``Dictionary``: words by number."""
 
+    symbols: List[str]
+
     def __len__(self) -> int: ...
 
     def pad(self) -> int:
@@ -33,6 +35,25 @@ class Symbols(Protocol):
 
     def unk(self) -> int:
         """The number of the unknown word."""
+
+
+class SentencePairs(Protocol):
+    """fairseq's ``LanguagePairDataset``: source sentences by number and, where the split has them, their targets."""
+
+    src: Sequence[Tensor]
+    src_sizes: Any  # an array: tokens of each source, its end symbol included
+    tgt: Any  # as src; None where the split has no targets
+    supports_prefetch: bool
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Dict[str, Any]: ...
+
+    def prefetch(self, indices: Iterable[int]) -> None:
+        """Read these sentences into memory."""
+
+    def collater(self, samples: List[Dict[str, Any]]) -> Sample:
+        """A batch of these sentences."""
 
 
 class TranslationTask(Protocol):
@@ -67,6 +88,11 @@ class FlexibleModel(EncoderDecoder, Protocol):
     """A model of this package, which runs at many depths."""
 
     depth_space: Any  # a DepthSpace
+    chosen_depth: Optional[Tuple[int, int]]  # the depth pair set by set_depth; None: the deepest
+    strategy: str  # for which layers a depth runs, as in --subnetworks
+
+    def parameters(self) -> Iterator[Tensor]:
+        """The parameters, as torch's modules list them."""
 
     def set_depth(self, encoder_depth: Optional[int] = None, decoder_depth: Optional[int] = None) -> Tuple[int, int]:
         """Run this depth pair alone from now on, and return it; a depth left out is the deepest."""

@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from fairseq_flexdepth.cli.fairseq_options import quiet
-from fairseq_flexdepth.files.checkpoint_output import (
+from fairseq_flexdepth.files.checkpoint_editing import (
     check_output,
     load_checkpoint,
     save_checkpoint,

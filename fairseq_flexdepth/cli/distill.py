@@ -16,7 +16,7 @@ from fairseq_flexdepth.cli.sharded_decoding import (
     shard_finished_message,
     shard_paths,
 )
-from fairseq_flexdepth.corpus.hypothesis_filter import REASONS, SELECTIONS, Filters
+from fairseq_flexdepth.corpus.hypothesis_filter import HYPOTHESIS_FILTERS, REASONS, DropRules
 from fairseq_flexdepth.files.outputs import check_file, staging, write_whole
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dest", required=True, metavar="FOLDER", help="the folder of the distilled data set, binarised"
     )
     parser.add_argument(
-        "--select", choices=SELECTIONS, default="best",
+        "--select", choices=HYPOTHESIS_FILTERS, default="best",
         help="which hypotheses of a source to keep: the best; the one closest to the reference; all, weighted by their "
         "probabilities (with --sampling, too); or the best, beside the reference (default: best)",
     )  # fmt: skip
@@ -122,7 +122,7 @@ def _distill(args: argparse.Namespace, config: "DictConfig") -> str:
     if args.select == "sentence-bleu":
         split.warn_of_bleu()
     unknown = split.task.target_dictionary.unk() if args.drop_unknown else None
-    distiller = Distiller(split, args.select, Filters(args.max_length, args.max_ratio, unknown))
+    distiller = Distiller(split, args.select, DropRules(args.max_length, args.max_ratio, unknown))
     # The teacher does not read the references: do not drop a source whose reference is too long.
     positions = (split.max_positions[0], float("inf"))
     batches = split.batches(max_positions=positions, ignore_invalid_inputs=True)
@@ -146,13 +146,13 @@ def _merge(
 ) -> str:
     """Write DEST from the finished shards; return the message to print."""
     from fairseq_flexdepth.corpus.distilled_data import DistilledSplit, carry_over, check_readable, write_distilled
-    from fairseq_flexdepth.corpus.hypothesis_filter import Outcome
+    from fairseq_flexdepth.corpus.hypothesis_filter import FilteredSource
 
     distilled = DistilledSplit(len(split.dataset))
     for shard in shards:
         for results in shard.results():
             for result in results:
-                distilled.add(Outcome(*result))
+                distilled.add(FilteredSource(*result))
     dropped = ", ".join(f"{reason} {distilled.dropped[reason]}" for reason in REASONS)
     if not distilled.kept:
         remove_shards([shard.path for shard in shards])  # or they would block a run with other options

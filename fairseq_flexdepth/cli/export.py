@@ -8,11 +8,12 @@ import tempfile
 from typing import TYPE_CHECKING, Any, Dict
 
 from fairseq_flexdepth.cli.fairseq_options import check_paths, import_plugin, quiet
-from fairseq_flexdepth.files.checkpoint_output import check_output, save_checkpoint, tie_equal
+from fairseq_flexdepth.files.checkpoint_editing import check_output, save_checkpoint, tie_equal
 from fairseq_flexdepth.files.outputs import check_file
 
 if TYPE_CHECKING:
-    from fairseq_flexdepth.export.stock_checkpoint import LoadedModel, StockModel
+    from fairseq_flexdepth.export.loaded_model import LoadedModel
+    from fairseq_flexdepth.export.stock_checkpoint import StockModel
 
 NAME = "export"
 HELP = "write one depth as a stock fairseq transformer or for CTranslate2"
@@ -68,9 +69,9 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     with quiet():
         import_plugin()
-        from fairseq_flexdepth.export import stock_checkpoint
+        from fairseq_flexdepth.export import loaded_model, stock_checkpoint
 
-        loaded = stock_checkpoint.load_translation_model(args.path, args.data)
+        loaded = loaded_model.load_translation_model(args.path, args.data)
         stock = stock_checkpoint.stock_model(loaded, args.enc_layers, args.dec_layers, args.subnetworks)
         unsupported = list(stock.unsupported)
         if args.format == CTRANSLATE2:
@@ -105,11 +106,11 @@ def _replaceable(folder: str) -> bool:
 def _write(args: argparse.Namespace, loaded: "LoadedModel", stock: "StockModel") -> Dict[str, Any]:
     """Write the model; return the object that ``--json`` prints."""
     from fairseq_flexdepth.cli.params import count_parameters
-    from fairseq_flexdepth.export import stock_checkpoint
+    from fairseq_flexdepth.export import loaded_model, stock_checkpoint
 
     tie_equal(stock.state)
     parameters = count_parameters(stock_checkpoint.build_stock(loaded, stock)).total
-    limits = dict(zip(LIMITS, stock_checkpoint.longest_sentences(loaded)))
+    limits = dict(zip(LIMITS, loaded_model.longest_sentences(loaded)))
     if args.format == FAIRSEQ:
         save_checkpoint(stock_checkpoint.stock_checkpoint(loaded, stock), args.output)
         size = os.path.getsize(args.output)

@@ -131,7 +131,7 @@ def check_task(name: str) -> None:
     Raises:
         ValueError: *name* is another task.
     """
-    from fairseq_flexdepth.decoding.depth import TASKS
+    from fairseq_flexdepth.decoding.model_depth import TASKS
 
     if name not in TASKS:
         raise ValueError(f"--task {name}: expected {' or '.join(TASKS)}")

@@ -18,7 +18,7 @@ from fairseq_flexdepth.cli.sharded_decoding import (
     shard_finished_message,
     shard_paths,
 )
-from fairseq_flexdepth.corpus.hypothesis_filter import SENTENCE_METRICS
+from fairseq_flexdepth.corpus.scores import SENTENCE_METRICS
 from fairseq_flexdepth.files.outputs import check_folder, publish, staging, write_whole
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from fairseq_flexdepth.files.outputs import check_folder
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from fairseq_flexdepth.corpus.comet_score import CometScorer
+    from fairseq_flexdepth.corpus.scores import CometScorer
     from fairseq_flexdepth.corpus.shards import ShardFile
     from fairseq_flexdepth.corpus.split import Split
     from fairseq_flexdepth.corpus.sweep import ModelDepth, Sweep
@@ -156,7 +156,8 @@ def _decode(sweep: "Sweep", shard: "ShardFile", batches: Sequence[Sequence[int]]
 
 def _pairs_of_given_depth(split: "Split") -> Optional[List[DepthPair]]:
     """The depth pairs with the depth that ``--enc-layers`` or ``--dec-layers`` gives; ``None`` for all."""
-    from fairseq_flexdepth.decoding.depth import common_pairs
+    from fairseq_flexdepth.decoding.model_depth import common_pairs
+
 
     n, m = split.cfg.task.get("enc_layers"), split.cfg.task.get("dec_layers")
     if n is None and m is None:
@@ -182,6 +183,6 @@ def _references(path: Optional[str], split: "Split") -> List[str]:
 
 def _comet(name: Optional[str], use_cuda: bool) -> "Optional[CometScorer]":
     """The model that ``--comet`` names."""
-    from fairseq_flexdepth.corpus.comet_score import CometScorer
+    from fairseq_flexdepth.corpus.scores import CometScorer
 
     return None if name is None else CometScorer(name, use_cuda)

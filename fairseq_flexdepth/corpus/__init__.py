@@ -1,1 +1,1 @@
-"""Whole splits: every depth of a split, the oracle, distillation, shards."""
+"""Whole splits: decoding at every depth, scores, the oracle, distillation, shards."""

@@ -1,4 +1,4 @@
-"""A distilled split, put back into the order of the data and written as ``fairseq-preprocess`` would."""
+"""The distilled data set: its pairs in the order of the data, written in the format of ``fairseq-preprocess``."""
 
 import itertools
 import os
@@ -14,56 +14,58 @@ from fairseq import tasks
 from fairseq.data import data_utils, indexed_dataset
 from omegaconf import OmegaConf
 
-from fairseq_flexdepth.corpus.hypothesis_filter import REASONS, Outcome
+from fairseq_flexdepth.corpus.hypothesis_filter import REASONS, FilteredSource
 from fairseq_flexdepth.corpus.split import Split
 from fairseq_flexdepth.files.binarised_data import format_of
 
 
 class Pair(NamedTuple):
-    """A source, by its number in the data, and one target of it."""
+    """One distilled pair."""
 
-    source: int
-    target: torch.Tensor
-    weight: float
+    source: int  # its number in the data
+    target: torch.Tensor  # tokens, with the end symbol
+    weight: float  # 1, or the renormalised probability of a hypothesis
 
 
 class DistilledSplit:
-    """The outcomes of a split's sources, compactly: millions of them fit into memory.
+    """The filtered sources of a split, in compact arrays: millions of sentences fit into memory.
 
     Args:
-        sources: how many there are; one without an outcome was too long for the teacher.
+        sources: the number of sources; a source that is never added counts as dropped for its length: the teacher does
+            not translate sources that are too long for it.
     """
 
     def __init__(self, sources: int) -> None:
         self._reasons: Any = numpy.full(sources, REASONS.index("length"), dtype=numpy.int8)  # -1: kept
-        self._first: Any = numpy.zeros(sources, dtype=numpy.int64)  # the number of its first target
-        self._targets: Any = numpy.zeros(sources, dtype=numpy.int32)
-        self._tokens = array("i")
-        self._ends = array("q", [0])
-        self._weights = array("f")
+        self._first: Any = numpy.zeros(sources, dtype=numpy.int64)  # per source, the number of its first target
+        self._targets: Any = numpy.zeros(sources, dtype=numpy.int32)  # per source, how many targets it has
+        self._tokens = array("i")  # of all targets, one after another
+        self._ends = array("q", [0])  # target k has the tokens from _ends[k] to _ends[k + 1]
+        self._weights = array("f")  # per target
 
-    def add(self, outcome: Outcome) -> None:
-        """Note what became of a source."""
-        index = outcome.source
-        self._reasons[index] = -1 if outcome.reason is None else REASONS.index(outcome.reason)
+    def add(self, filtered: FilteredSource) -> None:
+        """Add a source with its targets, or with the reason for which it is dropped; sources come in any order."""
+        index = filtered.source
+        self._reasons[index] = -1 if filtered.reason is None else REASONS.index(filtered.reason)
         self._first[index] = len(self._ends) - 1
-        self._targets[index] = len(outcome.targets)
-        for tokens in outcome.targets:
+        self._targets[index] = len(filtered.targets)
+        for tokens in filtered.targets:
             self._tokens.extend(tokens)
             self._ends.append(len(self._tokens))
-        self._weights.extend(outcome.weights or [1.0] * len(outcome.targets))
+        self._weights.extend(filtered.weights or [1.0] * len(filtered.targets))
 
     @property
     def dropped(self) -> Dict[str, int]:
-        """How many sources each reason cost."""
+        """The number of sources dropped for each reason."""
         return {reason: int((self._reasons == number).sum()) for number, reason in enumerate(REASONS)}
 
     @property
     def kept(self) -> int:
-        """How many sources are kept."""
+        """The number of sources with at least one target."""
         return int((self._reasons == -1).sum())
 
     def __len__(self) -> int:
+        """The number of pairs."""
         return len(self._ends) - 1
 
     def __iter__(self) -> Iterator[Pair]:
@@ -76,7 +78,15 @@ class DistilledSplit:
 
 
 def write_distilled(folder: str, split: Split, distilled: DistilledSplit, weighted: bool, text: bool) -> None:
-    """Write the binarised split to *folder*; with *weighted* its weights, with *text* its text as well."""
+    """Write the distilled split to *folder* in fairseq's binarised format.
+
+    Args:
+        folder: an existing folder.
+        split: the split that was distilled.
+        distilled: its pairs.
+        weighted: also write the weights of the pairs, to ``NAME.SRC-TGT.weights.npy``.
+        text: also write both sides as text, to ``NAME.SRC`` and ``NAME.TGT``.
+    """
     languages = split.task.cfg.source_lang, split.task.cfg.target_lang
     name = split.cfg.dataset.gen_subset
     prefix = os.path.join(folder, f"{name}.{'-'.join(languages)}")
@@ -105,19 +115,19 @@ def write_distilled(folder: str, split: Split, distilled: DistilledSplit, weight
 
 
 def _parts(split: Split, combined: bool) -> Set[str]:
-    """The names of the split's parts: NAME and, as fairseq-train reads them, NAME1, NAME2 as far as they go."""
+    """The names of the split's parts: NAME and, if *combined*, NAME1, NAME2 and so on without a gap."""
     name = split.cfg.dataset.gen_subset
-    there = {file.partition(".")[0] for file in os.listdir(split.cfg.task.data)}
-    more = itertools.takewhile(there.__contains__, (f"{name}{number}" for number in itertools.count(1)))
+    existing = {file.partition(".")[0] for file in os.listdir(split.cfg.task.data)}
+    more = itertools.takewhile(existing.__contains__, (f"{name}{number}" for number in itertools.count(1)))
     return {name, *(more if combined else ())}
 
 
 def other_splits(split: Split, combined: bool) -> List[str]:
-    """The splits besides the distilled one, as fairseq finds them; those without a sentence are left out.
+    """The names of the other splits that fairseq finds in the data; empty splits are left out.
 
     Args:
-        split: the one that is distilled.
-        combined: NAME1, NAME2 and so on belong to the split NAME that was distilled.
+        split: the split that is distilled.
+        combined: whether NAME1, NAME2 and so on belong to the distilled split NAME.
     """
     source, target = split.task.cfg.source_lang, split.task.cfg.target_lang
     data, impl = split.cfg.task.data, split.task.cfg.dataset_impl
@@ -133,10 +143,14 @@ def other_splits(split: Split, combined: bool) -> List[str]:
 
 
 def check_other_splits(split: Split, combined: bool) -> None:
-    """Open the splits that :func:`carry_over` will copy: one that cannot be read is found before the decoding.
+    """Open every split that :func:`carry_over` copies later, so that a damaged one is found before the decoding.
+
+    Args:
+        split: the split that is distilled.
+        combined: whether NAME1, NAME2 and so on belong to the distilled split NAME.
 
     Raises:
-        ValueError: as :meth:`~fairseq_flexdepth.tasks.translation.FlexDepthTranslationTask.load_dataset`.
+        ValueError: a split cannot be read.
     """
     for name in other_splits(split, combined):
         split.task.load_dataset(name)
@@ -144,21 +158,21 @@ def check_other_splits(split: Split, combined: bool) -> None:
 
 
 def carry_over(folder: str, split: Split, combined: bool) -> None:
-    """Copy dictionaries and all other splits to *folder*, in the format of the distilled one.
+    """Copy the dictionaries and all other splits to *folder*.
 
-    fairseq-train reads all splits in one format.
+    The splits are converted to the format of the distilled split (mmap): fairseq-train reads all splits in one format.
 
     Args:
-        folder: where they go.
-        split: the one that was distilled.
-        combined: NAME1, NAME2 and so on belong to the split NAME that was distilled.
+        folder: an existing folder.
+        split: the split that is distilled.
+        combined: whether NAME1, NAME2 and so on belong to the distilled split NAME.
     """
     source, target = split.task.cfg.source_lang, split.task.cfg.target_lang
     data = split.cfg.task.data
     parts = _parts(split, combined)
     for language in {source, target}:
         shutil.copyfile(os.path.join(data, f"dict.{language}.txt"), os.path.join(folder, f"dict.{language}.txt"))
-    # fairseq reads data of both directions and prefers the one asked for, which therefore comes last.
+    # Files may be named SRC-TGT or TGT-SRC. fairseq prefers SRC-TGT: it is copied last, over a TGT-SRC file.
     for pair in (f"{target}-{source}", f"{source}-{target}"):
         for file in sorted(os.listdir(data)):
             name, found, rest = file.partition(f".{pair}.")
@@ -168,11 +182,11 @@ def carry_over(folder: str, split: Split, combined: bool) -> None:
 
 
 def _copy_as_mmap(path: str, to: str, task: Any) -> None:
-    """Copy one file of a split; sentences in another format become the ``.bin`` and ``.idx`` of mmap."""
+    """Copy one file of a split; convert sentences in another format to mmap's ``.bin`` and ``.idx``."""
     sentences = re.compile(r"\.(bin|idx|vocab)$")
     prefix, new = sentences.sub("", path), sentences.sub("", to)
     dictionaries = {task.cfg.source_lang: task.source_dictionary, task.cfg.target_lang: task.target_dictionary}
-    dictionary = dictionaries.get(prefix.rpartition(".")[2])  # none of alignments
+    dictionary = dictionaries.get(prefix.rpartition(".")[2])  # None for alignments
     impl = format_of(prefix, task.cfg.dataset_impl) if dictionary is not None or prefix != path else None
     if impl in (None, "mmap"):
         shutil.copyfile(path, to)
@@ -182,7 +196,7 @@ def _copy_as_mmap(path: str, to: str, task: Any) -> None:
 
 
 def _write_mmap(prefix: str, sentences: Iterable[Any], dictionary: Any) -> None:
-    """Write *sentences* to *prefix* as fairseq-preprocess does by default."""
+    """Write *sentences* to *prefix* in the default format of fairseq-preprocess."""
     size = None if dictionary is None else len(dictionary)
     builder: Any = indexed_dataset.make_builder(f"{prefix}.bin", impl="mmap", vocab_size=size)
     for sentence in sentences:
@@ -191,11 +205,11 @@ def _write_mmap(prefix: str, sentences: Iterable[Any], dictionary: Any) -> None:
 
 
 def check_readable(folder: str, split: Split) -> None:
-    """Open every split in *folder* as fairseq-train will.
+    """Open every split in *folder* the way fairseq-train opens it, to check the finished data set.
 
     Args:
-        folder: a finished data set.
-        split: what it was made of, with the options of its task.
+        folder: the distilled data set.
+        split: the split that was distilled, for the options of its task.
 
     Raises:
         ValueError: a split cannot be read.

@@ -1,4 +1,4 @@
-"""A batch translated at every depth pair, with the encoder run once for all of its depths."""
+"""Translate a batch at every depth pair, with one run of the encoder for all encoder depths."""
 
 import contextlib
 import time
@@ -8,39 +8,43 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tu
 import torch
 from torch import Tensor
 
-from fairseq_flexdepth.corpus.split import Sample, Split
-from fairseq_flexdepth.decoding.depth import common_pairs
+from fairseq_flexdepth.corpus.split import Split
+from fairseq_flexdepth.decoding.model_depth import common_pairs
 from fairseq_flexdepth.depth.space import DepthPair, DepthSpace, written_pair
 from fairseq_flexdepth.modules.device_copies import lists_of
+from fairseq_flexdepth.protocols import FlexibleModel, Sample
 
+# fairseq's ``encoder_out``.
 EncoderOut = Dict[str, List[Tensor]]
 
 
 class Decoded(NamedTuple):
-    """A batch at one depth pair."""
+    """A batch, translated at one depth pair."""
 
-    texts: Dict[int, str]  # the best translation of each sentence, by its number
-    seconds: float  # the pair's share of the encoder's run, and beam search
+    texts: Dict[int, str]  # the best translation of each sentence, by sentence number
+    seconds: float  # of beam search, and the depth pair's share of the encoder's run
 
 
 @dataclass
 class _Ensemble:
+    """Models that translate together, and the depth pairs to decode at."""
+
     models: List[Any]
     pairs: List[DepthPair]
     generator: Any
 
 
 class EveryDepth:
-    """Translates batches of *split* at all depth pairs that its ensembles have.
+    """Translates batches of *split* at every depth pair of its ensembles.
 
     Args:
-        split: the data and the models: ensembles of several depths or of one.
-        depths: the pairs to decode at; by default all that an ensemble has.
-        compare: ensembles may have pairs in common.
+        split: the data and the models: one or more ensembles, each of one depth or of several.
+        depths: the depth pairs to decode at (default: all depth pairs of the ensembles).
+        compare: whether several ensembles may have the same depth pair.
 
     Raises:
-        ValueError: two ensembles have the same pair and are not compared, an ensemble has none of *depths* or no
-            ensemble has one of them, or fairseq refuses the options.
+        ValueError: two ensembles have the same depth pair and *compare* is false, an ensemble supports none of
+            *depths*, a depth pair in *depths* is supported by no ensemble, or fairseq refuses the options.
     """
 
     def __init__(self, split: Split, depths: Optional[Sequence[DepthPair]] = None, compare: bool = False) -> None:
@@ -57,12 +61,25 @@ class EveryDepth:
         self._warm = False
 
     def decode(self, number: int, batch: Sequence[int]) -> Dict[DepthPair, Decoded]:
-        """The sentences *batch*, which is number *number*, at every pair; the ensembles have none in common."""
+        """Translate one batch at every depth pair; for ensembles without a common depth pair.
+
+        Args:
+            number: the batch's number, which seeds sampling.
+            batch: its sentence numbers.
+        """
         return {pair: decoded for _, pair, decoded in self.each(number, batch)}
 
     def each(self, number: int, batch: Sequence[int]) -> Iterator[Tuple[int, DepthPair, Decoded]]:
-        """The sentences *batch*, which is number *number*, by every ensemble (its position) at each of its pairs."""
-        if not self._warm:  # the first batch of a process is slow, whatever its depth
+        """Translate one batch by every ensemble at each of its depth pairs.
+
+        Args:
+            number: the batch's number, which seeds sampling.
+            batch: its sentence numbers.
+
+        Yields:
+            The position of the ensemble, the depth pair, and the translations.
+        """
+        if not self._warm:  # the first batch of a process is slow at any depth
             self._warm = True
             sample = self.split.sample(batch[:1])
             for ensemble in self.ensembles:
@@ -94,11 +111,13 @@ class EveryDepth:
 
     @torch.no_grad()
     def _encode(
-        self, models: Sequence[Any], sample: Sample, pairs: Sequence[DepthPair]
+        self, models: Sequence[FlexibleModel], sample: Sample, pairs: Sequence[DepthPair]
     ) -> Tuple[Dict[int, List[EncoderOut]], Dict[int, float]]:
-        """Every model's output at each encoder depth and what it cost; nothing where there is but one pair.
+        """Run every model's encoder once for all encoder depths; with a single depth pair, beam search runs it itself.
 
-        An encoder depth is charged the share of the run's layers that its own sub-network has.
+        Returns:
+            By encoder depth, the ``encoder_out`` of every model, and the seconds: of the seconds of the whole run the
+            share of its layers that belong to this depth. Both are empty for a single depth pair.
         """
         if len(pairs) == 1:
             return {}, {}
@@ -118,6 +137,7 @@ class EveryDepth:
         return encoded, seconds
 
     def _now(self) -> float:
+        """The time in seconds, once the GPU has finished."""
         if self.split.use_cuda:
             torch.cuda.synchronize()
         return time.perf_counter()
@@ -126,7 +146,7 @@ class EveryDepth:
 def _only(
     depths: Sequence[DepthPair], pairs: Sequence[Sequence[DepthPair]], paths: Sequence[str]
 ) -> List[List[DepthPair]]:
-    """Of each ensemble's *pairs* those among *depths*."""
+    """The depth pairs among *depths*, per ensemble; *pairs* and *paths* have one element per ensemble."""
     asked = ", ".join(map(written_pair, depths))
     for depth in depths:
         if not any(depth in found for found in pairs):
@@ -152,11 +172,12 @@ def _check_distinct(pairs: Sequence[Sequence[DepthPair]], paths: Sequence[str]) 
 
 
 def _exit(stacked: EncoderOut, index: int, exits: int) -> EncoderOut:
-    """One of the outputs stacked on the batch axis, in the form of fairseq's ``encoder_out``."""
-    outputs = stacked["encoder_out"][0].chunk(exits, dim=1)  # source length × batch × channels each
+    """The ``encoder_out`` of exit number *index*, out of all exits, which are stacked on the batch axis."""
+    outputs = stacked["encoder_out"][0].chunk(exits, dim=1)  # source length × (exits · batch) × channels
+    masks = stacked["encoder_padding_mask"]  # (exits · batch) × source length
     return {
-        "encoder_out": [outputs[index]],
-        "encoder_padding_mask": [mask.chunk(exits)[index] for mask in stacked["encoder_padding_mask"]],
+        "encoder_out": [outputs[index]],  # source length × batch × channels
+        "encoder_padding_mask": [mask.chunk(exits)[index] for mask in masks],  # batch × source length
         "encoder_embedding": [],
         "encoder_states": [],
         "src_tokens": [],
@@ -165,8 +186,8 @@ def _exit(stacked: EncoderOut, index: int, exits: int) -> EncoderOut:
 
 
 @contextlib.contextmanager
-def _given_encoder_outs(generator: Any, encoder_outs: Any) -> Iterator[None]:
-    """Let fairseq's *generator* use these outputs of its models' encoders; ``None`` lets it run them."""
+def _given_encoder_outs(generator: Any, encoder_outs: Optional[List[EncoderOut]]) -> Iterator[None]:
+    """Make fairseq's *generator* use these encoder outputs, one per model; with ``None`` it runs the encoders."""
     if encoder_outs is None:
         yield
         return

@@ -1,49 +1,46 @@
-"""Which of a teacher's hypotheses a student learns from: sequence-level distillation (Kim & Rush, 2016).
+"""The hypothesis filters of sequence-level distillation [kim2016]: the translations that a student is trained on.
 
-Section 3.2 trains on the best hypothesis (``best``) or, in footnote 5, on the whole k-best list with its
-renormalised probabilities (``all``). Section 3.3 trains on the reference and the best hypothesis (``mixture``) or
-on the hypothesis closest to the reference (``sentence-bleu``).
+``--select best`` keeps the teacher's best hypothesis, ``all`` the whole k-best list with renormalised probabilities as
+weights (§3.2, footnote 5), ``mixture`` the reference and the best hypothesis, ``sentence-bleu`` the hypothesis closest
+to the reference (§3.3). Further rules drop pairs by their lengths or for an unknown word.
 """
 
 import math
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from fairseq_flexdepth.corpus.scores import BleuText
-
-SELECTIONS = ("best", "sentence-bleu", "all", "mixture")
+# The choices of --select.
+HYPOTHESIS_FILTERS = ("best", "sentence-bleu", "all", "mixture")
 NEED_REFERENCES = ("sentence-bleu", "mixture")
-# What a single translation is judged by.
-SENTENCE_METRICS = ("chrf", "bleu")
-# Why a source has no place in the distilled data.
+# The reasons for which a source is dropped from the distilled data.
 REASONS = ("length", "ratio", "empty", "unknown")
 
 
 class Target(NamedTuple):
-    """One translation of a source."""
+    """One translation of a source: a hypothesis of the teacher or the reference."""
 
-    tokens: List[int]  # the end of sentence included
-    log_probability: float = 0.0  # of all tokens, not divided by their number
-    cut_off: bool = False  # at the greatest length, where beam search can only end
+    tokens: List[int]  # with the end symbol
+    log_probability: float = 0.0  # sum over the tokens, not normalised by length
+    cut_off: bool = False  # whether beam search had to end at its greatest length
 
 
-class Outcome(NamedTuple):
-    """What became of a source: the reason why it is dropped, or its targets and perhaps their weights."""
+class FilteredSource(NamedTuple):
+    """A source after the hypothesis filter: its targets, or the reason for which it is dropped."""
 
     source: int  # its number in the data
-    reason: Optional[str]
-    targets: List[List[int]]
-    weights: List[float]
+    reason: Optional[str]  # one of REASONS; None if the source is kept
+    targets: List[List[int]]  # tokens of each target
+    weights: List[float]  # one per target; empty: all weights are 1
 
 
-class Filters(NamedTuple):
-    """Which pairs are dropped; lengths are in tokens without the end of sentence."""
+class DropRules(NamedTuple):
+    """The rules by which pairs of source and target are dropped; lengths are in tokens without the end symbol."""
 
-    max_length: Optional[int] = None
-    max_ratio: Optional[float] = None
-    unknown: Optional[int] = None  # the token that no hypothesis may hold
+    max_length: Optional[int] = None  # of either side
+    max_ratio: Optional[float] = None  # of the longer side to the shorter
+    unknown: Optional[int] = None  # the token that no target may contain
 
     def reason(self, source_length: int, target: Target) -> Optional[str]:
-        """Why to drop the pair; ``None`` to keep it."""
+        """The reason for which this pair is dropped, one of ``REASONS``; ``None`` if it is kept."""
         shorter, longer = sorted((source_length, len(target.tokens) - 1))
         if shorter == 0:
             return "empty"
@@ -57,7 +54,7 @@ class Filters(NamedTuple):
 
 
 def without_duplicates(targets: Sequence[Target]) -> List[Target]:
-    """The first target of each token sequence."""
+    """*targets* without those whose tokens equal the tokens of an earlier target."""
     unique: Dict[Tuple[int, ...], Target] = {}
     for target in targets:
         unique.setdefault(tuple(target.tokens), target)
@@ -65,7 +62,7 @@ def without_duplicates(targets: Sequence[Target]) -> List[Target]:
 
 
 def renormalised(log_probabilities: Sequence[float]) -> List[float]:
-    """Probabilities in proportion to the given ones, summing to 1 (footnote 5)."""
+    """The softmax of *log_probabilities*: weights that sum to 1 over a k-best list [kim2016] §3.2, footnote 5."""
     greatest = max(log_probabilities)
     shares = [math.exp(value - greatest) for value in log_probabilities]
     total = math.fsum(shares)
@@ -73,35 +70,16 @@ def renormalised(log_probabilities: Sequence[float]) -> List[float]:
 
 
 def closest(texts: Sequence[str], closeness: Callable[[str], float]) -> int:
-    """The position of the text that is closest; of equally close ones the first, which the model likes best."""
+    """The position of the text with the greatest closeness; of several, the first, the most probable hypothesis."""
     scores = {text: closeness(text) for text in dict.fromkeys(texts)}
     return max(range(len(texts)), key=lambda position: scores[texts[position]])
 
 
 def keep_all_or_none(targets: Sequence[Target], reasons: Sequence[Optional[str]]) -> List[Target]:
-    """The targets, if nothing speaks against any of them."""
+    """All *targets* if none is to be dropped, else an empty list; *reasons* has one element per target."""
     return [] if any(reasons) else list(targets)
 
 
 def keep_some(targets: Sequence[Target], reasons: Sequence[Optional[str]]) -> List[Target]:
-    """The targets that nothing speaks against."""
+    """The *targets* that are not to be dropped; *reasons* has one element per target."""
     return [target for target, reason in zip(targets, reasons) if reason is None]
-
-
-def sentence_bleu(text: BleuText) -> Callable[[str, str], float]:
-    """sacrebleu's smoothed BLEU of a sentence, of the orders that the sentence has."""
-    metric = text.metric(effective_order=True)
-
-    def score(hypothesis: str, reference: str) -> float:
-        prepared = text.prepared([hypothesis, reference])
-        return metric.sentence_score(prepared[0], prepared[1:]).score
-
-    return score
-
-
-def sentence_chrf() -> Callable[[str, str], float]:
-    """sacrebleu's chrF of a sentence."""
-    from sacrebleu.metrics import CHRF
-
-    metric = CHRF()
-    return lambda hypothesis, reference: metric.sentence_score(hypothesis, [reference]).score

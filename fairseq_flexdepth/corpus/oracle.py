@@ -1,12 +1,11 @@
-"""How good every depth pair is for every sentence (tied_multi §4.1): what ``fairseq-flexdepth oracle`` saves."""
+"""The score of every sentence at every depth pair, for ``fairseq-flexdepth oracle`` [dabre2020] §4.1."""
 
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 import numpy
 
 from fairseq_flexdepth.corpus.every_depth import EveryDepth
-from fairseq_flexdepth.corpus.hypothesis_filter import sentence_bleu, sentence_chrf
-from fairseq_flexdepth.corpus.scores import SACREBLEU, corpus_scores
+from fairseq_flexdepth.corpus.scores import SACREBLEU, corpus_scores, sentence_bleu, sentence_chrf
 from fairseq_flexdepth.corpus.split import Split
 from fairseq_flexdepth.depth.space import DepthPair, from_fastest
 from fairseq_flexdepth.depth.trade_off import fastest_of_best
@@ -15,12 +14,12 @@ from fairseq_flexdepth.files.depth_labels import DepthLabels
 
 
 class SentenceScores(NamedTuple):
-    """A sentence at every pair."""
+    """The scores and translations of one sentence."""
 
-    number: int  # in the data
-    scores: Optional[List[float]]  # one a pair, if it has any
-    oracle: str  # its translation at the oracle's pair
-    deepest: str  # and at the deepest
+    number: int  # of the sentence in the data
+    scores: Optional[List[float]]  # one per depth pair; None for an empty source or reference
+    oracle: str  # the translation at the oracle's depth pair
+    deepest: str  # the translation at the deepest pair
 
 
 class Oracle:
@@ -28,10 +27,10 @@ class Oracle:
 
     Args:
         split: the data and the models.
-        metric: ``chrf`` or ``bleu``, of sentences.
+        metric: the sentence score, ``chrf`` or ``bleu``.
 
     Raises:
-        ValueError: there are no references, or as :class:`EveryDepth`.
+        ValueError: the split has no references, or :class:`EveryDepth` refuses the models.
     """
 
     def __init__(self, split: Split, metric: str) -> None:
@@ -43,7 +42,15 @@ class Oracle:
         self.score = sentence_chrf() if metric == "chrf" else sentence_bleu(split.bleu_tokenizer)
 
     def judge(self, number: int, batch: Sequence[int]) -> List[Any]:
-        """What batch *number* took at each pair, in seconds, and each of its sentences :class:`SentenceScores`."""
+        """Translate and score one batch.
+
+        Args:
+            number: the batch's number, which seeds sampling.
+            batch: its sentence numbers.
+
+        Returns:
+            The seconds that the batch took at each depth pair, and a list of :class:`SentenceScores`.
+        """
         decoded = self.every_depth.decode(number, batch)
         seconds = [decoded[pair].seconds for pair in self.pairs]
         return [seconds, [self._judge(index, [decoded[pair].texts[index] for pair in self.pairs]) for index in batch]]
@@ -51,7 +58,7 @@ class Oracle:
     def _judge(self, index: int, texts: List[str]) -> SentenceScores:
         deepest = self.from_fastest[-1]
         reference = self.split.reference_text(index)
-        if not reference or int(self.split.dataset.src_sizes[index]) <= 1:  # the end of sentence alone
+        if not reference or int(self.split.dataset.src_sizes[index]) <= 1:  # the end symbol alone
             return SentenceScores(int(index), None, texts[deepest], texts[deepest])
         found = {text: self.score(text, reference) for text in dict.fromkeys(texts)}
         scores = [found[text] for text in texts]
@@ -60,24 +67,24 @@ class Oracle:
 
 
 class OracleResults:
-    """All sentences of a split, judged.
+    """The labels of a split and a report about them, from the scores of all batches.
 
     Args:
-        oracle: what judged them.
-        made_by: what shapes the scores, for the record: ``metric`` and ``models``.
-        results: those of all batches, each as :meth:`Oracle.judge` returns them.
+        oracle: the oracle that scored the batches.
+        made_by: the settings that determine the scores, saved with the labels: ``metric`` and ``models``.
+        results: the results of :meth:`Oracle.judge` for every batch.
 
     Raises:
-        ValueError: no sentence has labels.
+        ValueError: no sentence has a score.
     """
 
     def __init__(self, oracle: Oracle, made_by: Dict[str, Any], results: Iterable[List[Any]]) -> None:
         split, pairs = oracle.split, oracle.pairs
         size = len(split.dataset)
         self._split = split
-        self._texts: Dict[str, Dict[int, str]] = {"oracle": {}, "deepest": {}}  # of the sentences that were decoded
+        self._texts: Dict[str, Dict[int, str]] = {"oracle": {}, "deepest": {}}  # by sentence number
         scores = numpy.full((size, len(pairs)), numpy.nan)
-        share = numpy.zeros((size, len(pairs)))  # of its batch's seconds
+        share = numpy.zeros((size, len(pairs)))  # the seconds of the batch, divided by its sentences
         batch_seconds: List[List[float]] = []
         for seconds, sentences in results:
             batch_seconds.append(seconds)
@@ -105,7 +112,11 @@ class OracleResults:
         self._share = share
 
     def report(self) -> Dict[str, Any]:
-        """What ``<split>.oracle.json`` holds: every pair's share of the oracle's choices, and what they bring."""
+        """The contents of ``<split>.oracle.json``.
+
+        For each depth pair: its mean score, its time, and the number of sentences for which the oracle chooses it. For
+        the oracle's choices, and for all sentences at the deepest pair: corpus scores, mean score and time.
+        """
         labels = self.labels
         references = [self._split.reference_text(index) for index in self._texts["deepest"]]
         chosen = {"oracle": labels.oracle, "deepest": numpy.full(len(labels), labels.deepest)}
@@ -121,40 +132,43 @@ class OracleResults:
                 {
                     "enc_layers": n,
                     "dec_layers": m,
-                    "quality": round(float(means[column]), 3),
-                    "seconds": round(float(self._share[:, column].sum()), 3),
-                    "oracle": int(wins[column]),
-                    "among_best": int(labels.best[:, column].sum()),
+                    "quality": round(float(means[index]), 3),
+                    "seconds": round(float(self._share[:, index].sum()), 3),
+                    "oracle": int(wins[index]),
+                    "among_best": int(labels.best[:, index].sum()),
                 }
-                for column, (n, m) in enumerate(labels.pairs)
+                for index, (n, m) in enumerate(labels.pairs)
             ],
-            **{name: self._summary(name, columns, references) for name, columns in chosen.items()},
+            **{name: self._summary(name, pair_of, references) for name, pair_of in chosen.items()},
         }
 
-    def _summary(self, name: str, columns: Any, references: List[str]) -> Dict[str, Any]:
+    def _summary(self, name: str, pair_of: numpy.ndarray, references: List[str]) -> Dict[str, Any]:
+        """Quality and time if every sentence decodes at its pair in *pair_of*, an index into ``labels.pairs``."""
         labels, rows = self.labels, numpy.arange(len(self.labels))
         return {
             **corpus_scores(list(self._texts[name].values()), references, self._split.bleu_text or SACREBLEU),
-            "quality": round(float(labels.scores[rows, columns][labels.labelled].mean()), 3),
-            "seconds": round(float(self._share[rows, columns].sum()), 3),
+            "quality": round(float(labels.scores[rows, pair_of][labels.labelled].mean()), 3),
+            "seconds": round(float(self._share[rows, pair_of].sum()), 3),
         }
 
 
-def _typical_seconds(batches: List[List[float]], deepest: int, sentences: int) -> Any:
-    """What a sentence takes at each pair: the mean at the deepest, and the others in proportion.
+def _typical_seconds(batches: List[List[float]], deepest: int, sentences: int) -> numpy.ndarray:
+    """The seconds per sentence at each depth pair, not disturbed by other work on the machine.
+
+    At the deepest pair it is the mean; at another pair, the mean times the median over batches of the ratio of the two.
 
     Args:
-        batches: the seconds of each batch at each pair; other work on the machine disturbs some of them.
-        deepest: the deepest pair's column.
-        sentences: of all batches.
+        batches: the seconds of each batch at each depth pair.
+        deepest: the index of the deepest pair.
+        sentences: the number of sentences in all batches.
     """
-    seconds = numpy.asarray(batches)
+    seconds = numpy.asarray(batches)  # batches × pairs
     proportions = numpy.median(seconds / seconds[:, deepest : deepest + 1], axis=0)
     return proportions * seconds[:, deepest].sum() / sentences
 
 
 def oracle_shares(report: Dict[str, Any]) -> Dict[DepthPair, float]:
-    """How often the oracle chooses each pair, in percent of the sentences that have labels (tied_multi, Figure 2)."""
+    """The percentage of labelled sentences for which the oracle chooses each depth pair [dabre2020] Figure 2."""
     return {
         (row["enc_layers"], row["dec_layers"]): 100.0 * row["oracle"] / report["labelled"] for row in report["pairs"]
     }

@@ -1,15 +1,18 @@
-"""Quality of a whole corpus, by sacrebleu."""
+"""Scores of translations: corpus BLEU and chrF, sentence BLEU and chrF (all by sacrebleu), and COMET."""
 
 import logging
+import os
 import re
-from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional
 
 if TYPE_CHECKING:
     from sacrebleu.metrics import BLEU
 
 logger = logging.getLogger(__name__)
 
-# Languages that do not write a space between all words, by their codes, and sacrebleu's tokenizers for them.
+# The choices of --metric, scores of one sentence.
+SENTENCE_METRICS = ("chrf", "bleu")
+# sacrebleu's tokenizers for languages that write words without spaces between them, by language code.
 UNSPACED = {
     **dict.fromkeys(("zh", "zho", "cmn", "yue"), "zh"),
     **dict.fromkeys(("ja", "jpn"), "ja-mecab"),
@@ -19,33 +22,36 @@ UNSPACED = {
 
 
 class BleuText(NamedTuple):
-    """How text is prepared before BLEU counts its words.
+    """The preparation of text before BLEU counts its words.
 
-    sacrebleu lowers a text and removes white space at its end before it tokenises; fairseq lowers it afterwards.
+    sacrebleu lowercases a text and strips white space at its end before it tokenises; fairseq lowercases it afterwards.
     """
 
-    tokenizer: str = "13a"  # sacrebleu's
-    lowercase: bool = False
-    characters: bool = False
-    by_fairseq: bool = False  # as ``--scoring sacrebleu`` does; the two options before need it
+    tokenizer: str = "13a"  # sacrebleu's name of it
+    lowercase: bool = False  # only with by_fairseq
+    characters: bool = False  # count characters in place of words; only with by_fairseq
+    by_fairseq: bool = False  # prepare the text as fairseq's --scoring sacrebleu does
 
     def metric(self, **options: Any) -> "BLEU":
-        """sacrebleu's BLEU of prepared text; *options* are its.
+        """sacrebleu's BLEU, for text from :meth:`prepared`.
+
+        Args:
+            options: further arguments of sacrebleu's ``BLEU``.
 
         Raises:
-            ValueError: sacrebleu cannot make the tokenizer.
+            ValueError: sacrebleu cannot build the tokenizer.
         """
         from sacrebleu.metrics import BLEU
 
         try:
             metric = BLEU(tokenize=self.tokenizer, **({} if self.by_fairseq else options))
-        except Exception as error:  # a package or a file is missing
+        except Exception as error:  # sacrebleu needs a further package or file
             raise ValueError(f"--sacrebleu-tokenizer {self.tokenizer}: {error}") from error
-        # force: no warning of text that is tokenised
+        # force: no warning that the text is tokenised already
         return BLEU(tokenize="none", force=True, **options) if self.by_fairseq else metric
 
     def prepared(self, texts: List[str]) -> List[str]:
-        """*texts* as :meth:`metric` takes them."""
+        """*texts* in the form that the result of :meth:`metric` scores."""
         if not self.by_fairseq:
             return texts
         from fairseq.scoring.tokenizer import EvaluationTokenizer
@@ -54,7 +60,7 @@ class BleuText(NamedTuple):
         return [tokenizer.tokenize(text) for text in texts]
 
     def signature(self, metric: "BLEU") -> str:
-        """sacrebleu's signature, with what was done before."""
+        """sacrebleu's signature, with the preparation that was done before sacrebleu."""
         text = str(metric.get_signature())
         if not self.by_fairseq:
             return text
@@ -62,11 +68,28 @@ class BleuText(NamedTuple):
         return text.replace("case:mixed", "case:lc") if self.lowercase else text
 
 
-SACREBLEU = BleuText()  # as sacrebleu itself does it
+SACREBLEU = BleuText()  # sacrebleu's own defaults
+
+
+def asked_bleu_text(scoring: Any) -> Optional[BleuText]:
+    """The preparation of text that ``--scoring sacrebleu`` names; ``None`` without the option.
+
+    Args:
+        scoring: fairseq's options of ``--scoring``.
+
+    Raises:
+        ValueError: sacrebleu cannot build the tokenizer.
+    """
+    if scoring is None:
+        return None
+    options = scoring.sacrebleu_tokenizer, scoring.sacrebleu_lowercase, scoring.sacrebleu_char_level
+    text = BleuText(*options, by_fairseq=True)
+    text.metric()
+    return text
 
 
 def warn_of_unspaced_words(language: str) -> None:
-    """Log that BLEU needs a tokenizer, if *language* does not write spaces between words."""
+    """Warn that BLEU needs another tokenizer, if *language* writes words without spaces between them."""
     tokenizer = UNSPACED.get(re.split("[-_]", language.lower())[0])
     if tokenizer is not None:
         logger.warning(
@@ -76,11 +99,11 @@ def warn_of_unspaced_words(language: str) -> None:
 
 
 class CorpusScorer:
-    """Corpus BLEU and chrF of many translations of the same text; its *references* are taken apart once.
+    """Corpus BLEU and chrF of several translations of the same text; the references are processed only once.
 
     Args:
-        references: a line per sentence.
-        text: how BLEU prepares text.
+        references: one text per sentence.
+        text: the preparation of text for BLEU.
     """
 
     def __init__(self, references: List[str], text: BleuText = SACREBLEU) -> None:
@@ -90,7 +113,7 @@ class CorpusScorer:
         self._bleu, self._chrf = text.metric(references=[text.prepared(references)]), CHRF(references=[references])
 
     def __call__(self, hypotheses: List[str]) -> Dict[str, Any]:
-        """Both scores, with their signatures."""
+        """BLEU and chrF (0 to 100) of *hypotheses*, one per reference, and the signatures of both scores."""
         return {
             "bleu": round(self._bleu.corpus_score(self._text.prepared(hypotheses), None).score, 2),
             "chrf": round(self._chrf.corpus_score(hypotheses, None).score, 2),
@@ -100,5 +123,53 @@ class CorpusScorer:
 
 
 def corpus_scores(hypotheses: List[str], references: List[str], text: BleuText = SACREBLEU) -> Dict[str, Any]:
-    """Corpus BLEU and chrF by sacrebleu, with their signatures."""
+    """Corpus BLEU and chrF of one translation; see :class:`CorpusScorer`."""
     return CorpusScorer(references, text)(hypotheses)
+
+
+def sentence_bleu(text: BleuText) -> Callable[[str, str], float]:
+    """sacrebleu's smoothed BLEU of one sentence, as a function of hypothesis and reference.
+
+    A sentence of fewer than 4 words has no 4-grams: the score counts only the n-gram orders that the sentence has.
+    """
+    metric = text.metric(effective_order=True)
+
+    def score(hypothesis: str, reference: str) -> float:
+        prepared = text.prepared([hypothesis, reference])
+        return metric.sentence_score(prepared[0], prepared[1:]).score
+
+    return score
+
+
+def sentence_chrf() -> Callable[[str, str], float]:
+    """sacrebleu's chrF of one sentence, as a function of hypothesis and reference."""
+    from sacrebleu.metrics import CHRF
+
+    metric = CHRF()
+    return lambda hypothesis, reference: metric.sentence_score(hypothesis, [reference]).score
+
+
+class CometScorer:
+    """Scores translations with a COMET model.
+
+    Args:
+        name: a checkpoint's file, or the name of a model that the package downloads.
+        use_cuda: compute on a GPU.
+
+    Raises:
+        ValueError: the package ``unbabel-comet`` is not installed.
+    """
+
+    def __init__(self, name: str, use_cuda: bool) -> None:
+        try:
+            import comet
+        except ImportError:
+            raise ValueError(f"--comet {name}: needs the package unbabel-comet; pip install unbabel-comet") from None
+        self._model: Any = comet.load_from_checkpoint(name if os.path.isfile(name) else comet.download_model(name))
+        self._gpus = int(use_cuda)
+
+    def __call__(self, sources: List[str], hypotheses: List[str], references: List[str]) -> Dict[str, float]:
+        """The mean COMET score over the sentences."""
+        data = [{"src": src, "mt": mt, "ref": ref} for src, mt, ref in zip(sources, hypotheses, references)]
+        result = self._model.predict(data, batch_size=16, gpus=self._gpus, progress_bar=False)
+        return {"comet": round(float(result.system_score), 4)}

@@ -1,7 +1,7 @@
-"""Finished batches on disk, one line each: work that is interrupted goes on at the first batch that is missing.
+"""The results of finished batches on disk: an interrupted decoding resumes at the first batch that is missing.
 
-A line is a CRC32 and a JSON value. The first one says what shapes the results, the others follow in the order of
-the shard's batches.
+Every line is a CRC32 and a JSON value. The first line holds the fingerprint, each further line the results of one
+batch, in the order of the shard's batches.
 """
 
 import contextlib
@@ -15,38 +15,38 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Type
 
 logger = logging.getLogger(__name__)
 
-# What shapes the results, by name; equal wherever equal results are to be expected.
+# Options and checksums that determine the results, by name.
 Fingerprint = Dict[str, Any]
 
 
 class ShardFile:
-    """The results of *batches*, numbers in ascending order; locked against other processes until it is closed.
+    """A file with the results of *batches*, locked against other processes until it is closed.
 
-    An unfinished last line is what a killed process leaves behind: it is cut off. Nothing else that another process
-    made is ever removed; but where an error leaves no result, what was created here goes, the file and its folders.
+    An unfinished last line, which a killed process leaves behind, is removed. Nothing else that another process wrote
+    is removed. If an error occurs before the first result, the file is removed, and the folders that were created.
 
     Args:
-        path: the file; it is created where it is missing, and the folder it is in.
-        batches: the numbers of the batches that belong into it.
-        fingerprint: what shapes the results, as JSON values.
-        overwrite: begin anew where a line is damaged or results have another fingerprint; a file without results is
-            begun anew in any case.
+        path: the file; it is created if it does not exist, with its folders.
+        batches: the numbers of this shard's batches, in ascending order.
+        fingerprint: the options and checksums that determine the results, as JSON values.
+        overwrite: start again if a line is damaged or the results have another fingerprint. A file without results is
+            always started again.
 
     Raises:
-        ValueError: another process works on it, a line is damaged, or results have another fingerprint.
+        ValueError: another process writes this file, a line is damaged, or the results have another fingerprint.
     """
 
     def __init__(self, path: str, batches: Sequence[int], fingerprint: Fingerprint, overwrite: bool = False) -> None:
         self.path = path
         self.batches = batches
-        self.done = 0  # how many of the batches are finished
+        self.done = 0  # the number of finished batches
         self._created = [] if os.path.exists(path) else [path, *_missing_folders(path)]
         os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
         self._file = open(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")  # noqa: SIM115
         try:
             self._lock()
             self._cut_unfinished_line()
-            self._go_on(fingerprint, overwrite)
+            self._resume(fingerprint, overwrite)
         except BaseException:
             self._remove_created()
             self.close()
@@ -66,16 +66,16 @@ class ShardFile:
         self.close()
 
     def close(self) -> None:
-        """Let other processes have the file."""
+        """Close the file and release its lock."""
         self._file.close()
 
     @property
     def remaining(self) -> Sequence[int]:
-        """The numbers of the batches that are still to be done."""
+        """The numbers of the batches that are not finished."""
         return self.batches[self.done :]
 
     def append(self, results: List[Any]) -> None:
-        """Write the results of the first remaining batch."""
+        """Write the results of the first remaining batch to the file."""
         self._append([self.remaining[0], results])
         self.done += 1
 
@@ -85,21 +85,25 @@ class ShardFile:
             yield results
 
     def _remove_created(self) -> None:
-        """Else its header would refuse the same command with other options, and other commands the folder."""
+        """Remove the file and folders created here.
+
+        The fingerprint in the file would make the same command with other options fail, and the folder other commands.
+        """
         for number, path in enumerate(self._created):
-            with contextlib.suppress(OSError):  # a folder that holds something else by now
+            with contextlib.suppress(OSError):  # a folder that now contains other files
                 (os.rmdir if number else os.remove)(path)
         self._created = []
 
     def _lock(self) -> None:
         try:
-            # The kernel lets go of it when the process ends, however it ends.
+            # The kernel releases the lock when the process ends, in whatever way.
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._created = []  # the other process has it
+            self._created = []  # the other process uses it
             raise ValueError(f"{self.path}: another process works on this shard; wait for it or stop it") from None
 
     def _cut_unfinished_line(self) -> None:
+        """Truncate the file after its last line feed, which is looked for from the end in blocks."""
         position = self._file.seek(0, os.SEEK_END)
         block = b""
         while position > 0 and b"\n" not in block:
@@ -109,7 +113,7 @@ class ShardFile:
             block = self._file.read(size)
         self._file.truncate(position + block.rfind(b"\n") + 1)
 
-    def _go_on(self, fingerprint: Fingerprint, overwrite: bool) -> None:
+    def _resume(self, fingerprint: Fingerprint, overwrite: bool) -> None:
         self._file.seek(0)
         header = self._file.readline()
         if not self._file.read(1):  # no results
@@ -121,7 +125,7 @@ class ShardFile:
         except ValueError as error:
             if not overwrite:
                 raise
-            logger.warning("%s: decoding anew (--overwrite)", str(error).rpartition(";")[0])
+            logger.warning("%s: decoding again from the start (--overwrite)", str(error).rpartition(";")[0])
             self._begin(fingerprint)
 
     def _begin(self, fingerprint: Fingerprint) -> None:
@@ -134,7 +138,8 @@ class ShardFile:
         if differing:
             changes = ", ".join(f"{name} {found.get(name)}, now {fingerprint.get(name)}" for name in differing)
             raise ValueError(
-                f"{self.path}: made with {changes}; go on with what it was made with, or decode anew with --overwrite"
+                f"{self.path}: made with {changes}; resume with the same options and data, or start again with "
+                "--overwrite"
             )
 
     def _batch_lines(self) -> Iterator[List[Any]]:
@@ -163,7 +168,7 @@ class ShardFile:
 
 
 def _missing_folders(path: str) -> List[str]:
-    """The folders that *path* is in and that do not exist, the innermost first."""
+    """The folders of *path* that do not exist, the innermost first."""
     missing, folder = [], os.path.dirname(os.path.abspath(path))
     while not os.path.exists(folder):
         missing.append(folder)

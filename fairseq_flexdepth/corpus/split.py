@@ -1,4 +1,4 @@
-"""A split of a data set and the models to translate it with, as ``fairseq-generate`` sets them up."""
+"""A split of a data set and the models that translate it, set up as ``fairseq-generate`` does."""
 
 import ast
 import os
@@ -7,38 +7,36 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 import torch
 from fairseq import checkpoint_utils, tasks, utils
-from fairseq.data import data_utils
+from fairseq.data import Dictionary, data_utils
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from fairseq_flexdepth.corpus.scores import BleuText, warn_of_unspaced_words
+from fairseq_flexdepth.corpus.scores import BleuText, asked_bleu_text, warn_of_unspaced_words
 from fairseq_flexdepth.files.binarised_data import named_batching_mistakes
 from fairseq_flexdepth.files.checkpoints import brief
-
-# A batch of fairseq's collater, and what beam search returns for each of its sentences, best hypothesis first.
-Sample = Dict[str, Any]
-Hypotheses = List[Dict[str, Any]]
+from fairseq_flexdepth.protocols import Hypotheses, Sample
 
 
 class Split:
-    """``--gen-subset``, the models, and the ways from tokens to text; nothing becomes text before it is used.
+    """The split ``--gen-subset``, the models that translate it, and methods that turn tokens into text.
 
     Args:
         cfg: the options of ``fairseq-generate``.
-        combine: continue the split NAME with NAME1, NAME2 and so on, as ``fairseq-train`` does with its training data.
-        paths: the checkpoints of ensembles that translate one after another, each as ``--path`` is written, which
-            is the only one by default.
+        combine: whether NAME1, NAME2 and so on belong to the split NAME, as in ``fairseq-train``'s training data.
+        paths: one or more ensembles, which translate one after another, each in the form of ``--path``: ``a.pt:b.pt``
+            (default: the value of ``--path``).
 
     Raises:
-        ValueError: the split is empty, or a checkpoint holds no encoder-decoder model.
+        ValueError: the split is empty or cannot be read, a checkpoint does not hold an encoder-decoder model, or an
+            option is wrong.
     """
 
     def __init__(self, cfg: DictConfig, combine: bool = False, paths: Optional[Sequence[str]] = None) -> None:
         self.cfg = cfg
         if cfg.dataset.max_tokens is None and cfg.dataset.batch_size is None:
-            cfg.dataset.max_tokens = 12000  # fairseq-generate's own default
+            cfg.dataset.max_tokens = 12000  # fairseq-generate's default
         if combine:
-            cfg.task.upsample_primary = 1  # fairseq's default, -1, fails where there is more than one part
+            cfg.task.upsample_primary = 1  # fairseq's default, -1, fails if the split has several parts
         self.use_cuda = torch.cuda.is_available() and not cfg.common.cpu
         self.task = tasks.setup_task(cfg.task)
         self.paths = list(paths or [cfg.common_eval.path])
@@ -48,19 +46,19 @@ class Split:
         self.dataset = self.task.dataset(cfg.dataset.gen_subset)
         if len(self.dataset) == 0:
             raise ValueError(f"--gen-subset {cfg.dataset.gen_subset}: expected sentences")
-        if getattr(self.dataset, "supports_prefetch", False):  # --dataset-impl cached reads nothing else
+        if getattr(self.dataset, "supports_prefetch", False):  # --dataset-impl cached reads only prefetched sentences
             self.dataset.prefetch(range(len(self.dataset)))
         self.tokenizer = self._build_detokenizer("tokenizer", self.task.build_tokenizer)
         self.bpe = self._build_detokenizer("bpe", self.task.build_bpe)
-        self._post_process = cfg.common_eval.post_process  # looking it up there costs more than a sentence's text
-        self.bleu_text = _bleu_text(cfg.scoring)
+        self._post_process = cfg.common_eval.post_process  # kept: reading it from cfg takes longer than a sentence
+        self.bleu_text = asked_bleu_text(cfg.scoring)
         try:
             data_utils.post_process("", self._post_process)
         except NotImplementedError as error:
             raise ValueError(f"--post-process {self._post_process}: {error}") from error
 
     def _build_detokenizer(self, option: str, build: Callable[[Any], Any]) -> Any:
-        """What ``--tokenizer`` or ``--bpe`` names, if anything."""
+        """Build the tokenizer or BPE that ``--tokenizer`` or ``--bpe`` names; ``None`` without the option."""
         options = self.cfg.get(option)
         try:
             return build(options)
@@ -80,7 +78,7 @@ class Split:
             models, _ = checkpoint_utils.load_model_ensemble(
                 paths, arg_overrides=overrides, task=task, suffix=self.cfg.checkpoint.checkpoint_suffix
             )
-        except (RuntimeError, KeyError) as error:  # torch's; 0.12.2's encoder layers raise the other
+        except (RuntimeError, KeyError) as error:  # KeyError: fairseq 0.12.2's encoder layers
             raise ValueError(f"{os.pathsep.join(paths)}: weights are not those of the model: {brief(error)}") from error
         for model in models:
             if self.cfg.common.fp16:
@@ -91,19 +89,25 @@ class Split:
         return models
 
     def require_references(self, needed_by: str) -> None:
-        """Refuse a split without a target side.
+        """Check that the split has references.
+
+        Args:
+            needed_by: the option or sub-command that needs them, for the error message.
 
         Raises:
-            ValueError: it has none.
+            ValueError: the split has no target side.
         """
         if self.dataset.tgt is None:
             raise ValueError(f"--gen-subset {self.cfg.dataset.gen_subset}: expected references, {needed_by} needs them")
 
     def build_generator(self, models: Optional[List[Any]] = None) -> Any:
-        """fairseq's beam search or sampling with the options given, for the first ensemble or for these *models*.
+        """Build fairseq's beam search or sampling with the options of ``fairseq-generate``.
+
+        Args:
+            models: the ensemble that translates (default: the first ensemble).
 
         Raises:
-            ValueError: fairseq refuses the options, or there are no references to take prefixes from.
+            ValueError: fairseq refuses the options, or ``--prefix-size`` is given and the split has no references.
         """
         generation = self.cfg.generation
         words = len(self.task.target_dictionary)
@@ -124,10 +128,13 @@ class Split:
             raise ValueError(f"fairseq refuses these options: {error}") from error
 
     def batches(self, **options: Any) -> Tuple[Sequence[int], ...]:
-        """The batches of sentence numbers that ``fairseq-generate`` makes; *options* are ``get_batch_iterator``'s.
+        """The sentence numbers of each batch, the same batches as in ``fairseq-generate``.
+
+        Args:
+            options: further arguments of fairseq's ``get_batch_iterator``.
 
         Raises:
-            ValueError: a sentence does not fit into ``--max-tokens``, or is longer than the models take.
+            ValueError: a sentence has more tokens than ``--max-tokens`` or than the models' positions.
         """
         dataset = self.cfg.dataset
         defaults = {
@@ -147,37 +154,52 @@ class Split:
 
     @property
     def max_positions(self) -> Tuple[float, float]:
-        """The longest source and the longest target that the task and all models take, in tokens."""
+        """The greatest lengths of source and target, in tokens, that the task and all models support."""
         models = [model for ensemble in self.ensembles for model in ensemble]
         return utils.resolve_max_positions(self.task.max_positions(), *[model.max_positions() for model in models])
 
     def sample(self, batch: Sequence[int]) -> Sample:
-        """The sentences of *batch*, collated, where the models are."""
+        """The sentences of *batch*, collated, on the device of the models."""
         sample = self.dataset.collater([self.dataset[index] for index in batch])
         return utils.move_to_cuda(sample) if self.use_cuda else sample
 
     def seed_batch(self, number: int) -> None:
-        """Let what is sampled for batch *number* depend on nothing but the batch and ``--seed``."""
+        """Seed torch for batch *number*: sampling then depends on the batch and ``--seed`` alone."""
         torch.manual_seed(zlib.crc32(f"{self.cfg.common.seed} {number}".encode()))
 
     def search(self, generator: Any, sample: Sample, models: Optional[List[Any]] = None) -> List[Hypotheses]:
-        """The hypotheses of every sentence of *sample*, in its order; *models* as in :meth:`build_generator`."""
+        """Translate a batch.
+
+        Args:
+            generator: the result of :meth:`build_generator`.
+            sample: the batch.
+            models: the ensemble that translates (default: the first ensemble).
+
+        Returns:
+            The hypotheses of each sentence, in the order of the batch.
+
+        Raises:
+            ValueError: fairseq refuses the options during the search, or a model's scores are not finite.
+        """
         prefix_size = self.cfg.generation.prefix_size
         prefix = sample["target"][:, :prefix_size] if prefix_size > 0 else None
         try:
             return self.task.inference_step(generator, models or self.models, sample, prefix_tokens=prefix)
-        except AssertionError as error:  # of lengths that no sentence can have, or of a model that says nan
+        except AssertionError as error:  # --min-len above --max-len, or nan scores
             raise ValueError(f"fairseq cannot search with these options and models: {brief(error)}") from error
 
     @property
     def bleu_tokenizer(self) -> BleuText:
-        """How sentence BLEU prepares these texts: as asked for, else as usual where their tokenisation is undone."""
+        """The preparation of text for sentence BLEU.
+
+        Without ``--scoring sacrebleu`` it is sacrebleu's default, 13a, if the text is detokenised, else no tokenizer.
+        """
         if self.bleu_text is not None:
             return self.bleu_text
         return BleuText("13a" if self._post_process or self.bpe or self.tokenizer else "none")
 
     def warn_of_bleu(self) -> None:
-        """Log where BLEU needs a tokenizer that was not asked for."""
+        """Warn if BLEU needs a tokenizer for the target language and ``--scoring sacrebleu`` is not given."""
         if self.bleu_text is None:
             warn_of_unspaced_words(self.task.cfg.target_lang)
 
@@ -186,35 +208,25 @@ class Split:
         return self._text(self.task.source_dictionary, self.dataset.src[index].tolist())
 
     def reference_text(self, index: int) -> str:
-        """Reference number *index* as text; unknown words look otherwise than in a translation, as in fairseq."""
+        """Reference number *index* as text; as in fairseq, unknown words are escaped (``<<unk>>``)."""
         return self._text(self.task.target_dictionary, self.dataset.tgt[index].tolist(), escape_unk=True)
 
     def target_text(self, tokens: Sequence[int], strip: Optional[Set[int]] = None) -> str:
-        """Target tokens, without those in *strip*, as text."""
+        """Target *tokens* as text, without the tokens in *strip*."""
         return self._text(self.task.target_dictionary, tokens, strip)
 
     def _text(
-        self, dictionary: Any, tokens: Sequence[int], strip: Optional[Set[int]] = None, escape_unk: bool = False
+        self, dictionary: Dictionary, tokens: Sequence[int], strip: Optional[Set[int]] = None, escape_unk: bool = False
     ) -> str:
-        # Integers, not a tensor: fairseq takes several times as long to go through a tensor.
+        # A list of integers, not a tensor: fairseq takes several times as long for a tensor.
         text = dictionary.string(tokens, self._post_process, escape_unk, extra_symbols_to_ignore=strip)
         if self.bpe is not None:
             text = self.bpe.decode(text)
         return text if self.tokenizer is None else self.tokenizer.decode(text)
 
 
-def _bleu_text(scoring: Any) -> Optional[BleuText]:
-    """What ``--scoring sacrebleu`` asks for, once sacrebleu has made it; ``None`` without."""
-    if scoring is None:
-        return None
-    options = scoring.sacrebleu_tokenizer, scoring.sacrebleu_lowercase, scoring.sacrebleu_char_level
-    text = BleuText(*options, by_fairseq=True)
-    text.metric()
-    return text
-
-
 def _overrides(text: str) -> Dict[str, Any]:
-    """The options that ``--model-overrides`` *text* writes down."""
+    """The options in the dictionary ``--model-overrides`` *text*."""
     try:
         overrides = ast.literal_eval(text)
     except (ValueError, SyntaxError):

@@ -1,1 +1,1 @@
-"""Decoding at the depth asked for."""
+"""Live decoding: one depth for all sentences, a depth pair per sentence, and the Python interface."""

@@ -1,4 +1,4 @@
-"""A trained model in Python: fairseq's hub interface with a depth."""
+"""The Python interface to trained models: fairseq's hub interface with a choice of depth."""
 
 import dataclasses
 import os
@@ -9,7 +9,7 @@ from fairseq.hub_utils import GeneratorHubInterface
 from fairseq.tasks.translation import TranslationConfig
 from omegaconf import open_dict
 
-from fairseq_flexdepth.decoding.depth import common_pairs
+from fairseq_flexdepth.decoding.model_depth import common_pairs
 from fairseq_flexdepth.depth.space import DepthPair
 
 
@@ -18,14 +18,15 @@ class FlexDepthHubInterface(GeneratorHubInterface):
 
     @property
     def depths(self) -> List[DepthPair]:
-        """The (encoder depth, decoder depth) pairs that all models support."""
+        """The depth pairs (encoder depth, decoder depth) that all models support."""
         return common_pairs(self.models)
 
     def set_depth(self, encoder_depth: Optional[int] = None, decoder_depth: Optional[int] = None) -> None:
-        """Decode at this depth from now on; a depth left out is the deepest.
+        """Decode at this depth pair from now on; a depth left out is the deepest.
 
         Raises:
-            ValueError: a model does not support the depth, none is changed then; or a selector chooses it.
+            ValueError: a model does not support the depth (then no model is changed), or the models were loaded with
+                a depth selector, which chooses the depth.
         """
         if getattr(self.task, "selective", None) is not None:
             raise ValueError(
@@ -43,8 +44,8 @@ def load(path: str, data: Optional[str] = None, **overrides: Any) -> FlexDepthHu
 
     Args:
         path: the checkpoint file.
-        data: the directory with the dictionaries; by default the one that the checkpoint names.
-        overrides: fairseq options to set, such as ``bpe="sentencepiece", sentencepiece_model="spm.model"``.
+        data: the directory with the dictionaries (default: the directory that the checkpoint names).
+        overrides: fairseq options to replace, such as ``bpe="sentencepiece", sentencepiece_model="spm.model"``.
 
     Raises:
         FileNotFoundError: a file is missing.
@@ -66,13 +67,14 @@ def load(path: str, data: Optional[str] = None, **overrides: Any) -> FlexDepthHu
 
 
 def _task_with(path: str, overrides: Dict[str, Any]) -> Any:
-    """The checkpoint's task with options that it does not know, being older; fairseq would pass over them.
+    """Set up the checkpoint's task with those *overrides* that an older checkpoint lacks: fairseq would ignore them.
 
-    ``None`` where it knows them all.
+    Returns:
+        ``None`` if the checkpoint has all these options; then fairseq's own loader applies them.
     """
     ours, stock = _options(tasks.TASK_DATACLASS_REGISTRY["translation"]), _options(TranslationConfig)
     if not (ours - stock).intersection(overrides):
-        return None  # nothing that a checkpoint could be too old for: it need not be read twice
+        return None  # fairseq's own options are in every checkpoint: no need to read it twice
     cfg = checkpoint_utils.load_checkpoint_to_cpu(path, overrides)["cfg"].task
     options = _options(tasks.TASK_DATACLASS_REGISTRY[cfg._name])
     unknown = {name: value for name, value in overrides.items() if name in options and name not in cfg}
@@ -84,4 +86,5 @@ def _task_with(path: str, overrides: Dict[str, Any]) -> Any:
 
 
 def _options(config: Any) -> Set[str]:
+    """The names of the options of a task's dataclass."""
     return {option.name for option in dataclasses.fields(config)}

@@ -1,1 +1,1 @@
-"""One depth of a model for another runtime: stock fairseq, CTranslate2."""
+"""Export one depth of a model for another runtime; one file per target: stock fairseq, CTranslate2."""

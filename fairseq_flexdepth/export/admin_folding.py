@@ -1,13 +1,13 @@
-"""Admin's residual scales folded into the parameters of a Post-LN Transformer that has none.
+"""Fold Admin's residual scales [liu2020] into the weights of a Post-LN Transformer without such scales.
 
-A sub-layer f computes LN(f(x) + ω∘x). Let the layer norm below give out x' = ω∘x in x's place, which its gain and bias
-multiplied by ω do, and divide the columns of the matrices that read x, all inside f, by ω: f'(x') = f(x). Then
-LN(f'(x') + x') is the same, its input included, but for rounding. A stack's last output has no residual and stays what
-it is, so that the decoder's keys and values and the output projection do not change.
+With Admin a sub-layer f computes LN(f(x) + ω∘x). The layer norm below gives the output x' = ω∘x in place of x if its
+gain and bias are multiplied by ω. The matrices inside f that read x have their columns divided by ω: f'(x') = f(x).
+Then f'(x') + x' = f(x) + ω∘x, up to rounding. No residual reads the last output of a stack: it does not change, and
+neither do the decoder's keys and values or the output projection.
 
-Below the first sub-layer there is no layer norm, unless ``--layernorm-embedding`` puts one there. The embeddings and
-positions themselves are multiplied by ω then: what was tied to them is stored apart, and sinusoidal positions become
-learned ones of the same values.
+There is no layer norm below the first sub-layer, unless ``--layernorm-embedding`` is used. Without it, the embeddings
+and the positions are multiplied by ω. Matrices tied to the embeddings are then stored separately, and sinusoidal
+positions become learned positions of the scaled values.
 """
 
 from typing import Any, Dict, List, NamedTuple
@@ -21,24 +21,29 @@ _ATTENTION = ("q_proj", "k_proj", "v_proj")
 
 
 class _SubLayer(NamedTuple):
-    """What of a sub-layer f the fold changes, named as in the ``state_dict``."""
+    """The parameters of a sub-layer f that the fold changes, by their names in the ``state_dict``."""
 
-    scale: str  # its ω
+    scale: str  # ω
     readers: List[str]  # the linear maps that read x
-    norm: str  # the layer norm above it
+    norm: str  # the layer norm above f
 
 
 def cannot_fold(state: State, options: Dict[str, Any]) -> List[str]:
-    """The reasons, if any, why the scales of *state* cannot be folded; see :func:`fold_residual_scales`."""
+    """The reasons why the scales of *state* cannot be folded; none if they can or there are no scales.
+
+    Args:
+        state: the ``state_dict`` of the model.
+        options: the options of the model.
+    """
     scales = {key: scale for key, scale in state.items() if key.endswith(SCALE_SUFFIX)}
     if not scales:
         return []
     admin = "--residual-init admin"
     zeros = [key for key, scale in scales.items() if scale.eq(0).any()]
-    reasons = [f"{admin}: {key} has a zero, by which no weight can be divided" for key in zeros]
+    reasons = [f"{admin}: {key} has a zero, and weights are divided by it" for key in zeros]
     refused = {
         "quant_noise_pq": "a linear map between the embeddings and the first residual",
-        "quant_noise_scalar": "weights rounded to 8 bits, which scaled ones are not in the same way",
+        "quant_noise_scalar": "rounds weights to 8 bits, and scaled weights round differently",
         "cross_self_attention": "self-attention that reads the encoder's output, which has no scale",
         "adaptive_input": "embeddings of several widths",
         "merge_src_tgt_embed": "one dictionary made of two",
@@ -52,12 +57,13 @@ def cannot_fold(state: State, options: Dict[str, Any]) -> List[str]:
 
 
 def fold_residual_scales(state: State, options: Dict[str, Any], positions: State) -> None:
-    """Take the residual scales out of *state*, in place, so that the model without them computes the same.
+    """Remove the residual scales from *state*, in place, so that the model without them computes the same.
 
     Args:
-        state: the ``state_dict`` of a Post-LN model with the layers that run; none of its tensors is changed.
-        options: the model's options, which are changed where embeddings no longer are tied or sinusoidal.
-        positions: the position embeddings of ``encoder`` and ``decoder``, positions × channels, where there are any.
+        state: the ``state_dict`` of a Post-LN model; entries are replaced, the tensors themselves do not change.
+        options: the options of the model; changed in place where embeddings become untied, or positions learned.
+        positions: the position embeddings of ``encoder`` and ``decoder``, positions × channels; a side without
+            positions is left out.
     """
     for side in ("encoder", "decoder"):
         stack = _sub_layers(state, side)
@@ -74,14 +80,14 @@ def fold_residual_scales(state: State, options: Dict[str, Any], positions: State
 
 
 def _sub_layers(state: State, side: str) -> List[_SubLayer]:
-    """The sub-layers of a stack in the order in which they run."""
+    """The sub-layers of a stack (``encoder`` or ``decoder``) in the order in which they run."""
     found = []
     layer = 0
     while f"{side}.layers.{layer}.self_attn_{SCALE_SUFFIX}" in state:
         prefix = f"{side}.layers.{layer}"
         inputs = {
             "self_attn": [f"{prefix}.self_attn.{name}" for name in _ATTENTION],
-            "encoder_attn": [f"{prefix}.encoder_attn.q_proj"],  # keys and values are the encoder's output
+            "encoder_attn": [f"{prefix}.encoder_attn.q_proj"],  # keys and values read the encoder's output
             "final": [f"{prefix}.fc1"],
         }
         for name, readers in inputs.items():
@@ -93,11 +99,13 @@ def _sub_layers(state: State, side: str) -> List[_SubLayer]:
 
 
 def _scale_norm(state: State, norm: str, scale: Tensor) -> None:
+    """Multiply the output of a layer norm by *scale*, channels."""
     for name in ("weight", "bias"):
         state[f"{norm}.{name}"] = state[f"{norm}.{name}"] * scale
 
 
 def _scale_embeddings(state: State, options: Dict[str, Any], side: str, scale: Tensor, positions: State) -> None:
+    """Multiply the embeddings and the positions of a stack by *scale*, channels."""
     state[f"{side}.embed_tokens.weight"] = state[f"{side}.embed_tokens.weight"] * scale
     options["share_all_embeddings"] = False
     if side == "decoder":

@@ -1,6 +1,7 @@
-"""One depth of a model for CTranslate2, by CTranslate2's own converter of fairseq's ``transformer``.
+"""Convert one depth of a model to CTranslate2, with CTranslate2's own converter for fairseq's ``transformer``.
 
-What the converter would refuse one option at a time, or not notice, is looked for first, so that a user sees all of it.
+The converter refuses unsupported options one at a time, and ignores some. They are looked for first, so that the error
+message lists all of them.
 """
 
 import json
@@ -12,24 +13,26 @@ import numpy
 import torch
 from ctranslate2.converters import FairseqConverter
 
-from fairseq_flexdepth.export.stock_checkpoint import LoadedModel, StockModel, stock_options
+from fairseq_flexdepth.export.loaded_model import LoadedModel
+from fairseq_flexdepth.export.stock_checkpoint import StockModel, stock_options
 
 ACTIVATIONS = ("relu", "gelu", "gelu_accurate", "gelu_fast", "swish")
-# What CTranslate2's Transformer has no place for; where its converter does not refuse it, it leaves it out.
-WITHOUT_A_PLACE = (
+# Options that CTranslate2's Transformer does not have; its converter refuses or ignores them.
+UNSUPPORTED = (
     "no_token_positional_embeddings", "adaptive_softmax_cutoff", "adaptive_input", "no_cross_attention",
     "cross_self_attention", "merge_src_tgt_embed", "quant_noise_pq", "quant_noise_scalar",
     "encoder_xformers_att_config", "decoder_xformers_att_config",
 )  # fmt: skip
-# fairseq's beam search never takes the padding symbol; CTranslate2 takes whatever scores best.
-NEVER = -1e4  # fits into half precision, too
+# A bias for the padding symbol, within the range of half precision. fairseq's beam search never writes this symbol;
+# CTranslate2 writes any symbol with the best score.
+NEVER = -1e4
 
 
 def unsupported_options(options: Dict[str, Any]) -> List[str]:
-    """What of a stock model's options CTranslate2 would not compute, or not the same."""
+    """The options of a stock model that CTranslate2 does not support, each with the reason."""
     reasons = [
         f"{_option(name)}{'' if options[name] is True else f' {options[name]}'}: not in CTranslate2"
-        for name in WITHOUT_A_PLACE
+        for name in UNSUPPORTED
         if options.get(name)
     ]
     if options["activation_fn"] not in ACTIVATIONS:
@@ -44,7 +47,7 @@ def unsupported_options(options: Dict[str, Any]) -> List[str]:
     for name in ("decoder_input_dim", "decoder_output_dim"):
         needed = options["decoder_embed_dim"]
         if options[name] != needed:
-            reasons.append(f"{_option(name)} {options[name]}: CTranslate2 needs that of --decoder-embed-dim, {needed}")
+            reasons.append(f"{_option(name)} {options[name]}: CTranslate2 needs the --decoder-embed-dim, {needed}")
     if options["no_decoder_final_norm"] and options["decoder_normalize_before"]:
         reasons.append("--no-decoder-final-norm: CTranslate2 ends a Pre-LN decoder with a layer norm")
     return reasons
@@ -55,7 +58,7 @@ def _option(name: str) -> str:
 
 
 class _Converter(FairseqConverter):
-    """CTranslate2's converter, and a bias that keeps the padding symbol out of translations."""
+    """CTranslate2's converter, with a bias that keeps the padding symbol out of translations."""
 
     def __init__(self, path: str, task: Any) -> None:
         super().__init__(path, task.cfg.data)
@@ -72,12 +75,17 @@ class _Converter(FairseqConverter):
 def convert(
     loaded: LoadedModel, stock: StockModel, folder: str, quantization: Optional[str], limits: Dict[str, int]
 ) -> None:
-    """Write the model and its vocabularies to the new directory *folder*, and *limits* into its ``config.json``.
+    """Write the model in CTranslate2's format to a new folder.
 
-    CTranslate2 passes over what it does not know there.
+    Args:
+        loaded: the model, for its task and dictionaries.
+        stock: the depth to convert.
+        folder: a folder that does not exist.
+        quantization: the type of the weights, as in CTranslate2's converters (default: as saved).
+        limits: further entries of the folder's ``config.json``; CTranslate2 ignores names that it does not know.
     """
     with tempfile.TemporaryDirectory() as temporary:
-        # The converter reads a file and wants the options in a Namespace, which our own process lets it load.
+        # The converter reads a file with the options in a Namespace, which this process allows the safe loader to read.
         path = os.path.join(temporary, "stock.pt")
         history = [{"optimizer_name": "adam", "lr_scheduler_state": {}, "num_updates": loaded.updates}]
         checkpoint = {"args": stock_options(loaded, stock), "model": stock.state, "optimizer_history": history}

@@ -1,1 +1,1 @@
-"""Reading and writing files safely: checkpoints, binarised data, text, outputs."""
+"""Safe reading and writing of files: checkpoints, binarised data, labels, text, outputs."""

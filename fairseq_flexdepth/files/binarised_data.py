@@ -1,6 +1,7 @@
-"""Files of a binarised data set that are damaged or not of one piece, found before anything is read from them.
+"""Check the files of a binarised data set before fairseq reads them.
 
-fairseq trusts them: it fails with an ``AttributeError`` in a destructor, or in the middle of a training.
+fairseq does not check them: with a damaged file it fails with an ``AttributeError`` in a destructor, or in the middle
+of a training.
 """
 
 import glob
@@ -19,19 +20,20 @@ from fairseq.data.indexed_dataset import _code_to_dtype
 from fairseq_flexdepth.files.checkpoints import brief
 from fairseq_flexdepth.files.text import MARK, other_encoding
 
-MADE_BY = "expected what fairseq-preprocess writes"
-# How an index begins, by --dataset-impl; mmap, the default, is looked at closely, the others are left to fairseq.
+MADE_BY = "expected a file written by fairseq-preprocess"
+# The first bytes of an index, by --dataset-impl. Only the default, mmap, is checked in detail.
 MAGIC = {"mmap": b"MMIDIDX\x00\x00", "cached": b"TNTIDX", "huffman": b"HUFFIDX"}
 HEADER = struct.Struct("<9sQBQ")  # magic, version, code of the tokens' type, number of sentences
-POSITION = 12  # bytes a sentence: its length and where it starts
-LOOKED_AT = 10**7  # tokens, in which another dictionary shows: of gigabytes every rank would read all before it starts
+POSITION = 12  # bytes per sentence in the index: its length and its start
+# The number of tokens that are compared with the dictionary. To read all gigabytes would delay the start of every rank.
+TOKENS_CHECKED = 10**7
 
 
 def read_dictionary(path: str) -> Dictionary:
-    """fairseq's dictionary of the file *path*; a byte order mark is no part of the first word.
+    """Read fairseq's dictionary from the file *path*, without a byte order mark.
 
     Raises:
-        ValueError: there is none, or it is damaged or not in UTF-8.
+        ValueError: there is no such file, or it is damaged or not in UTF-8.
     """
     try:
         dictionary = Dictionary.load(path)
@@ -46,6 +48,7 @@ def read_dictionary(path: str) -> Dictionary:
 
 
 def _drop_mark(dictionary: Dictionary) -> None:
+    """Remove a byte order mark from the first word, which fairseq reads as a part of it."""
     first = dictionary.nspecial
     marked = dictionary.symbols[first] if len(dictionary) > first else ""
     word = marked[len(MARK) :]
@@ -55,13 +58,20 @@ def _drop_mark(dictionary: Dictionary) -> None:
 
 
 def splits_in(folders: Iterable[str]) -> List[str]:
-    """The names of the splits that the data directories have."""
+    """The names of all splits in the data directories *folders*."""
     files = [file for folder in folders for file in os.listdir(folder)]
     return sorted({file.partition(".")[0] for file in files if file.endswith(".idx")})
 
 
 def no_such_split(data: str, split: str, languages: Sequence[str], impl: Optional[str]) -> ValueError:
-    """What to raise where fairseq finds no *split* of the language pair in *data*; *impl* is ``--dataset-impl``."""
+    """The error for a split that fairseq does not find; the message lists the splits in the data.
+
+    Args:
+        data: the data directories, in the form of fairseq's ``data`` option.
+        split: the name of the split.
+        languages: source and target language.
+        impl: ``--dataset-impl``.
+    """
     folders = utils.split_paths(data)
     pair = "-".join(languages)
     asked = "" if impl is None else f" in the format of --dataset-impl {impl}"
@@ -72,11 +82,11 @@ def no_such_split(data: str, split: str, languages: Sequence[str], impl: Optiona
 
 
 def format_of(prefix: str, impl: Optional[str]) -> Optional[str]:
-    """The format of the sentences *prefix*: ``raw``, ``cached`` (also called lazy), ``mmap``, ``huffman`` or unknown.
+    """The format of a file of sentences: ``raw``, ``cached`` (also called lazy), ``mmap``, ``huffman``, or ``None``.
 
     Args:
-        prefix: their path without ``.bin`` or ``.idx``.
-        impl: ``--dataset-impl``, which decides where there are both text and an index; fairseq prefers the text.
+        prefix: the path without ``.bin`` or ``.idx``.
+        impl: ``--dataset-impl``. Without it fairseq reads the text (raw) if there are both text and an index.
     """
     if os.path.isfile(prefix) and impl in (None, "raw"):
         return "raw"
@@ -88,13 +98,21 @@ def format_of(prefix: str, impl: Optional[str]) -> Optional[str]:
 
 
 def name_of(dataset: Any, datasets: Dict[str, Any]) -> Optional[str]:
-    """The split of *datasets* that *dataset* is; ``None`` for what is no split, such as lines typed in."""
+    """The name of the split *dataset* among a task's *datasets*; ``None`` for other data, such as typed input."""
     return next((name for name, known in datasets.items() if known is dataset), None)
 
 
 @contextmanager
 def named_batching_mistakes(data: str, max_tokens: Optional[int]) -> Iterator[None]:
-    """Turn what fairseq raises while it makes batches of *data* into a ``ValueError``."""
+    """Turn fairseq's errors about batches of *data* into a ``ValueError`` that names the option.
+
+    Args:
+        data: the split, for the error message.
+        max_tokens: ``--max-tokens``.
+
+    Raises:
+        ValueError: a sentence is too long for ``--max-tokens`` or for the models.
+    """
     try:
         yield
     except AssertionError as error:
@@ -102,27 +120,27 @@ def named_batching_mistakes(data: str, max_tokens: Optional[int]) -> Iterator[No
     except Exception as error:
         if type(error) is not Exception:
             raise
-        raise ValueError(f"{data}: {error}") from error  # of a sentence that is too long
+        raise ValueError(f"{data}: {error}") from error  # a sentence is too long for the models
 
 
 def check_split(
     folder: str, split: str, combine: bool, dictionaries: Dict[str, Dictionary], impl: Optional[str] = None
 ) -> None:
-    """Look at the files of *split* in *folder*.
+    """Check the files of one split.
 
     Args:
         folder: a data directory.
-        split: the split's name.
-        combine: whether NAME1, NAME2 and so on belong to it.
-        dictionaries: by language.
+        split: the name of the split.
+        combine: whether NAME1, NAME2 and so on belong to the split NAME.
+        dictionaries: the dictionaries by language.
         impl: ``--dataset-impl``.
 
     Raises:
-        ValueError: a file is empty, cut short, of something else or in another format than *impl*; one of its first
-            tokens is not in its dictionary; or the sides have different numbers of sentences.
+        ValueError: a file is empty, truncated, not a binarised file, or in another format than *impl*; one of its first
+            tokens is not in the dictionary; or source and target have different numbers of sentences.
     """
     if impl == "raw":
-        return  # it has no such files
+        return  # text has no such files
     part = re.escape(split) + ("[0-9]*" if combine else "")
     side = re.compile(rf"(?P<part>{part}(\.\S+)?)\.(?P<language>[^.]+)\.bin")
     lengths: Dict[str, List[Tuple[str, int]]] = {}
@@ -143,16 +161,21 @@ def check_split(
 
 
 def _check_format(prefix: str, impl: Optional[str]) -> None:
+    """Refuse a file in another format than ``--dataset-impl``."""
     found = format_of(prefix, impl)
     if impl is not None and found not in (None, "cached" if impl == "lazy" else impl):
         raise ValueError(f"{prefix}.idx: is not in the format of --dataset-impl {impl}; leave the option out")
 
 
 def _check_tokens(path: str, dictionary: Dictionary) -> Optional[int]:
-    """The number of sentences in *path*; ``None`` where its index is of a kind that is not looked at."""
+    """Check a file of tokens and its index.
+
+    Returns:
+        The number of sentences; ``None`` if there is no index, or it is in a format that is not checked.
+    """
     index = f"{path[: -len('.bin')]}.idx"
     if not os.path.isfile(index):
-        return None  # fairseq passes over the split
+        return None  # fairseq ignores the split
     with open(index, "rb") as file:
         header = file.read(HEADER.size)
     if header.startswith(MAGIC["cached"]):
@@ -160,15 +183,15 @@ def _check_tokens(path: str, dictionary: Dictionary) -> Optional[int]:
     if header.startswith(MAGIC["huffman"]):
         return _check_huffman(path[: -len(".bin")])
     if len(header) < HEADER.size or not header.startswith(MAGIC["mmap"]):
-        raise ValueError(f"{index}: is no index of a binarised data set, or cut short; {MADE_BY}")
+        raise ValueError(f"{index}: is not the index of a binarised data set, or truncated; {MADE_BY}")
     _, _, code, sentences = HEADER.unpack(header)
     if code not in _code_to_dtype or os.path.getsize(index) != HEADER.size + sentences * POSITION:
-        raise ValueError(f"{index}: is damaged or cut short; {MADE_BY}")
-    kind: Any = numpy.dtype(_code_to_dtype[code])
+        raise ValueError(f"{index}: is damaged or truncated; {MADE_BY}")
+    token_type: Any = numpy.dtype(_code_to_dtype[code])
     sizes: Any = numpy.fromfile(index, dtype=numpy.int32, count=sentences, offset=HEADER.size)
-    if os.path.getsize(path) != int(sizes.sum(dtype=numpy.int64)) * kind.itemsize:
-        raise ValueError(f"{path}: has {os.path.getsize(path)} bytes, its index {index} is of other data; {MADE_BY}")
-    largest = int(numpy.memmap(path, dtype=kind, mode="r")[:LOOKED_AT].max())
+    if os.path.getsize(path) != int(sizes.sum(dtype=numpy.int64)) * token_type.itemsize:
+        raise ValueError(f"{path}: has {os.path.getsize(path)} bytes, its index {index} is for other data; {MADE_BY}")
+    largest = int(numpy.memmap(path, dtype=token_type, mode="r")[:TOKENS_CHECKED].max())
     if largest >= len(dictionary):
         raise ValueError(
             f"{path}: has token {largest}, its dictionary {len(dictionary)} entries; expected the dictionary that it "
@@ -178,7 +201,11 @@ def _check_tokens(path: str, dictionary: Dictionary) -> Optional[int]:
 
 
 def _check_huffman(prefix: str) -> int:
-    """The number of sentences; fairseq's decoder of them fails with newer versions of the package bitarray."""
+    """Check Huffman-coded sentences, which fairseq cannot read with newer versions of the package bitarray.
+
+    Returns:
+        The number of sentences.
+    """
     try:
         dataset: Any = HuffmanMMapIndexedDataset(prefix)
         dataset[0]

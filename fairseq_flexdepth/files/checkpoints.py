@@ -1,4 +1,4 @@
-"""Checkpoints that are none, carry code or are not of the model they are for: one line that names the file."""
+"""Reject unreadable, unsafe or mismatched checkpoints, with one line that names the file."""
 
 import os
 from functools import wraps
@@ -11,21 +11,22 @@ from fairseq_flexdepth.files.evaluated_options import refuse_code
 from fairseq_flexdepth.files.initial_files import forget_initial_files
 from fairseq_flexdepth.files.safe_loader import UnsafeCheckpointError, reading_checkpoint
 
-LONGEST_REASON = 300  # characters: torch lists every parameter and explains its loaders
+LONGEST_REASON = 300  # characters; torch's own messages list every parameter
 
 
 def brief(error: BaseException) -> str:
-    """What *error* says, in one line that is not too long, or what it is called if it says nothing."""
+    """The message of *error* in one line of limited length, with the name of the error if the message is too short."""
     text = " ".join(str(error).split())
-    if not text or isinstance(error, KeyError):  # which says nothing but the key
+    if not text or isinstance(error, KeyError):  # its message is the key alone
         text = f"{type(error).__name__} {text}".strip()
     return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} ..."
 
 
 def guard_checkpoints() -> None:
-    """Let fairseq, wherever it reads a checkpoint, answer one that is none or carries code by a line that names it.
+    """Replace fairseq's functions that read checkpoints by guarded ones; to do so again changes nothing.
 
-    Nor does it look for the files that the training started from.
+    A file that is not a checkpoint, or that contains code, is refused with one line that names it. Options that name
+    the files a training started from are cleared: the checkpoint has all weights.
     """
     for name, check in (("load_checkpoint_to_cpu", _check_parts), ("load_ema_from_checkpoint", None)):
         stock = getattr(checkpoint_utils, name)
@@ -34,6 +35,8 @@ def guard_checkpoints() -> None:
 
 
 def _guarded(stock: Callable, check: Optional[Callable]) -> Callable:
+    """fairseq's function *stock*, followed by *check* of path and contents, and by a check of the options."""
+
     @wraps(stock)
     def load(path: str, *args: Any, **kwargs: Any) -> Dict[str, Any]:
         try:
@@ -41,7 +44,7 @@ def _guarded(stock: Callable, check: Optional[Callable]) -> Callable:
                 state = stock(path, *args, **kwargs)
         except UnsafeCheckpointError:
             raise
-        except Exception as error:  # whatever torch's reader or fairseq stumbles over first
+        except Exception as error:  # torch's reader and fairseq raise many kinds
             raise ValueError(f"{path}: cannot be read as a fairseq checkpoint: {brief(error)}") from error
         if check is not None:
             check(path, state)
@@ -53,6 +56,7 @@ def _guarded(stock: Callable, check: Optional[Callable]) -> Callable:
 
 
 def _check_parts(path: str, state: Dict[str, Any]) -> None:
+    """Refuse a file without the weights or the options of a model."""
     if not isinstance(state.get("model"), dict) or not state["model"]:
         raise ValueError(f"{path}: cannot be read as a fairseq checkpoint: it holds no model")
     if state.get("cfg") is None and state.get("args") is None:
@@ -60,15 +64,15 @@ def _check_parts(path: str, state: Dict[str, Any]) -> None:
 
 
 def read_checkpoint(option: str, path: str, overrides: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
-    """The checkpoint *path*, which *option* names, on the CPU.
+    """Read a checkpoint onto the CPU with fairseq, which converts the options of older versions.
 
     Args:
-        option: the option's name, for error messages.
+        option: the option that names the file, for error messages.
         path: the file.
-        overrides: options to replace.
+        overrides: values that replace options of the checkpoint.
 
     Raises:
-        ValueError: there is no such file, or it is no fairseq checkpoint.
+        ValueError: there is no such file, it is not a fairseq checkpoint, or it may contain code.
     """
     if not os.path.isfile(path):
         raise ValueError(f"{option} {path}: no such file")
@@ -79,14 +83,14 @@ def read_checkpoint(option: str, path: str, overrides: Optional[Dict[str, Any]] 
 
 
 def check_finite(model: Dict[str, Tensor], origin: str) -> None:
-    """Refuse weights of a training that diverged, or of a damaged file.
+    """Check that all weights are finite; a training that diverged, or a damaged file, has others.
 
     Args:
-        model: of a checkpoint, by name.
-        origin: the option with its value.
+        model: the weights by name.
+        origin: the option and its value, for the error message.
 
     Raises:
-        ValueError: a weight is not a number, or infinite.
+        ValueError: a weight is nan or infinite.
     """
     for name, value in model.items():
         if value.is_floating_point() and not value.isfinite().all():
@@ -94,20 +98,20 @@ def check_finite(model: Dict[str, Tensor], origin: str) -> None:
 
 
 def load_weights(model: nn.Module, weights: Dict[str, Tensor], cfg: Any, option: str) -> None:
-    """Load *weights*, which *option* names, and all of them.
+    """Load the *weights* of a checkpoint into *model*; names and shapes must match exactly.
 
     Args:
-        model: what they are for.
-        weights: of a checkpoint.
-        cfg: the checkpoint's options of the model.
-        option: the option with its value.
+        model: the model.
+        weights: the weights by name.
+        cfg: the model's options in the checkpoint.
+        option: the option and its value, for the error message.
 
     Raises:
-        ValueError: they are not those of the model.
+        ValueError: the weights are not those of the model.
     """
     try:
         model.load_state_dict(weights, strict=True, model_cfg=cfg)
-    except (RuntimeError, KeyError) as error:  # torch's; 0.12.2's encoder layers raise the other
+    except (RuntimeError, KeyError) as error:  # KeyError: fairseq 0.12.2's encoder layers
         raise ValueError(f"{option}: its weights are not those of its model: {brief(error)}") from error
-    except ValueError as error:  # our models' own
+    except ValueError as error:  # raised by this package's models
         raise ValueError(f"{option}: {error}") from error

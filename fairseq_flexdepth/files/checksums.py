@@ -1,13 +1,27 @@
-"""Checksums that tell whether two files are about the same sentences and the same words."""
+"""Checksums that tell whether two files are equal, hold the same sentences, or the same dictionary."""
 
+import hashlib
+import os
 import zlib
-from typing import Any, Sequence
+from typing import List, Sequence, Union
 
 import numpy
+from torch import Tensor
+
+from fairseq_flexdepth.protocols import Symbols
 
 
-def source_checksum(source: Sequence[Any]) -> int:
-    """A CRC32 of the sentences' tokens."""
+def file_checksum(path: str) -> List[Union[int, str]]:
+    """The size of a file in bytes and the SHA-256 of its contents, as JSON values."""
+    checksum = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            checksum.update(block)
+    return [os.path.getsize(path), checksum.hexdigest()]
+
+
+def source_checksum(source: Sequence[Tensor]) -> int:
+    """A CRC32 of the tokens of *source* sentences."""
     checksum = 0
     for index in range(len(source)):
         tokens = numpy.asarray(source[index], dtype=numpy.int64)
@@ -15,6 +29,15 @@ def source_checksum(source: Sequence[Any]) -> int:
     return checksum
 
 
-def dictionary_checksum(dictionary: Any) -> int:
-    """A CRC32 of the symbols of fairseq's *dictionary*."""
+def batches_checksum(batches: Sequence[Sequence[int]]) -> int:
+    """A CRC32 of the sentence numbers of *batches*."""
+    checksum = 0
+    for numbers in batches:
+        for array in ([len(numbers)], numbers):
+            checksum = zlib.crc32(numpy.asarray(array, dtype=numpy.int64).tobytes(), checksum)
+    return checksum
+
+
+def dictionary_checksum(dictionary: Symbols) -> int:
+    """A CRC32 of the symbols of a dictionary."""
     return zlib.crc32("\n".join(dictionary.symbols).encode())

@@ -1,6 +1,6 @@
-"""Which depth pairs translate each sentence best: what ``fairseq-flexdepth oracle`` writes for every split.
+"""The labels that ``fairseq-flexdepth oracle`` writes: for each sentence of a split, the best depth pairs.
 
-Selectors train on these labels, and ``--depth-selector oracle:FOLDER`` decodes by them (tied_multi, section 4).
+Selectors train on these labels, and ``--depth-selector oracle:FOLDER`` decodes by them [dabre2020] §4.
 """
 
 import json
@@ -10,11 +10,13 @@ from functools import cached_property
 from typing import Any, Dict, List, Optional, Sequence
 
 import numpy
+from torch import Tensor
 
 from fairseq_flexdepth.depth.space import DepthPair, from_fastest
 from fairseq_flexdepth.depth.trade_off import fastest_of_best
 from fairseq_flexdepth.files.checksums import dictionary_checksum, source_checksum
 from fairseq_flexdepth.files.outputs import replaced
+from fairseq_flexdepth.protocols import Symbols
 
 
 @dataclass(frozen=True)
@@ -23,48 +25,52 @@ class DepthLabels:
 
     Args:
         pairs: the depth pairs.
-        scores: sentences × pairs, from 0 to 100, higher is better; a row of NaN is a sentence without labels.
-        seconds: what a sentence took to decode at each pair.
-        record: what made them, as JSON values: ``metric``, the checksums of the ``models``, the number of
-            ``sentences`` and the checksums ``source`` and ``dictionary``.
+        scores: sentences × pairs, from 0 to 100, higher is better; a sentence without labels has NaN at all pairs.
+        seconds: pairs; the decoding time per sentence at each depth pair.
+        record: how the labels were made, as JSON values: ``metric``, the checksums of the ``models``, the number of
+            ``sentences``, and the checksums ``source`` and ``dictionary``.
     """
 
     pairs: List[DepthPair]
-    scores: Any
-    seconds: Any
+    scores: numpy.ndarray
+    seconds: numpy.ndarray
     record: Dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
+        """The number of sentences."""
         return len(self.scores)
 
     @property
     def deepest(self) -> int:
-        """The column of the slowest pair by Eq. 1, the one to fall back to."""
+        """The index of the deepest depth pair [dabre2020] Eq. 1, which sentences without labels decode at."""
         return from_fastest(self.pairs)[-1]
 
     @cached_property
-    def labelled(self) -> Any:
-        """Booleans, one a sentence: whether it has labels."""
+    def labelled(self) -> numpy.ndarray:
+        """sentences, booleans: whether a sentence has labels."""
         return ~numpy.isnan(self.scores).any(axis=1)
 
     @cached_property
-    def best(self) -> Any:
-        """Booleans, sentences × pairs: the pairs of the highest score, ties kept."""
+    def best(self) -> numpy.ndarray:
+        """sentences × pairs, booleans: whether a pair has the sentence's highest score; several may (ties)."""
         return self.labelled[:, None] & (self.scores == self.scores.max(axis=1, keepdims=True))
 
     @cached_property
-    def oracle(self) -> Any:
-        """The column of each sentence's fastest best pair by Eq. 1; the deepest's where there are no labels."""
+    def oracle(self) -> numpy.ndarray:
+        """sentences, integers: the index of the fastest among the best depth pairs [dabre2020] Eq. 1.
+
+        A sentence without labels has the index of the deepest pair.
+        """
         fastest = fastest_of_best(self.best, numpy.asarray(from_fastest(self.pairs)))
         return numpy.where(self.labelled, fastest, self.deepest)
 
     @property
-    def relative_seconds(self) -> Any:
-        """The seconds of each pair in proportion to the deepest's."""
+    def relative_seconds(self) -> numpy.ndarray:
+        """pairs; the seconds at each depth pair, divided by the seconds at the deepest pair."""
         return self.seconds / self.seconds[self.deepest]
 
     def save(self, path: str) -> None:
-        """Write everything, what follows from the scores included, to one NumPy archive."""
+        """Write the labels to the NumPy archive *path*, with ``best`` and ``oracle`` for other programs."""
         arrays = {
             "pairs": numpy.asarray(self.pairs, dtype=numpy.int64),
             "scores": self.scores,
@@ -78,15 +84,20 @@ class DepthLabels:
 
 
 def labels_file(folder: str, split: str) -> str:
-    """Where the labels of a split are."""
+    """The path of the labels of a split."""
     return os.path.join(folder, f"{split}.labels.npz")
 
 
 def load_labels(folder: str, split: str, option: str) -> DepthLabels:
-    """The labels of *split* in *folder*, which *option* names.
+    """Load the labels of a split.
+
+    Args:
+        folder: the directory of the labels.
+        split: the name of the split.
+        option: the option that names the directory, for error messages.
 
     Raises:
-        ValueError: there are none, or the file is damaged.
+        ValueError: the directory has no labels of the split, or the file is damaged.
     """
     path = labels_file(folder, split)
     if not os.path.isfile(path):
@@ -110,14 +121,16 @@ def _files(folder: str) -> Sequence[str]:
     return os.listdir(folder) if os.path.isdir(folder) else ()
 
 
-def check_labels(labels: DepthLabels, path: str, source: Sequence[Any], dictionary: Optional[Any] = None) -> None:
-    """Compare labels with the sentences they are to be used for.
+def check_labels(
+    labels: DepthLabels, path: str, source: Sequence[Tensor], dictionary: Optional[Symbols] = None
+) -> None:
+    """Check that labels were made for these sentences.
 
     Args:
-        labels: those of *path*.
-        path: for the message.
-        source: the source sentences, as fairseq's data sets hold them.
-        dictionary: the source dictionary.
+        labels: the labels.
+        path: their file, for the error message.
+        source: the tokens of each source sentence.
+        dictionary: the source dictionary, if it is to be compared, too.
 
     Raises:
         ValueError: the number of sentences, their tokens, or the dictionary differ.

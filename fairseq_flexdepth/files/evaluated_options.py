@@ -1,4 +1,4 @@
-"""Options of a checkpoint that fairseq hands to Python's ``eval``: they must be values, and no code."""
+"""Refuse code in the options of a checkpoint that fairseq evaluates with Python's ``eval``."""
 
 import ast
 from argparse import Namespace
@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from fairseq_flexdepth.files.safe_loader import UnsafeCheckpointError
 
-# Some of them are evaluated when any Transformer is built.
+# The options that fairseq evaluates; some of them for every Transformer.
 EVALUATED = {
     *("adaptive_input_cutoff", "adaptive_softmax_cutoff", "character_filters", "conv_aggregator_layers"),
     *("conv_feature_layers", "encoder_layers", "decoder_layers", "encoder_attention", "decoder_attention"),
@@ -17,12 +17,12 @@ EVALUATED = {
     *("left_pad_source", "left_pad_target", "decoder_zero_init", "encoder_glu", "decoder_glu", "weight_softmax"),
     *("encoder_kernel_size_list", "decoder_kernel_size_list"),
     *("adam_betas", "adamax_betas", "adafactor_eps", "lamb_betas"),
-    *(f"pipeline_{side}{what}" for side in ("", "encoder_", "decoder_") for what in ("balance", "devices")),
-    # of the models in fairseq's examples
+    *(f"pipeline_{side}{part}" for side in ("", "encoder_", "decoder_") for part in ("balance", "devices")),
+    # options of the models in fairseq's examples
     *("conv_enc_config", "conv_dec_config", "vggblock_enc_config", "transformer_enc_config", "transformer_dec_config"),
     *("transformer_context", "transformer_sampling", "model_overrides"),
 }
-# What the values that fairseq means consist of: "[(512, 3)] * 20", "(20000,60000)", "True", "{'a': -1}".
+# The syntax of plain values such as "[(512, 3)] * 20", "(20000,60000)", "True" and "{'a': -1}".
 VALUES = (
     *(ast.Expression, ast.Constant, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.Load),
     *(ast.UnaryOp, ast.USub, ast.BinOp, ast.Add, ast.Sub, ast.Mult),
@@ -30,10 +30,10 @@ VALUES = (
 
 
 def refuse_code(path: str, state: Dict[str, Any]) -> None:
-    """Look through the options of the checkpoint *path*, which holds *state*.
+    """Check the options in the contents *state* of the checkpoint *path*.
 
     Raises:
-        UnsafeCheckpointError: evaluating one of them would do more than write down a value.
+        UnsafeCheckpointError: an option that fairseq evaluates is more than a plain value.
     """
     for name, value in _options(state):
         if name in EVALUATED and isinstance(value, (str, bytes)) and _is_code(value):
@@ -41,7 +41,7 @@ def refuse_code(path: str, state: Dict[str, Any]) -> None:
 
 
 def _options(state: Dict[str, Any]) -> Iterator[Tuple[str, Any]]:
-    """The names and values of all options, in whatever groups."""
+    """The names and values of all options, in all groups and nested groups."""
     cfg = state.get("cfg")
     groups = [state.get("args"), OmegaConf.to_container(cfg) if OmegaConf.is_config(cfg) else cfg]
     while groups:
@@ -53,13 +53,13 @@ def _options(state: Dict[str, Any]) -> Iterator[Tuple[str, Any]]:
 
 
 def _is_code(value: Union[str, bytes]) -> bool:
-    """Whether *value* is an expression of more than literals, or refers to another option, which may be."""
+    """Whether *value* is an expression of more than literals, or refers to another option (``${...}``)."""
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
     if "${" in text:
         return True
     try:
         tree = ast.parse(text.strip(), mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):  # nor can it be evaluated
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # eval fails on it, too
         return False
     bare_name = isinstance(tree.body, ast.Name)
     return not bare_name and not all(isinstance(node, VALUES) for node in ast.walk(tree))

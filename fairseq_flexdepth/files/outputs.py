@@ -1,4 +1,4 @@
-"""Where results go: looked at before the work is done, and written so that nobody sees them half-written."""
+"""Check output paths before the work starts, and write outputs so that no reader sees an incomplete file."""
 
 import contextlib
 import os
@@ -8,32 +8,32 @@ from typing import Any, Iterator, Sequence
 
 @contextlib.contextmanager
 def replaced(path: str) -> Iterator[str]:
-    """A temporary name to write *path* under; it takes its place, or is removed if the block fails.
+    """A temporary name for the new file *path*: renamed to *path* at the end, or removed if the block fails.
 
     Raises:
-        OSError: it cannot be written, on a full disk for instance; the error names *path*.
+        OSError: the file cannot be written, for example on a full disk; the error names *path*.
     """
     partial = f"{path}.part"
     try:
         yield partial
         os.replace(partial, path)
     except OSError as error:
-        if error.errno is None:  # NumPy's and Pillow's
+        if error.errno is None:  # an error of NumPy or Pillow
             raise OSError(f"{path}: {error}") from error
-        raise OSError(error.errno, error.strerror, path) from error  # a full disk's error names no file
+        raise OSError(error.errno, error.strerror, path) from error  # the error of a full disk names no file
     finally:
         with contextlib.suppress(OSError):
             os.remove(partial)
 
 
 def write_whole(path: str, text: str) -> None:
-    """Write a file under a temporary name and rename it, so that it is never seen half-written."""
+    """Write *text* to the file *path* under a temporary name, then rename it."""
     with replaced(path) as partial, open(partial, "w", encoding="utf-8") as output:
         output.write(text)
 
 
 def save_figure(figure: Any, path: str) -> None:
-    """Write matplotlib's *figure* to the PNG file *path*, and forget it."""
+    """Write matplotlib's *figure* to the PNG file *path*, then close it."""
     from matplotlib import pyplot
 
     try:
@@ -45,8 +45,8 @@ def save_figure(figure: Any, path: str) -> None:
 
 @contextlib.contextmanager
 def staging(folder: str) -> Iterator[str]:
-    """A new *folder* to write files to before they take their place; it is removed in the end."""
-    shutil.rmtree(folder, ignore_errors=True)  # what a process that was killed left behind
+    """A new, empty *folder* for files that are moved to their places when all are written; removed at the end."""
+    shutil.rmtree(folder, ignore_errors=True)  # left behind by a killed process
     os.mkdir(folder)
     try:
         yield folder
@@ -55,15 +55,15 @@ def staging(folder: str) -> Iterator[str]:
 
 
 def publish(staged: str, folder: str, last: str, stale: Sequence[str] = ()) -> None:
-    """Move all files of the folder *staged* to the same places in *folder*.
+    """Move all files of the folder *staged* to the same relative paths in *folder*.
 
-    What says that *folder* is complete is removed first and moved last.
+    The file *last* marks *folder* as complete: it is removed first and moved last.
 
     Args:
-        staged: where they were written.
-        folder: where they go.
-        last: the name of the file that says so.
-        stale: files that they replace besides those of the same names.
+        staged: the folder with the new files.
+        folder: their destination.
+        last: the name of the file that marks the folder as complete.
+        stale: the paths of further files to remove.
     """
     for path in (os.path.join(folder, last), *stale):
         with contextlib.suppress(FileNotFoundError):
@@ -75,16 +75,20 @@ def publish(staged: str, folder: str, last: str, stale: Sequence[str] = ()) -> N
 
 
 def check_folder(option: str, path: str) -> None:
-    """Refuse a folder that cannot be made or written to, before the work is done.
+    """Check, before the work starts, that a folder can be created or written to.
+
+    Args:
+        option: the option that names it, for the error message.
+        path: the folder.
 
     Raises:
-        ValueError: the path is empty, or it or what it is in is no folder or is read-only.
+        ValueError: the path is empty, or it or its parent is not a folder or is read-only.
     """
     _check_place(option, path, os.path.abspath(path))
 
 
 def check_file(option: str, path: str) -> None:
-    """As :func:`check_folder`, for a file, or for a folder that takes the place of an earlier one as a whole."""
+    """Check, like :func:`check_folder`, that a file can be written, or a whole folder replaced."""
     _check_place(option, path, os.path.dirname(os.path.abspath(path)))
 
 

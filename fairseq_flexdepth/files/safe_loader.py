@@ -1,4 +1,4 @@
-"""torch's safe (weights-only) loader, for fairseq's checkpoints."""
+"""Read fairseq's checkpoints with torch's safe (weights-only) loader."""
 
 import argparse
 import collections
@@ -22,28 +22,28 @@ logger = logging.getLogger(__name__)
 
 
 def allow_safe_checkpoints() -> None:
-    """Let torch ≥ 2.6 load fairseq's checkpoints with its safe loader, and either stack those of both.
+    """Allow the classes in fairseq's checkpoints for torch's safe loader (torch ≥ 2.6), for checkpoints of both stacks.
 
-    That loader refuses classes until they are named. A checkpoint holds one ``argparse.Namespace``, NumPy's arrays in
-    its meters, which ``checkpoint_arrays`` makes, and for some tasks a dictionary. Where several processes resume, the
-    first sends it to the others with its options in omegaconf's containers, through the same loader.
+    The safe loader refuses classes that are not allowed by name. A checkpoint holds an ``argparse.Namespace``, NumPy
+    arrays in its meters, which ``checkpoint_arrays`` reads, and for some tasks a dictionary. If several processes
+    resume, the first sends the checkpoint to the others through the same loader, its options in omegaconf's containers.
     """
     options = [DictConfig, ListConfig, AnyNode, ContainerMetadata, Metadata, Any]
-    builtin = [collections.defaultdict, dict, list, int, bytes]  # bytes: those of an empty array
+    builtin = [collections.defaultdict, dict, list, int, bytes]  # bytes: of an empty array
     classes = [argparse.Namespace, Dictionary, _TensorPlaceholder, *options, *builtin]
     allow_classes(classes, checkpoint_arrays.replacements())
     read_arrays_of_numpy_2()
 
 
 class UnsafeCheckpointError(ValueError):
-    """A checkpoint that may carry code; the message begins with the file."""
+    """The error for a checkpoint that may contain code; the message begins with the file."""
 
 
 @contextmanager
 def reading_checkpoint(path: str) -> Iterator[None]:
-    """Let torch's loader read a checkpoint in this context, and say in one line what its safe loader refuses.
+    """A context for reading a checkpoint with torch; an error of the safe loader becomes one line.
 
-    torch before 2.6 runs whatever code the file carries; the log warns of that once.
+    torch before 2.6 runs any code in the file; then a warning is logged once.
 
     Raises:
         UnsafeCheckpointError: the file holds something else than weights and options.
@@ -56,10 +56,10 @@ def reading_checkpoint(path: str) -> Iterator[None]:
         if not (loads_weights_only() and re.search("weights.only", str(error), re.IGNORECASE)):
             raise
         named = re.search(r"GLOBAL (\S+)", str(error))
-        what = f" ({named.group(1)}), which could run code" if named else ""
-        # Not chained: torch's own message says how to load it all the same.
+        refused = f" ({named.group(1)}), which could run code" if named else ""
+        # Not chained: torch's own message tells how to load the file unsafely.
         raise UnsafeCheckpointError(
-            f"{path}: cannot be read as a fairseq checkpoint: it holds something else than weights and options{what}"
+            f"{path}: cannot be read as a fairseq checkpoint: it holds something else than weights and options{refused}"
         ) from None
 
 

@@ -1,10 +1,10 @@
-"""Text files as people have them: of Windows or not, with a byte order mark or without."""
+"""Read text files, also those of Windows, with a byte order mark or carriage returns."""
 
 import codecs
 from typing import List, Optional
 
 MARK = "\ufeff"  # a byte order mark, once it is decoded
-# The longer marks come first: that of UTF-16 begins the one of UTF-32.
+# The longer marks first: the mark of UTF-32 begins with the mark of UTF-16.
 MARKS = {
     codecs.BOM_UTF32_LE: "UTF-32",
     codecs.BOM_UTF32_BE: "UTF-32",
@@ -14,14 +14,14 @@ MARKS = {
 
 
 def read_lines(path: str, option: str) -> List[str]:
-    """The lines of a text file, without their ends.
+    """The lines of a text file, without line ends and without a byte order mark.
 
-    A line feed ends a line, or a carriage return and a line feed; no other character does: texts hold U+2028 and the
-    like. A byte order mark before the first line is no part of it.
+    A line ends with a line feed, or with a carriage return and a line feed. Other characters that Python's
+    ``splitlines`` takes as line ends, such as U+2028, occur within sentences and are kept.
 
     Args:
         path: the file.
-        option: what names it, for error messages.
+        option: the option that names it, for error messages.
 
     Raises:
         ValueError: there is no such file, or it is not in UTF-8.
@@ -41,7 +41,7 @@ def read_lines(path: str, option: str) -> List[str]:
 
 
 def other_encoding(path: str) -> Optional[str]:
-    """The encoding that the byte order mark of a file says, if it is not UTF-8's."""
+    """The encoding by the byte order mark of a file, UTF-16 or UTF-32; ``None`` without such a mark."""
     with open(path, "rb") as file:
         start = file.read(4)
     return next((name for mark, name in MARKS.items() if start.startswith(mark)), None)

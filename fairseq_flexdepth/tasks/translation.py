@@ -15,9 +15,9 @@ from fairseq.optim import FairseqOptimizer
 from fairseq.tasks.translation import TranslationTask
 
 from fairseq_flexdepth.compat import register_task, replace_task
-from fairseq_flexdepth.decoding.depth import choose_depth, describe_depth
-from fairseq_flexdepth.decoding.selective import SelectiveDecoding
-from fairseq_flexdepth.decoding.selectors import build_chooser
+from fairseq_flexdepth.decoding.model_depth import apply_depth, describe_depth
+from fairseq_flexdepth.decoding.selective_decoding import SelectiveDecoding
+from fairseq_flexdepth.decoding.selectors import build_selector
 from fairseq_flexdepth.depth.space import written_pair
 from fairseq_flexdepth.files import binarised_data
 from fairseq_flexdepth.models.mixed_precision import loss_scale, refresh_fp32_copies
@@ -108,7 +108,7 @@ class FlexDepthTranslationTask(TranslationTask):
             check_bleu_options(self.cfg)
         self.latest_model = None  # --eval-bleu builds a generator now, before the depth is set: log nothing
         model = super().build_model(cfg, from_checkpoint)
-        choose_depth(model, self.cfg.enc_layers, self.cfg.dec_layers, self.cfg.subnetworks)
+        apply_depth(model, self.cfg.enc_layers, self.cfg.dec_layers, self.cfg.subnetworks)
         self.latest_model = model
         if self.cfg.depth_selector is not None:
             self._prepare_selection(model, self.cfg.depth_selector)
@@ -116,16 +116,16 @@ class FlexDepthTranslationTask(TranslationTask):
             raise ValueError(f"--selector-threshold {self.cfg.selector_threshold:g}: expected a --depth-selector, too")
         return model
 
-    def _prepare_selection(self, model: BaseFairseqModel, selector: str) -> None:
+    def _prepare_selection(self, model: BaseFairseqModel, name: str) -> None:
         """Load the selector for the first model; collect the models that it decodes with."""
-        option = f"--depth-selector {selector}"
+        option = f"--depth-selector {name}"
         if self.cfg.enc_layers is not None or self.cfg.dec_layers is not None:
             raise ValueError(f"{option}: chooses each sentence's depth; leave out --enc-layers and --dec-layers")
         if not hasattr(model, "set_depth"):
             raise ValueError(f"{option}: the checkpoint's {type(model).__name__} always runs all its layers")
         if self.selective is None:
-            chooser = build_chooser(selector, self.cfg.selector_threshold, self.source_dictionary)
-            self.selective = SelectiveDecoding(chooser, selector)
+            selector = build_selector(name, self.cfg.selector_threshold, self.source_dictionary)
+            self.selective = SelectiveDecoding(selector, name)
         self.decoding_models = [*self.decoding_models, model]
 
     def build_criterion(self, *args: Any, **kwargs: Any) -> FairseqCriterion:

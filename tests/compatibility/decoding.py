@@ -10,7 +10,7 @@ import torch
 from fairseq import checkpoint_utils
 from fairseq.dataclass.configs import GenerationConfig
 
-from fairseq_flexdepth.decoding.selector_file import load_selector
+from fairseq_flexdepth.decoding.selector_checkpoint import load_selector
 from tests import tiny
 
 HERE = Path(__file__).parent

@@ -13,7 +13,7 @@ import torch
 
 from fairseq_flexdepth.cli.main import main
 from fairseq_flexdepth.compat import FAST_PATH_NAMES
-from fairseq_flexdepth.decoding.selector_file import load_selector
+from fairseq_flexdepth.decoding.selector_checkpoint import load_selector
 from fairseq_flexdepth.files.depth_labels import labels_file, load_labels
 from fairseq_flexdepth.models.teacher import load_teacher
 from fairseq_flexdepth.tasks.sentence_weights import WeightedSentences
@@ -23,6 +23,7 @@ from tests.integration.refusals import DECODING, decoding, ours, training
 
 NO_CHECKPOINT = "cannot be read as a fairseq checkpoint"
 OTHER_WEIGHTS = "weights are not those of"
+WRITTEN = "expected a file written by fairseq-preprocess"
 
 
 def write_zip(path: Path, state: Dict[str, Any]) -> None:
@@ -147,14 +148,14 @@ DATA = [
     (f"{SOURCE}.bin", lambda content: content + bytes(8), f"{SOURCE}.bin: has 200 bytes, its index"),
     (f"{SOURCE}.bin", lambda content: b"\xff" * len(content), f"{SOURCE}.bin: has token 65535, its dictionary 16 entr"),
     (f"{TARGET}.bin", cut_to(2), f"{TARGET}.bin: has 2 bytes, its index"),
-    (f"{SOURCE}.idx", lambda content: b"", f"{SOURCE}.idx: is no index of a binarised data set, or cut short"),
-    (f"{SOURCE}.idx", cut_to(12), f"{SOURCE}.idx: is no index of a binarised data set, or cut short"),
-    (f"{SOURCE}.idx", cut_to(40), f"{SOURCE}.idx: is damaged or cut short; expected what fairseq-preprocess writes"),
-    (f"{TARGET}.idx", cut_to(0.9), f"{TARGET}.idx: is damaged or cut short; expected what fairseq-preprocess writes"),
-    (f"{TARGET}.idx", lambda content: b"hello\n" * 50, f"{TARGET}.idx: is no index of a binarised data set"),
+    (f"{SOURCE}.idx", lambda content: b"", f"{SOURCE}.idx: is not the index of a binarised data set, or truncated"),
+    (f"{SOURCE}.idx", cut_to(12), f"{SOURCE}.idx: is not the index of a binarised data set, or truncated"),
+    (f"{SOURCE}.idx", cut_to(40), f"{SOURCE}.idx: is damaged or truncated; {WRITTEN}"),
+    (f"{TARGET}.idx", cut_to(0.9), f"{TARGET}.idx: is damaged or truncated; {WRITTEN}"),
+    (f"{TARGET}.idx", lambda content: b"hello\n" * 50, f"{TARGET}.idx: is not the index of a binarised data set"),
     (f"{SOURCE}.idx", None, "no split test of src-tgt; it has test, train, valid"),
     (f"{SOURCE}.bin", None, "no split test of src-tgt; it has test, train, valid"),
-    ("dict.src.txt", None, "dict.src.txt: no such dictionary; expected what fairseq-preprocess writes"),
+    ("dict.src.txt", None, f"dict.src.txt: no such dictionary; {WRITTEN}"),
     ("dict.src.txt", lambda content: content.decode().encode("utf-16"), "read as a dictionary: expected text in UTF-8, "
         "given UTF-16"),
     ("dict.src.txt", lambda content: bytes(range(256)), "dict.src.txt: cannot be read as a dictionary: Incorrect enco"),

@@ -19,8 +19,9 @@ from omegaconf import OmegaConf, open_dict
 import fairseq_flexdepth
 from fairseq_flexdepth.cli.average import average_checkpoints
 from fairseq_flexdepth.cli.prune import prune_checkpoint
-from fairseq_flexdepth.export.stock_checkpoint import load_translation_model, stock_checkpoint, stock_model
-from fairseq_flexdepth.files.checkpoint_output import load_checkpoint, save_checkpoint
+from fairseq_flexdepth.export.loaded_model import load_translation_model
+from fairseq_flexdepth.export.stock_checkpoint import stock_checkpoint, stock_model
+from fairseq_flexdepth.files.checkpoint_editing import load_checkpoint, save_checkpoint
 from tests.integration import cli
 
 Changes = Dict[str, Any]  # of fairseq-train's options: {"checkpoint.patience": 9}, or a choice with its own options

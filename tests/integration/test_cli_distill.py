@@ -264,7 +264,7 @@ def test_mistakes_are_one_line_and_nothing_is_lost(
     fails(f"--merge: {shard}, ", *given, *new, "--num-shards", 2, "--merge")
     distill(*given, *new, "--num-shards", 2)
     other = (*given, *new, "--num-shards", 2, "--min-len", 5)
-    fails(f"{shard}: made with min_len None, now 5; go on with what it was made with, or decode anew with", *other)
+    fails(f"{shard}: made with min_len None, now 5; resume with the same options and data, or start again with", *other)
     shard.with_name("shard-1-of-2.jsonl").touch()
     fails(f"{shard}: made with min_len None, now 5; ", *other, "--merge", "--overwrite")
     distill(*other, "--overwrite")

@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 import fairseq_flexdepth
 from fairseq_flexdepth.cli.export import QUANTIZATIONS, run
 from fairseq_flexdepth.cli.main import build_parser, main
-from fairseq_flexdepth.export import stock_checkpoint
+from fairseq_flexdepth.export import loaded_model
 from tests import tiny
 from tests.integration import cli
 from tests.integration.refusals import training
@@ -157,7 +157,7 @@ def test_models_of_every_kind_decode_the_same(
     name: str, random_model: Callable[..., Path], data: Path, tmp_path: Path
 ) -> None:
     checkpoint = random_model(**MODELS[name])
-    loaded = stock_checkpoint.load_translation_model(str(checkpoint), None)
+    loaded = loaded_model.load_translation_model(str(checkpoint), None)
     model, task = loaded.model, loaded.task
     task.load_dataset("test")
     dataset = task.dataset("test")

@@ -126,7 +126,7 @@ def test_an_interruption_leaves_no_trace(
     with pytest.raises(KeyboardInterrupt, match="now"):
         sweep(*given, resumed)
     assert main(["sweep", *map(str, (*DECODING, *given, resumed)), "--repeat", "2"]) == 2
-    assert "made with repeats 1, now 2; go on with what it was made with" in capsys.readouterr().err
+    assert "made with repeats 1, now 2; resume with the same options and data" in capsys.readouterr().err
     unfinished = (resumed / "unfinished.jsonl").read_bytes()
     sweep(*given, resumed)
     assert decoded == [0, 1, 2, 2, 3, 4]

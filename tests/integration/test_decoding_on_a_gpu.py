@@ -88,7 +88,7 @@ def test_sweep(data: Path, model: Path, tmp_path: Path) -> None:
         return read_texts(tmp_path / name)
 
     watch = on_both(sweep)
-    fetched = sum(count for (_, line), count in watch.waits.items() if "flexdepth.decoding.every_depth" in line)
+    fetched = sum(count for (_, line), count in watch.waits.items() if "flexdepth.corpus.every_depth" in line)
     copied = sum(count for (_, line), count in watch.waits.items() if "flexdepth.modules.device_copies" in line)
     decoded = 1 + 4 * 2  # the first sentence at the deepest pair, then 4 pairs of 2 batches
     assert copied == decoded  # not per sentence

@@ -6,7 +6,7 @@ from typing import List
 import pytest
 import torch
 
-from fairseq_flexdepth.decoding.selector_file import load_selector
+from fairseq_flexdepth.decoding.selector_checkpoint import load_selector
 from fairseq_flexdepth.files.depth_labels import DepthLabels, labels_file, load_labels
 from tests import tiny
 from tests.integration import cli, selector_cli

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 import fairseq_flexdepth
 from fairseq_flexdepth.cli.main import main
-from fairseq_flexdepth.decoding.selector_file import load_selector
+from fairseq_flexdepth.decoding.selector_checkpoint import load_selector
 from fairseq_flexdepth.depth.space import DepthPair
 from fairseq_flexdepth.files.depth_labels import DepthLabels, labels_file, load_labels
 from tests.integration import cli, selector_cli
@@ -86,7 +86,7 @@ def test_the_oracle_decodes_as_plain_runs_at_its_pairs(
     assert used(output) == {pair: pairs.count(pair) for pair in PAIRS if pair in pairs}
     assert len(set(pairs)) > 1
     assert f"decoding each sentence at the depth chosen by oracle:{labels}" in output
-    assert re.search(r"% (less|more) than all at the deepest by the times that oracle measured", output)
+    assert re.search(r"% (less|more) than all sentences at the deepest pair, by the times that oracle measured", output)
 
     halves = [
         cli.generate(
@@ -193,8 +193,8 @@ def test_distill_translates_as_generate_does(data: Path, teacher: Path, labels: 
 def test_mistakes_are_one_line(
     data: Path, teacher: Path, labels: Path, selector: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    def fails(message: str, chooser: object, *options: object, path: Path = teacher) -> None:
-        output = cli.generate(data, path, "--depth-selector", chooser, *options, fails=True)
+    def fails(message: str, given: object, *options: object, path: Path = teacher) -> None:
+        output = cli.generate(data, path, "--depth-selector", given, *options, fails=True)
         assert output.splitlines()[-1].startswith(f"ValueError: {message}"), output[-500:]
 
     oracle = f"oracle:{labels}"
@@ -207,8 +207,8 @@ def test_mistakes_are_one_line(
     fails(f"--depth-selector {oracle}: the checkpoint's TransformerModel always runs all", oracle, path=stock)
     options = {"encoder_layers": 2, "decoder_layers": 2, "share_all_embeddings": True}
     smaller = cli.save_model(tmp_path / "smaller.pt", data, "tied_multi_transformer", **options)
-    for chooser in (oracle, selector):
-        fails(f"--depth-selector {chooser}: chooses from depths (1,1)", chooser, path=smaller)
+    for given in (oracle, selector):
+        fails(f"--depth-selector {given}: chooses from depths (1,1)", given, path=smaller)
 
     (labels / "valid.labels.npz").rename(tmp_path / "valid.labels.npz")
     fails(f"--depth-selector {oracle}: {labels / 'valid.labels.npz'}: no such file", oracle, "--gen-subset", "valid")

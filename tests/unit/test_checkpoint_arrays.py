@@ -88,7 +88,7 @@ HOSTILE: Dict[str, Tuple[Callable[[Path], Any], str]] = {
     "code for values": (lambda folder: array(dtype(LITTLE), Code(folder)), "posix.mkdir"),
     "code for a type": (lambda folder: array(Code(folder), b"12345678"), "posix.mkdir"),
     "code in a type": (lambda folder: array(dtype((3, Code(folder), *LITTLE[2:])), b"12345678"), "posix.mkdir"),
-    "a list for values": (lambda folder: array(dtype((*LITTLE[:-1], 63)), [1.5]), "values are no numbers"),
+    "a list for values": (lambda folder: array(dtype((*LITTLE[:-1], 63)), [1.5]), "values are not numbers"),
     "too few values": (lambda folder: array(dtype(LITTLE), b"12345678", (1000,)), "too small"),
     "a shape below 0": (lambda folder: array(dtype(LITTLE), b"12345678", (-1, -1)), "negative"),
     "another function": (lambda folder: Built(numpy.fromstring, ("1 2", 1, -1, " ")), "GLOBAL numpy.fromstring"),

@@ -1,4 +1,4 @@
-"""Labels of depth pairs: ties, Eq. 1, what is missing or does not match."""
+"""Labels of depth pairs: ties, [dabre2020] Eq. 1, missing labels and labels of other data."""
 
 import itertools
 import json
@@ -35,7 +35,7 @@ def test_equation_1_counts_decoder_layers_first() -> None:
 
 def test_ties_are_kept_and_the_oracle_takes_the_fastest() -> None:
     assert labels().best.tolist() == [[False, True, True, True], [False, True, False, True], [False] * 4]
-    assert [PAIRS[column] for column in labels().oracle] == [(2, 1), (1, 2), (2, 2)]
+    assert [PAIRS[pair] for pair in labels().oracle] == [(2, 1), (1, 2), (2, 2)]
     assert labels().labelled.tolist() == [True, True, False]
 
 
@@ -43,7 +43,7 @@ def test_relative_seconds_are_in_proportion_to_the_deepest() -> None:
     assert labels().relative_seconds.tolist() == [0.25, 0.5, 0.375, 1.0]
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+def test_labels_are_loaded_as_saved(tmp_path: Path) -> None:
     labels(metric="chrf").save(labels_file(str(tmp_path), "train"))
     loaded = load_labels(str(tmp_path), "train", "--depth-selector oracle:x")
     numpy.testing.assert_array_equal(loaded.scores, labels().scores)
@@ -56,7 +56,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["train.labels.npz"]
 
 
-def test_missing_labels_name_those_that_are_there(tmp_path: Path) -> None:
+def test_missing_labels_list_the_existing_ones(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"^DATA: .*test.labels.npz: no such file, it has no labels at all"):
         load_labels(str(tmp_path), "test", "DATA")
     labels().save(labels_file(str(tmp_path), "train"))

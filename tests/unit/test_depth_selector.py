@@ -9,7 +9,7 @@ import pytest
 import torch
 from fairseq import models
 
-from fairseq_flexdepth.decoding.selector_file import load_selector
+from fairseq_flexdepth.decoding.selector_checkpoint import load_selector
 from fairseq_flexdepth.models.depth_selector import DepthSelector, translation_embeddings
 from tests import tiny
 from tests.labels import PAIRS, WORDS, labels_of, sentences, write_checkpoint

@@ -1,36 +1,37 @@
-"""The outcomes of a split's sources, put back into the order of the data."""
+"""Filtered sources in the order of the data, and the files copied to the distilled data set."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from fairseq_flexdepth.corpus.distilled_data import DistilledSplit, carry_over
-from fairseq_flexdepth.corpus.hypothesis_filter import Outcome
+from fairseq_flexdepth.corpus.hypothesis_filter import FilteredSource
 
 
 @pytest.fixture
-def distilled():
+def distilled() -> DistilledSplit:
     split = DistilledSplit(5)
-    split.add(Outcome(3, None, [[7, 2], [8, 9, 2]], [0.75, 0.25]))
-    split.add(Outcome(0, None, [[4, 5, 2]], []))
-    split.add(Outcome(2, "ratio", [], []))
-    split.add(Outcome(4, "unknown", [], []))
+    split.add(FilteredSource(3, None, [[7, 2], [8, 9, 2]], [0.75, 0.25]))
+    split.add(FilteredSource(0, None, [[4, 5, 2]], []))
+    split.add(FilteredSource(2, "ratio", [], []))
+    split.add(FilteredSource(4, "unknown", [], []))
     return split
 
 
-def test_pairs_come_in_the_order_of_the_data(distilled):
+def test_pairs_come_in_the_order_of_the_data(distilled: DistilledSplit) -> None:
     pairs = [(pair.source, pair.target.tolist(), pair.weight) for pair in distilled]
     assert pairs == [(0, [4, 5, 2], 1.0), (3, [7, 2], 0.75), (3, [8, 9, 2], 0.25)]
     assert len(distilled) == 3
 
 
-def test_every_source_is_counted_and_one_never_decoded_was_too_long(distilled):
+def test_every_source_is_counted_and_one_never_decoded_was_too_long(distilled: DistilledSplit) -> None:
     assert distilled.kept == 2
     assert distilled.dropped == {"length": 1, "ratio": 1, "empty": 0, "unknown": 1}
 
 
-def test_dictionaries_and_other_splits_are_carried_over_under_the_direction_asked_for(tmp_path):
+def test_dictionaries_and_other_splits_are_carried_over_under_the_direction_asked_for(tmp_path: Path) -> None:
     data, folder = tmp_path / "data", tmp_path / "folder"
     data.mkdir()
     folder.mkdir()

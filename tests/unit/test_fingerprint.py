@@ -1,4 +1,4 @@
-"""What says whether an interrupted decoding may go on with what it has."""
+"""The fingerprint that decides whether an interrupted decoding may resume."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from fairseq_flexdepth.corpus import fingerprint
 
 
-def test_of_sub_words_the_model_file_counts_and_not_its_name(tmp_path: Path) -> None:
+def test_a_subword_model_counts_by_its_contents_and_not_by_its_name(tmp_path: Path) -> None:
     first, same, other = (tmp_path / name for name in ("first.model", "same.model", "other.model"))
     for path, content in ((first, "a"), (same, "a"), (other, "b")):
         path.write_text(content)

@@ -9,8 +9,8 @@ SENTENCES = (
     "S-0\tja\nT-0\tyes\nH-0\t-0.3\tyeah\nD-0\t-0.3\tyeah\nP-0\t-0.3\n"
 )
 CHOSEN = (
-    "2026 | INFO | fairseq_flexdepth.decoding.selective | depths of 1,002 sentences by oracle:my labels: (1, 1) 1,001, "
-    "(3, 2) 1; choosing took 0.25 s, decoding 3.50 s, 40 % less than all at the deepest\n"
+    "2026 | INFO | fairseq_flexdepth.decoding.selective_decoding | depths of 1,002 sentences by oracle:my labels: "
+    "(1, 1) 1,001, (3, 2) 1; choosing took 0.25 s, decoding 3.50 s, 40 % less than all sentences at the deepest pair\n"
 )
 TRANSLATED = "2026 | INFO | fairseq_cli.generate | Translated 2 sentences (5 tokens) in 3.6s (0.55 sentences/s)\n"
 

@@ -10,8 +10,8 @@ from fairseq.tasks import TASK_REGISTRY
 
 from fairseq_flexdepth.cli import generate_options
 from fairseq_flexdepth.cli.generate_options import ACTING, COMMANDS, REFUSED, WITHOUT_MEANING, refuse_options
-from fairseq_flexdepth.decoding.depth import TASKS
-from fairseq_flexdepth.export.stock_checkpoint import _check_kind
+from fairseq_flexdepth.decoding.model_depth import TASKS
+from fairseq_flexdepth.export.loaded_model import _check_kind
 from tests.integration.refusals import ours
 
 # Their choices bring options of their own, which are read by the same code as in fairseq-generate, or by none.

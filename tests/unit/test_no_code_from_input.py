@@ -30,7 +30,7 @@ FORBIDDEN = {
 }
 UNPACKING = ("extract", "extractall")  # recipes.common.data.archive looks at names first
 # A test of pickling reads what it has just written.
-ALLOWED = {("tests/unit/test_depth_choosers.py", "pickle.loads")}
+ALLOWED = {("tests/unit/test_batches_by_depth.py", "pickle.loads")}
 
 
 def dangers(source: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and errors that say which file it was."""
+"""Output files are complete or absent, and errors name the file."""
 
 import errno
 from pathlib import Path

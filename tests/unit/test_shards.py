@@ -1,6 +1,8 @@
 """The file of finished batches: killed writers, damage, other settings, other processes."""
 
 import json
+from pathlib import Path
+from typing import Any, Dict
 
 import pytest
 
@@ -10,19 +12,19 @@ BATCHES = range(1, 9, 2)
 FINGERPRINT = {"beam": 5, "seed": 1}
 
 
-def fill(path, until=4, fingerprint=FINGERPRINT):
-    """Do what remains, as a worker would; the results of batch k are [k, text]."""
+def fill(path: Path, until: int = 4, fingerprint: Dict[str, Any] = FINGERPRINT) -> None:
+    """Finish the first *until* batches, as a process would; the results of batch k are [k, text]."""
     with ShardFile(str(path), BATCHES, fingerprint) as shard:
         for number in list(shard.remaining)[: until - shard.done]:
             shard.append([number, "x" * number * 40000])
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path: Path) -> Path:
     return tmp_path / "shard.jsonl"
 
 
-def test_results_come_back_in_order(path):
+def test_results_come_back_in_order(path: Path) -> None:
     fill(path, 2)
     with ShardFile(str(path), BATCHES, FINGERPRINT) as shard:
         assert list(shard.remaining) == [5, 7]
@@ -33,7 +35,7 @@ def test_results_come_back_in_order(path):
         assert [results[0] for results in shard.results()] == [1, 3, 5, 7]
 
 
-def test_a_writer_killed_anywhere_leaves_what_can_be_finished(path):
+def test_a_writer_killed_anywhere_leaves_what_can_be_finished(path: Path) -> None:
     fill(path)
     whole = path.read_bytes()
     line_ends = [position + 1 for position, byte in enumerate(whole) if byte == ord("\n")]
@@ -44,7 +46,7 @@ def test_a_writer_killed_anywhere_leaves_what_can_be_finished(path):
         assert path.read_bytes() == whole, cut
 
 
-def test_finished_batches_survive_a_kill(path):
+def test_finished_batches_survive_a_kill(path: Path) -> None:
     fill(path)
     whole = path.read_bytes()
     path.write_bytes(whole[:-10])
@@ -53,7 +55,7 @@ def test_finished_batches_survive_a_kill(path):
 
 
 @pytest.mark.parametrize("line", [1, 2, 4])
-def test_a_damaged_line_is_named_and_nothing_is_removed(path, line):
+def test_a_damaged_line_is_named_and_nothing_is_removed(path: Path, line: int) -> None:
     fill(path)
     lines = path.read_bytes().splitlines(keepends=True)
     lines[line - 1] = lines[line - 1].replace(b"5", b"6").replace(b"x", b"y")
@@ -64,7 +66,7 @@ def test_a_damaged_line_is_named_and_nothing_is_removed(path, line):
     assert path.read_bytes() == damaged
 
 
-def test_a_missing_or_repeated_line_is_damage(path):
+def test_a_missing_or_repeated_line_is_damage(path: Path) -> None:
     fill(path)
     lines = path.read_bytes().splitlines(keepends=True)
     for changed in ([*lines[:2], *lines[3:]], [*lines[:2], *lines[1:]], [*lines, lines[1]]):
@@ -73,23 +75,26 @@ def test_a_missing_or_repeated_line_is_damage(path):
             fill(path)
 
 
-def test_other_settings_are_named(path):
+def test_other_settings_are_named(path: Path) -> None:
     fill(path, 2)
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="shard.jsonl: made with beam 5, now 4; go on with what it was made with, or"):
+    message = "shard.jsonl: made with beam 5, now 4; resume with the same options and data, or start again with"
+    with pytest.raises(ValueError, match=message):
         fill(path, fingerprint={**FINGERPRINT, "beam": 4})
     with pytest.raises(ValueError, match="made with lenpen None, now 1, seed 1, now None;"):
         fill(path, fingerprint={"beam": 5, "lenpen": 1})
     assert path.read_bytes() == before
 
 
-def test_other_settings_begin_anew_where_nothing_is_lost_or_to_be_overwritten(path, caplog):
+def test_other_settings_start_again_without_results_or_with_overwrite(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     other = {**FINGERPRINT, "beam": 4}
     fill(path, 0)
     fill(path, 2, other)
     with ShardFile(str(path), BATCHES, FINGERPRINT, overwrite=True) as shard:
         assert shard.done == 0
-    assert caplog.messages == [f"{path}: made with beam 4, now 5: decoding anew (--overwrite)"]
+    assert caplog.messages == [f"{path}: made with beam 4, now 5: decoding again from the start (--overwrite)"]
     fill(path)
     whole = path.read_bytes()
     with ShardFile(str(path), BATCHES, FINGERPRINT, overwrite=True) as shard:
@@ -100,21 +105,21 @@ def test_other_settings_begin_anew_where_nothing_is_lost_or_to_be_overwritten(pa
         assert not list(shard.results())
 
 
-def test_one_process_at_a_time(path):
+def test_one_process_at_a_time(path: Path) -> None:
     message = "shard.jsonl: another process works on this shard"
     with ShardFile(str(path), BATCHES, FINGERPRINT), pytest.raises(ValueError, match=message):
         fill(path)
     fill(path)
 
 
-def test_a_line_is_a_checksum_and_json(path):
+def test_a_line_is_a_checksum_and_json(path: Path) -> None:
     fill(path, 1)
     header, line = path.read_text().splitlines()
     assert json.loads(header[9:]) == FINGERPRINT
     assert json.loads(line[9:])[:1] == [1]
 
 
-def test_an_error_before_the_first_result_leaves_nothing(tmp_path):
+def test_an_error_before_the_first_result_leaves_nothing(tmp_path: Path) -> None:
     """Else the header would refuse the same command with other options."""
     path = tmp_path / "new" / "work" / "shard.jsonl"
     with pytest.raises(ZeroDivisionError, match="^bad option$"), ShardFile(str(path), BATCHES, FINGERPRINT):
@@ -122,7 +127,7 @@ def test_an_error_before_the_first_result_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_an_error_after_a_result_or_beside_other_files_keeps_them(tmp_path):
+def test_an_error_after_a_result_or_beside_other_files_keeps_them(tmp_path: Path) -> None:
     path, other = tmp_path / "new" / "shard.jsonl", tmp_path / "new" / "other"
     with pytest.raises(ZeroDivisionError, match="^bad option$"), ShardFile(str(path), BATCHES, FINGERPRINT):
         other.touch()

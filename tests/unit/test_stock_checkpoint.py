@@ -1,4 +1,4 @@
-"""One depth as fairseq's own transformer: the same outputs, every way a model's layers can be put together."""
+"""One depth as fairseq's own transformer: the same outputs, for every kind of model."""
 
 from argparse import Namespace
 from typing import Any, Dict
@@ -8,7 +8,8 @@ import torch
 from fairseq.models.transformer import TransformerModel
 
 from fairseq_flexdepth.export.admin_folding import cannot_fold
-from fairseq_flexdepth.export.stock_checkpoint import LoadedModel, StockModel, build_stock, stock_model
+from fairseq_flexdepth.export.loaded_model import LoadedModel
+from fairseq_flexdepth.export.stock_checkpoint import StockModel, build_stock, stock_model
 from fairseq_flexdepth.modules.admin import SCALE_SUFFIX
 from tests import tiny
 
@@ -121,7 +122,7 @@ def test_half_precision_stays_so_where_nothing_was_computed() -> None:
     assert not any(key.endswith(SCALE_SUFFIX) for key in state)
 
 
-def test_what_admin_cannot_be_folded_with_is_reported_together() -> None:
+def test_all_options_that_admin_cannot_be_folded_with_are_reported_together() -> None:
     original = loaded(cross_self_attention=True, **ADMIN)
     torch.nn.init.zeros_(getattr(original.model.decoder.layers[0], f"final_{SCALE_SUFFIX}"))
     reasons = stock_model(original, None, 1).unsupported

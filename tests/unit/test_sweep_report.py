@@ -15,7 +15,7 @@ from fairseq_flexdepth.cli.report.facts import Facts, budget_facts, generate_com
 from fairseq_flexdepth.cli.report.files import csv_text
 from fairseq_flexdepth.cli.report.page import page
 from fairseq_flexdepth.cli.report.terminal import summary
-from fairseq_flexdepth.corpus.comet_score import CometScorer
+from fairseq_flexdepth.corpus.scores import CometScorer
 from fairseq_flexdepth.corpus.sweep import ModelDepth, SweepResults
 from fairseq_flexdepth.corpus.sweep_rows import SweepRow, SweepTable, short_names
 from fairseq_flexdepth.depth.space import parse_pairs

@@ -1,4 +1,4 @@
-"""What a checkpoint may hold: weights and options, in whichever form the file is, and no code."""
+"""Checkpoints of any file format: code in them is refused, and the files a training started from are not needed."""
 
 import io
 import logging
@@ -198,7 +198,7 @@ def test_every_option_that_fairseq_evaluates_is_looked_at() -> None:
     assert found <= EVALUATED
 
 
-def test_torch_that_cannot_check_is_said_once(
+def test_a_torch_without_a_safe_loader_is_warned_of_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     torch.save({"model": {}}, str(tmp_path / "weights.pt"))
@@ -212,6 +212,6 @@ def test_torch_that_cannot_check_is_said_once(
     assert caplog.text.count("load only checkpoints you trust") == 1
 
 
-def test_what_is_not_about_code_stays_as_it_is() -> None:
+def test_other_errors_are_not_changed() -> None:
     with pytest.raises(RuntimeError, match="out of memory"), safe_loader.reading_checkpoint("weights.pt"):
         raise RuntimeError("out of memory")

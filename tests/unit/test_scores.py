@@ -1,4 +1,4 @@
-"""BLEU and chrF of a corpus: sacrebleu's, and with ``--scoring sacrebleu`` what fairseq-generate prints."""
+"""BLEU and chrF: equal to sacrebleu's, and with ``--scoring sacrebleu`` to the score that fairseq-generate prints."""
 
 import logging
 from argparse import Namespace
@@ -8,8 +8,7 @@ import sacrebleu
 from fairseq.scoring.bleu import SacrebleuScorer
 from sacrebleu.metrics import BLEU
 
-from fairseq_flexdepth.corpus.hypothesis_filter import sentence_bleu
-from fairseq_flexdepth.corpus.scores import BleuText, corpus_scores, warn_of_unspaced_words
+from fairseq_flexdepth.corpus.scores import BleuText, corpus_scores, sentence_bleu, warn_of_unspaced_words
 
 REFERENCES = ["我们在 Wien 吃 Apfelstrudel 。", "Das &QUOT;Haus&QUOT; ist groß , ISTANBUL İ .", " x-1 3.5% ", ""]
 HYPOTHESES = ["我们 在wien吃了Apfelstrudel。", 'das "Haus" ist gross, istanbul i. ', "X-1  3.5 %", "word"]
@@ -43,6 +42,13 @@ def test_sentences_are_prepared_like_the_corpus() -> None:
     assert sentence_bleu(BleuText(lowercase=True, by_fairseq=True))("Das HAUS", "das Haus") == pytest.approx(100)
     assert sentence_bleu(BleuText(characters=True, by_fairseq=True))("abcde fg", "abcde xy") > 30
     assert sentence_bleu(BleuText("zh"))("我们吃饭", "我们吃鱼") > sentence_bleu(BleuText())("我们吃饭", "我们吃鱼")
+
+
+def test_sentence_bleu_is_smoothed_and_takes_the_orders_there_are() -> None:
+    bleu = sentence_bleu(BleuText("none"))
+    assert bleu("a b", "a b") == pytest.approx(100)
+    assert bleu("a b c d e", "a b c x y") > bleu("a q r s t", "a b c x y") > 0
+    assert bleu("a , b", "a, b") < sentence_bleu(BleuText("13a"))("a , b", "a, b")
 
 
 def test_a_tokenizer_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:

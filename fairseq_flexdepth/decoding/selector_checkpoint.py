@@ -1,7 +1,7 @@
-"""Loading a trained depth selector for decoding: its checkpoint is all that is needed."""
+"""Load a trained depth selector for decoding, from its checkpoint alone."""
 
 from types import SimpleNamespace
-from typing import Any, Tuple
+from typing import Tuple
 
 import numpy
 from fairseq import models as fairseq_models
@@ -10,28 +10,31 @@ from fairseq_flexdepth.files.checkpoints import load_weights, read_checkpoint
 from fairseq_flexdepth.files.checksums import dictionary_checksum
 from fairseq_flexdepth.files.depth_labels import DepthLabels
 from fairseq_flexdepth.models.depth_selector import DepthSelector, pairs_of
+from fairseq_flexdepth.protocols import Symbols
 
-EXCLUSIVE = "cost_aware_depth_selection"  # the criterion whose selectors share a probability of 1 among the pairs
+# The criterion whose selectors give probabilities that sum to 1 over the depth pairs (softmax).
+EXCLUSIVE = "cost_aware_depth_selection"
 
 
-def load_selector(path: str, source_dictionary: Any) -> Tuple[DepthSelector, float]:
-    """The selector of the checkpoint *path*, in evaluation mode, and the threshold it is used with by default.
+def load_selector(path: str, source_dictionary: Symbols) -> Tuple[DepthSelector, float]:
+    """Load the selector of the checkpoint *path*, in evaluation mode, and its default threshold.
 
     Args:
-        path: what ``fairseq-train --arch depth_selector`` saved.
-        source_dictionary: that of the sentences to come.
+        path: a checkpoint that ``fairseq-train --arch depth_selector`` saved.
+        source_dictionary: the source dictionary of the data to decode.
 
     Raises:
-        ValueError: there is no such file, it is no selector, or was trained with another dictionary.
+        ValueError: there is no such file, it is not the checkpoint of a selector, or the selector was trained with
+            another source dictionary.
     """
     option = f"--depth-selector {path}"
     state = read_checkpoint("--depth-selector", path)
     cfg, weights = state["cfg"], state["model"]
     if cfg.model._name != "depth_selector":
         raise ValueError(f"{option}: expected a checkpoint of --arch depth_selector, given a {cfg.model._name}")
-    lost = [key for key in ("dictionary_checksum", "depth_pairs", "relative_seconds") if key not in weights]
-    if lost:
-        raise ValueError(f"{option}: has no {lost[0]}; expected what fairseq-train --arch depth_selector saved")
+    missing = [key for key in ("dictionary_checksum", "depth_pairs", "relative_seconds") if key not in weights]
+    if missing:
+        raise ValueError(f"{option}: has no {missing[0]}; expected a checkpoint of fairseq-train --arch depth_selector")
     if int(weights["dictionary_checksum"]) != dictionary_checksum(source_dictionary):
         raise ValueError(f"{option}: was trained with another source dictionary than that of the translation data")
     pairs = pairs_of(weights)

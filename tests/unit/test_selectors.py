@@ -1,17 +1,13 @@
-"""What can stand behind --depth-selector."""
+"""The selectors that --depth-selector names: what each chooses, and mistakes in the option."""
 
-import pickle
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, List
+from typing import Any
 
-import numpy
 import pytest
 import torch
-from fairseq.data import FairseqDataset
 
-from fairseq_flexdepth.decoding.selective import BatchesByDepth, SelectiveDecoding
-from fairseq_flexdepth.decoding.selectors import build_chooser
+from fairseq_flexdepth.decoding.selectors import build_selector
 from fairseq_flexdepth.depth.length_rule import LengthRule, parse_length_rule
 from tests import labels, tiny
 
@@ -19,23 +15,9 @@ CPU = torch.device("cpu")
 
 
 def choose(text: str, dataset: Any, split: str = "train") -> Any:
-    chooser = build_chooser(text, None, tiny.dictionary(labels.WORDS))
-    columns = chooser.choose(dataset, split, [list(range(len(dataset.src)))], CPU)
-    return [chooser.pairs[column] for column in columns]
-
-
-class Batched(FairseqDataset):
-    """A data set of sentences that are nothing but their lengths."""
-
-    def __init__(self, lengths: List[int]) -> None:
-        super().__init__()
-        self.lengths = lengths
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def num_tokens(self, index: int) -> int:
-        return self.lengths[index]
+    selector = build_selector(text, None, tiny.dictionary(labels.WORDS))
+    chosen = selector.choose(dataset, split, [list(range(len(dataset.src)))], CPU)
+    return [selector.pairs[pair] for pair in chosen]
 
 
 class Data(SimpleNamespace):
@@ -51,13 +33,13 @@ def test_a_rule_of_lengths_counts_tokens_without_the_end() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "4=1-1", "4=1-1,", "4=1-1,2=1-2,2-2", "4=1-1,4=1-2,2-2", "a=1-1,2-2"])
-def test_what_is_no_rule_of_lengths_is_refused(text: str) -> None:
+def test_a_malformed_rule_of_lengths_is_refused(text: str) -> None:
     message = f"--depth-selector length:{text}: expected ascending lengths and depths such as length:12=1-1,20=2-2,3-3"
     with pytest.raises(ValueError, match=message):
-        build_chooser(f"length:{text}", None, tiny.dictionary(9))
+        build_selector(f"length:{text}", None, tiny.dictionary(9))
 
 
-def test_an_oracle_has_its_labels(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_oracle_chooses_by_its_labels(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     labels.write_labels(tmp_path, {"train": 12}, unlabelled=2)
     data = Data(src=labels.sentences(12, seed=sum(map(ord, "train"))))
     expected = [(1, 1) if labels.EASY in source else (2, 2) for source in data.src]
@@ -77,16 +59,4 @@ def test_mistakes_name_the_option(tmp_path: Path) -> None:
         ("selector.pt", 1.5, "--selector-threshold 1.5: expected 0 to 1"),
     ):
         with pytest.raises(ValueError, match=message):
-            build_chooser(text, threshold, dictionary)
-
-
-def test_a_report_of_nothing_decoded() -> None:
-    """Interactive decoding may end before its first batch."""
-    chooser: Any = SimpleNamespace(pairs=[(1, 1), (2, 1)], relative_seconds=[0.5, 1.0])
-    assert SelectiveDecoding(chooser, "selector.pt")._report().startswith("depths of 0 sentences by selector.pt")
-
-
-def test_batches_of_one_depth_each_survive_pickling() -> None:
-    grouped = BatchesByDepth(Batched([3, 1, 2, 1, 3]), lambda batches: numpy.array([0, 1, 0, 1, 1]))
-    assert [list(batch) for batch in grouped.batch_by_size(numpy.arange(5), max_sentences=2)] == [[0, 2], [1, 3], [4]]
-    assert len(pickle.loads(pickle.dumps(grouped))) == 5
+            build_selector(text, threshold, dictionary)

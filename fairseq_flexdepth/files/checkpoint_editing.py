@@ -1,4 +1,4 @@
-"""Checkpoints as sub-commands read, change and write them: what ``average`` and ``prune`` have in common."""
+"""Read a checkpoint file as it is, change it and write it back, for ``average``, ``prune`` and ``export``."""
 
 import os
 from typing import TYPE_CHECKING, Any, BinaryIO, Dict, List, Optional
@@ -10,11 +10,15 @@ if TYPE_CHECKING:
 
 
 def load_checkpoint(path: str, option: str) -> Dict[str, Any]:
-    """The checkpoint that *option* names, on the CPU.
+    """Load a checkpoint onto the CPU, unchanged; fairseq's own reader would convert its options.
+
+    Args:
+        path: the file.
+        option: the option that names it, for error messages.
 
     Raises:
-        ValueError: there is no such file, it is no fairseq checkpoint, holds more than weights and options, or has
-            weights that are not finite.
+        ValueError: there is no such file, it is not a fairseq checkpoint, it may contain code, or a weight is not
+            finite.
     """
     import torch
 
@@ -29,7 +33,7 @@ def load_checkpoint(path: str, option: str) -> Dict[str, Any]:
             checkpoint = torch.load(path, map_location="cpu")
     except UnsafeCheckpointError as error:
         raise ValueError(f"{option} {error}") from None
-    except Exception as error:  # whatever torch's reader stumbles over first
+    except Exception as error:  # torch's reader raises many kinds
         raise ValueError(f"{option} {path}: cannot be read as a fairseq checkpoint: {brief(error)}") from error
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("model"), dict) or not checkpoint["model"]:
         raise ValueError(f"{option} {path}: expected a fairseq checkpoint")
@@ -38,14 +42,14 @@ def load_checkpoint(path: str, option: str) -> Dict[str, Any]:
 
 
 def without_training_state(checkpoint: Dict[str, Any]) -> Dict[str, Any]:
-    """The checkpoint without what belongs to the weights it had: optimizer, EMA and the criterion's own weights."""
+    """A copy without the parts that fit only the old weights: optimizer state, EMA and the criterion's weights."""
     extra_state = checkpoint.get("extra_state") or {}
     kept = {key: value for key, value in extra_state.items() if not key.startswith("ema")}
     return {**checkpoint, "extra_state": kept, "last_optimizer_state": None, "criterion": None}
 
 
 def tie_equal(model: Dict[str, "Tensor"]) -> None:
-    """Let equal matrices, such as tied embeddings, be one tensor, which a file holds once."""
+    """Replace equal matrices, such as tied embeddings, by one tensor, which the file then stores only once."""
     seen: Dict[Any, List[Tensor]] = {}
     for key, value in model.items():
         if value.dim() > 1:
@@ -56,10 +60,10 @@ def tie_equal(model: Dict[str, "Tensor"]) -> None:
 
 
 def check_output(path: str) -> None:
-    """Refuse what cannot be written, before the work is done.
+    """Check, before the work starts, that the file ``--output`` *path* can be written.
 
     Raises:
-        ValueError: the path is a directory, or :func:`check_file` refuses it.
+        ValueError: the path is a directory, or cannot be written.
     """
     check_file("--output", path)
     if os.path.isdir(path):
@@ -67,13 +71,17 @@ def check_output(path: str) -> None:
 
 
 class _PatientFile:
-    """A file that reports a failed write after the last: within one, torch 1.12 aborts the process."""
+    """A file that reports a failed write only at the end.
+
+    torch 1.12 aborts the process, without an exception, if a write fails while it saves.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._error: Optional[OSError] = None
 
     def write(self, data: Any) -> int:
+        """Write *data*; after a failed write, do nothing."""
         if self._error is None:
             try:
                 self._file.write(data)
@@ -85,16 +93,20 @@ class _PatientFile:
         """Nothing to do: the file is closed at the end."""
 
     def check(self) -> None:
-        """Raise what was put off."""
+        """Raise the error of the first failed write.
+
+        Raises:
+            OSError: a write failed.
+        """
         if self._error is not None:
             raise self._error
 
 
 def save_checkpoint(checkpoint: Dict[str, Any], path: str) -> None:
-    """Write the checkpoint under a temporary name, then rename it; its directory is made if need be.
+    """Write the checkpoint under a temporary name, then rename it; create its directory if it does not exist.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     import torch
 
