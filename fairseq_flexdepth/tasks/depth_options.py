@@ -1,7 +1,7 @@
 """The depth options of the translation task: ``--enc-layers``, ``--dec-layers``, ``--depth-selector`` and others.
 
-fairseq parses them into :class:`FlexDepthTranslationConfig`. ``decoding/model_depth.py`` applies a depth to a model, and
-``depth/space.py`` refuses one that the model does not support: ``--enc-layers 7: this model supports 1,2,3,6``.
+fairseq parses them into :class:`FlexDepthTranslationConfig`. ``decoding/model_depth.py`` applies a depth to a model;
+``depth/space.py`` refuses a depth that the model does not support: ``--enc-layers 7: this model supports 1,2,3,6``.
 The depths to train, ``--encoder-depths`` and ``--decoder-depths``, are options of the model: ``models/config.py``.
 """
 
