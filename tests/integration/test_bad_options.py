@@ -103,7 +103,6 @@ WITH_A_MODEL = [
     ("sweep", "--scoring sacrebleu --sacrebleu-tokenizer x", "argument --sacrebleu-tokenizer: invalid choice"),
     ("sweep", "--constraints --bf16", "--bf16: fairseq-generate ignores it; expected --fp16 or full precision; --"),
     ("sweep", "--shard-id 1 --depth-selector x", "--shard-id 1: sweep decodes the whole split; --depth-selector x: sw"),
-    ("sweep", "--dataset-impl lazy", "--dataset-impl lazy: DATA "),
     ("sweep", "--required-seq-len-multiple 0", "--required-seq-len-multiple 0: expected 1 or more"),
     ("sweep", "--sampling --sampling-topk 99", "--sampling-topk 99: expected 16 or less, the target words"),
     ("oracle", "--num-batch-buckets 4", "--num-batch-buckets 4: not supported, it adds padding to the sentences; tr"),
