@@ -222,6 +222,6 @@ def test_mistakes_are_one_line(
     assert "has labels for splits of the data alone; expected a trained selector" in interactive.splitlines()[-1]
     sweep = ["sweep", str(data), "--path", str(teacher), "--output", str(tmp_path), "--depth-selector", oracle]
     assert main(sweep) == 2
-    assert "--depth-selector: sweep decodes at every depth; leave it out" in capsys.readouterr().err
+    assert f"--depth-selector {oracle}: sweep decodes at every depth; leave it out" in capsys.readouterr().err
     training = cli.train(data, tmp_path / "model", "--depth-selector", oracle, fails=True)
     assert f"ValueError: --depth-selector {oracle}: chooses depths for decoding" in training
