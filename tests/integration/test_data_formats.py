@@ -87,6 +87,9 @@ def test_the_formats_that_a_command_asks_for(data: Path, teacher: Path, tmp_path
     assert f"{index}: is not in the format of --dataset-impl lazy" in ours(
         "distill", cached, *given, "--dataset-impl", "lazy"
     )
+    source = data / "test.src-tgt.src.idx"
+    swept = ours("sweep", data, "--path", teacher, "--output", tmp_path / "new", *DECODING, "--dataset-impl", "lazy")
+    assert swept == f"{source}: is not in the format of --dataset-impl lazy; leave the option out"
     assert not list(tmp_path.glob("new*"))
     line = training(data, tmp_path / "model", "--dataset-impl", "cached")
     assert line.endswith("valid.src-tgt.src.idx: is not in the format of --dataset-impl cached; leave the option out")
