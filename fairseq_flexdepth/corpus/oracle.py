@@ -52,7 +52,8 @@ class Oracle:
         """
         decoded = self.every_depth.decode(number, batch)
         seconds = [decoded[pair].seconds for pair in self.pairs]
-        return [seconds, [self._score_sentence(index, [decoded[pair].texts[index] for pair in self.pairs]) for index in batch]]
+        texts = {index: [decoded[pair].texts[index] for pair in self.pairs] for index in batch}
+        return [seconds, [self._score_sentence(index, texts[index]) for index in batch]]
 
     def _score_sentence(self, index: int, texts: List[str]) -> SentenceScores:
         deepest = self.from_fastest[-1]
