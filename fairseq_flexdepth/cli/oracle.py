@@ -100,7 +100,7 @@ def _judge(args: argparse.Namespace, config: "DictConfig") -> Optional[str]:
     shaped_by = settings(split, {"metric": args.metric})
     header = fingerprint(shaped_by, split, batches)
     with contextlib.ExitStack() as stack:
-        files = finished_shards(stack, paths, config, args, header, batches, oracle.judge)
+        files = finished_shards(stack, paths, config, args, header, batches, oracle.score_batch)
         if not files:
             print(shard_finished_message(paths[config.dataset.shard_id], shards), file=sys.stderr)
             return None

@@ -29,17 +29,16 @@ TASK_OPTIONS = (
     "left_pad_source",
 )
 DATASET_OPTIONS = ("gen_subset", "max_tokens", "batch_size", "required_batch_size_multiple")
-# Options that do not change the results: those that only change what fairseq-generate prints, fairseq's own records of
-# the command line, and the path of the language model, which counts by its contents.
+# Options that do not change the results: options of printing, fairseq's own records of the command line, and the path
+# of the language model, which counts by its contents.
 WITHOUT_EFFECT = ("_name", "nbest", "no_seed_provided", "lm_path", "sacrebleu", "print_alignment", "print_step")
 
 
 def settings(split: Split, own: Dict[str, Any]) -> Dict[str, Any]:
     """The options that determine the output, as JSON values.
 
-    They are the sub-command's own options, the options of the data and the task, and those of fairseq's generation
-    options that are not at their defaults. An option at its default that only one fairseq version has makes no
-    difference.
+    They are the sub-command's own options, the options of the data and the task, and all generation options of fairseq
+    that are not at their defaults. An option at its default that only one fairseq version has makes no difference.
 
     Args:
         split: the data, the models and the options of fairseq-generate.

@@ -54,7 +54,7 @@ class DropRules(NamedTuple):
 
 
 def without_duplicates(targets: Sequence[Target]) -> List[Target]:
-    """*targets* without those whose tokens equal the tokens of an earlier target."""
+    """*targets* without duplicates: of several targets with the same tokens the first is kept."""
     unique: Dict[Tuple[int, ...], Target] = {}
     for target in targets:
         unique.setdefault(tuple(target.tokens), target)

@@ -41,7 +41,7 @@ class Oracle:
         self.from_fastest = from_fastest(self.pairs)
         self.score = sentence_chrf() if metric == "chrf" else sentence_bleu(split.bleu_tokenizer)
 
-    def judge(self, number: int, batch: Sequence[int]) -> List[Any]:
+    def score_batch(self, number: int, batch: Sequence[int]) -> List[Any]:
         """Translate and score one batch.
 
         Args:
@@ -53,9 +53,10 @@ class Oracle:
         """
         decoded = self.every_depth.decode(number, batch)
         seconds = [decoded[pair].seconds for pair in self.pairs]
-        return [seconds, [self._judge(index, [decoded[pair].texts[index] for pair in self.pairs]) for index in batch]]
+        texts = {index: [decoded[pair].texts[index] for pair in self.pairs] for index in batch}
+        return [seconds, [self._score_sentence(index, texts[index]) for index in batch]]
 
-    def _judge(self, index: int, texts: List[str]) -> SentenceScores:
+    def _score_sentence(self, index: int, texts: List[str]) -> SentenceScores:
         deepest = self.from_fastest[-1]
         reference = self.split.reference_text(index)
         if not reference or int(self.split.dataset.src_sizes[index]) <= 1:  # the end symbol alone
@@ -72,7 +73,7 @@ class OracleResults:
     Args:
         oracle: the oracle that scored the batches.
         made_by: the settings that determine the scores, saved with the labels: ``metric`` and ``models``.
-        results: the results of :meth:`Oracle.judge` for every batch.
+        results: the results of :meth:`Oracle.score_batch` for every batch.
 
     Raises:
         ValueError: no sentence has a score.
@@ -105,7 +106,7 @@ class OracleResults:
             "source": source_checksum(split.dataset.src),
             "dictionary": dictionary_checksum(split.task.source_dictionary),
         }
-        seconds = _typical_seconds(batch_seconds, oracle.from_fastest[-1], decoded)
+        seconds = _seconds_per_sentence(batch_seconds, oracle.from_fastest[-1], decoded)
         self.labels = DepthLabels(pairs, scores, seconds, record)
         self.skipped = size - decoded
         self.empty = decoded - int(self.labels.labelled.sum())
@@ -152,7 +153,7 @@ class OracleResults:
         }
 
 
-def _typical_seconds(batches: List[List[float]], deepest: int, sentences: int) -> numpy.ndarray:
+def _seconds_per_sentence(batches: List[List[float]], deepest: int, sentences: int) -> numpy.ndarray:
     """The seconds per sentence at each depth pair, not disturbed by other work on the machine.
 
     At the deepest pair it is the mean; at another pair, the mean times the median over batches of the ratio of the two.

@@ -67,7 +67,7 @@ def load(path: str, data: Optional[str] = None, **overrides: Any) -> FlexDepthHu
 
 
 def _task_with(path: str, overrides: Dict[str, Any]) -> Any:
-    """Set up the checkpoint's task with those *overrides* that an older checkpoint lacks: fairseq would ignore them.
+    """Set up the checkpoint's task with the *overrides* that an older checkpoint lacks: fairseq would ignore them.
 
     Returns:
         ``None`` if the checkpoint has all these options; then fairseq's own loader applies them.

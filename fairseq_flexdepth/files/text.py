@@ -1,4 +1,4 @@
-"""Read text files, also those of Windows, with a byte order mark or carriage returns."""
+"""Read text files, with or without the byte order mark and the carriage returns of Windows."""
 
 import codecs
 from typing import List, Optional

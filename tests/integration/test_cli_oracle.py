@@ -103,7 +103,7 @@ def test_shards_and_interruptions_leave_no_trace(
     assert not list((tmp_path / "sharded").glob("*.work"))
 
     decoded: List[int] = []
-    judge = Oracle.judge
+    judge = Oracle.score_batch
 
     def interrupted(self: Oracle, number: int, batch: Any) -> Any:
         if number == 2 and number not in decoded:
@@ -112,7 +112,7 @@ def test_shards_and_interruptions_leave_no_trace(
         decoded.append(number)
         return judge(self, number, batch)
 
-    monkeypatch.setattr(Oracle, "judge", interrupted)
+    monkeypatch.setattr(Oracle, "score_batch", interrupted)
     with pytest.raises(KeyboardInterrupt, match="now"):
         oracle(*given, tmp_path / "resumed")
     oracle(*given, tmp_path / "resumed")
