@@ -72,10 +72,12 @@ def test_relative_links_and_anchors_exist(path):
 
 
 def test_broken_links_are_found(tmp_path):
-    (tmp_path / "other.md").write_text("# The `sweep` of [depths](x.md), twice\n## Same\n## Same\n```\n# no heading\n```\n")
+    headings = "# The `sweep` of [depths](x.md), twice\n## Same\n## Same\n```\n# No heading\n```\n"
+    (tmp_path / "other.md").write_text(headings)
     page = tmp_path / "page.md"
     page.write_text(
-        "[file](absent.md) [page](https://example.org/x) [good](other.md#the-sweep-of-depths-twice) [again](other.md#same-1)\n"
+        "[file](absent.md) [page](https://example.org/x)\n"
+        "[good](other.md#the-sweep-of-depths-twice) [again](other.md#same-1)\n"
         '[bad](other.md#no-heading) `[code](absent2.md)` <img src="absent.png" alt="x"> ![[dabre2020]](absent3.svg)\n'
         "```\n[fenced](absent4.md)\n```\n[here](#nowhere)\n[label]: absent5.md\n"
     )
