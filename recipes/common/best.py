@@ -27,6 +27,7 @@ def score(cell: str, checkpoint: Path) -> float:
 
 
 def main() -> None:
+    """Print all scores and link to the best model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cell", metavar="FILE:KEY")
     parser.add_argument("output", type=Path)

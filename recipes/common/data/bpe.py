@@ -2,7 +2,7 @@
 
 python -m recipes.common.data.bpe TOKENS FOLDER --languages de,en --splits train,valid,test --merges N [--workers N]
 
-Reads SPLIT.LANG in TOKENS, which is text in tokens; writes FOLDER/codes, the merges, and SPLIT.LANG in FOLDER.
+It reads SPLIT.LANG in TOKENS, which is tokenised text, and writes the merges to FOLDER/codes and SPLIT.LANG to FOLDER.
 """
 
 import functools

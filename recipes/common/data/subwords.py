@@ -2,7 +2,7 @@
 
 python -m recipes.common.data.subwords TEXT FOLDER [--languages de,en] [--vocabulary N] [--splits train,valid,test]
 
-Reads SPLIT.LANG in TEXT and writes the model and SPLIT.LANG in pieces to FOLDER.
+It reads SPLIT.LANG in TEXT and writes the model, and SPLIT.LANG in pieces, to FOLDER.
 """
 
 import os
