@@ -63,7 +63,7 @@ def filtered(pairs: Iterable[Pair], args: argparse.Namespace) -> Iterator[Pair]:
 
 
 def write(pairs: Iterable[Pair], prefix: str, languages: Sequence[str], every: int, held_out: str) -> List[int]:
-    """Write the pairs to *prefix*, but every *every*-th one (0: none) to *held_out*; return the two numbers of pairs."""
+    """Write the pairs to *prefix*, but every *every*-th one (0: none) to *held_out*; return both numbers of pairs."""
     prefixes = [prefix, held_out] if every else [prefix]
     names = [f"{name}.{language}" for name in prefixes for language in languages]
     counts = [0] * len(prefixes)
