@@ -155,7 +155,7 @@ def test_again_and_after_a_kill(source: Callable[[str], Path], tmp_path: Path) -
 
     run()
     whole = contents(tmp_path)
-    assert run() == f"{tmp_path}: there already\n"
+    assert run() == f"{tmp_path}: exists already\n"
     (tmp_path / ".done").unlink()
     (tmp_path / "train.de").rename(tmp_path / "train.de.part")  # killed between the two sides' renaming
     with (tmp_path / "train.en.part").open("w") as half:
