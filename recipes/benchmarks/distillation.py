@@ -52,7 +52,7 @@ def measure_step(kind: str, args: Namespace) -> Dict[str, Any]:
         if kind == "vanilla":
             criterion: Callable = LabelSmoothedCrossEntropyCriterion(task, sentence_avg=False, label_smoothing=EPSILON)
         else:
-            distillation.load_teacher = lambda path, task: teacher
+            distillation.load_teacher = lambda paths, task: teacher
             config = WordKDConfig(label_smoothing=EPSILON, sentence_avg=False, seed=args.seed, teacher_path="made up")
             criterion = WordKDCriterion(task, config)
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 from fairseq.criterions.label_smoothed_cross_entropy import label_smoothed_nll_loss
+from fairseq.models.transformer import TransformerModel
 from torch import Tensor
 
-from fairseq_flexdepth.protocols import EncoderDecoder, Sample
+from fairseq_flexdepth.protocols import Sample
 
 
-def double_loop_loss(model: EncoderDecoder, sample: Sample, label_smoothing: float) -> Tensor:
+def double_loop_loss(model: TransformerModel, sample: Sample, label_smoothing: float) -> Tensor:
     """Return the mean over all depth pairs of fairseq's label-smoothed cross-entropy, summed over target tokens.
 
     Args:

@@ -53,7 +53,7 @@ def lines(path: Path) -> List[str]:
 
 
 def contents(folder: Path) -> Dict[str, bytes]:
-    """What a script wrote for others to read."""
+    """The files that a script wrote for later steps."""
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 

@@ -1,4 +1,4 @@
-"""How recipes use a machine that these tests do not have: GPUS, JOBS, LAUNCH.
+"""Recipes on machines that these tests do not have: GPUS, JOBS, LAUNCH.
 
 ``nvidia-smi``, ``fairseq-train`` and ``srun`` are scripts that say how they were called.
 """

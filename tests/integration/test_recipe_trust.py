@@ -1,4 +1,4 @@
-"""What recipes download is verified before it is used, and unpacked nowhere but into its folder."""
+"""Recipes verify downloads before they use them, and unpack them into their folder only."""
 
 import hashlib
 import io
