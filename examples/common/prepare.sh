@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# From raw text to fairseq's binary data: prepare.sh TEXT WORK VOCABULARY
-# TEXT holds train.de, train.en, valid.de, ...; WORK/bin gets the binarised data, WORK/bpe the sub-word model.
+# From raw text to fairseq's binarised data: prepare.sh TEXT WORK VOCABULARY
+# TEXT contains train.de, train.en, valid.de, ...; the binarised data go to WORK/bin, the sub-word model to WORK/bpe.
 set -euo pipefail
 common=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../recipes/common" && pwd)
 # shellcheck source=recipes/common/run.sh

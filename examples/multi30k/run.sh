@@ -3,12 +3,12 @@
 #
 #   examples/multi30k/run.sh DATA_DIR [WORK_DIR]
 #
-# DATA_DIR holds Multi30k's raw task 1 files (train.de, train.en, val.*, test_2016_flickr.*), plain or gzipped.
-# Everything is written to WORK_DIR (default: work, beside this script). A run that was interrupted goes on where
-# it stopped. In the environment: UPDATES; DEVICE (--cpu, or empty for a GPU); MODELS, to train only some.
+# DATA_DIR contains Multi30k's raw task 1 files (train.de, train.en, val.*, test_2016_flickr.*), plain or gzipped.
+# All output goes to WORK_DIR (default: work, beside this script). An interrupted run resumes. Environment: UPDATES;
+# DEVICE (--cpu, or empty for a GPU); MODELS, to train only some.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-[ $# -ge 1 ] || { sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+[ $# -ge 1 ] || { sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 data=$1 work=${2:-$here/work} updates=${UPDATES:-3000}
 read -ra device <<<"${DEVICE---cpu}"
 models=${MODELS:-tied-multi vanilla-3-3 vanilla-2-2 vanilla-1-1}
@@ -17,7 +17,7 @@ plugin=$here/../../fairseq_flexdepth
 bash "$here/../common/multi30k.sh" "$data" "$work/text"
 bash "$here/../common/prepare.sh" "$work/text" "$work" 4000
 
-train() { # train NAME LAYERS OPTIONS...: a model of LAYERS encoder and decoder layers, all else the same
+train() { # train NAME LAYERS OPTIONS...: train a model of LAYERS encoder and LAYERS decoder layers
     local name=$1 layers=$2
     shift 2
     if [ -e "$work/$name/.done" ]; then echo "$name: already trained"; return; fi

@@ -1,4 +1,4 @@
-"""Print the README's tables from the sweeps: table.py WORK_DIR."""
+"""Print the tables of README.md from the results of ``sweep``: table.py WORK_DIR."""
 
 import json
 import sys
@@ -7,12 +7,13 @@ from typing import Any, Dict, List
 
 
 def rows(work: Path, model: str) -> List[Dict[str, Any]]:
+    """Return the rows of a model's ``sweep.json``; none if it was not decoded."""
     path = work / f"sweep-{model}" / "sweep.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
 
 
 def depth_table(work: Path) -> str:
-    """BLEU / chrF of the one tied-multi model at every depth."""
+    """Return BLEU / chrF of the tied-multi model at every depth pair, as Markdown."""
     tied = {(row["enc_layers"], row["dec_layers"]): row for row in rows(work, "tied-multi")}
     decoder = sorted({m for _, m in tied})
     lines = [
@@ -26,7 +27,7 @@ def depth_table(work: Path) -> str:
 
 
 def comparison_table(work: Path) -> str:
-    """The tied-multi model beside a vanilla model of each depth, and how fast each decodes."""
+    """Return quality and speed of the tied-multi model and of separate vanilla models, as Markdown."""
     lines = [
         "| depth | BLEU: tied-multi | vanilla | chrF: tied-multi | vanilla | sentences/s: tied-multi | vanilla |",
         "|:-:|--:|--:|--:|--:|--:|--:|",

@@ -2,8 +2,6 @@
 
 from typing import Any, List, Optional, Sequence
 
-import numpy
-
 Array = Any  # a NumPy array or a torch Tensor
 
 
@@ -30,9 +28,8 @@ def best_within(quality: Sequence[float], seconds: Sequence[float], limit: float
     """
     within = (position for position in range(len(seconds)) if seconds[position] <= limit)
     fast_enough = sorted(within, key=lambda position: seconds[position])
-    if not fast_enough:
-        return None
-    return int(fastest_of_best(numpy.asarray(quality), numpy.asarray(fast_enough)))
+    # max takes the first maximum, the fastest, as fastest_of_best does with arrays
+    return max(fast_enough, key=lambda position: quality[position]) if fast_enough else None
 
 
 def pareto_front(quality: Sequence[float], seconds: Sequence[float]) -> List[int]:

@@ -1,8 +1,8 @@
-"""Models and batches for the benchmarks: fairseq's base ``transformer`` sizes, random weights, a made-up vocabulary."""
+"""Models and batches for the benchmarks: sizes of fairseq's base ``transformer``, random weights, invented words."""
 
 import argparse
 from argparse import Namespace
-from typing import Any, Dict, List
+from typing import Any, List
 
 import torch
 from fairseq import models
@@ -13,18 +13,22 @@ from fairseq.tasks.translation import TranslationTask
 import fairseq_flexdepth
 from fairseq_flexdepth.cli.fairseq_options import quiet
 from fairseq_flexdepth.cli.training_model import build_training_model
+from fairseq_flexdepth.protocols import EncoderDecoder, Sample
+from fairseq_flexdepth.protocols import TranslationTask as TaskProtocol
 
 PAD, EOS, FIRST_WORD = 1, 2, 4
 
 
 def add_batch_options(parser: argparse.ArgumentParser, vocabulary: int) -> None:
-    parser.add_argument("--sentences", type=int, default=32)
-    parser.add_argument("--length", type=int, default=24, help="source and target tokens a sentence")
+    """Add the options of `batch`; *vocabulary* is the default of ``--vocabulary``."""
+    parser.add_argument("--sentences", type=int, default=32, help="sentences per batch")
+    parser.add_argument("--length", type=int, default=24, help="source and target tokens per sentence")
     parser.add_argument("--vocabulary", type=int, default=vocabulary)
     parser.add_argument("--seed", type=int, default=1)
 
 
 def add_size_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `batch` and `build_model`."""
     add_batch_options(parser, vocabulary=32_000)
     parser.add_argument("--layers", type=int, default=6, help="encoder layers, and decoder layers")
     parser.add_argument("--embed-dim", type=int, default=512)
@@ -33,8 +37,8 @@ def add_size_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dropout", type=float, default=0.1, help="fairseq's default: 0.1")
 
 
-def translation_task(vocabulary: int) -> Any:
-    """fairseq's own translation task (not our extension of it), without data."""
+def translation_task(vocabulary: int) -> TaskProtocol:
+    """Return fairseq's own translation task (not our subclass of it), without data, of so many words."""
     words = Dictionary()
     for index in range(vocabulary - len(words)):
         words.add_symbol(f"w{index}")
@@ -42,8 +46,8 @@ def translation_task(vocabulary: int) -> Any:
     return task
 
 
-def build_model(task: Any, arch: str, args: Namespace, encoder_layers: int, decoder_layers: int) -> Any:
-    """A model of fairseq's base defaults (Post-LN, separate embeddings), built as ``fairseq-train`` builds it."""
+def build_model(task: TaskProtocol, arch: str, args: Namespace, encoder_layers: int, decoder_layers: int) -> Any:
+    """Build a model with fairseq's base defaults (Post-LN, separate embeddings), as ``fairseq-train`` does."""
     fairseq_flexdepth.register()
     options = Namespace(
         arch=arch,
@@ -60,20 +64,20 @@ def build_model(task: Any, arch: str, args: Namespace, encoder_layers: int, deco
     return models.build_model(options, task).to(args.device)
 
 
-def training_model(options: List[str], args: Namespace) -> Any:
-    """The model of a ``fairseq-train`` command line, in training mode."""
+def training_model(options: List[str], args: Namespace) -> EncoderDecoder:
+    """Build the model of a ``fairseq-train`` command line, in training mode."""
     torch.manual_seed(args.seed)
     with quiet():
         return build_training_model(options, args.vocabulary, args.vocabulary).to(args.device).train()
 
 
-def batch(args: Namespace) -> Dict[str, Any]:
-    """One batch without padding, in the form of fairseq's LanguagePairDataset."""
+def batch(args: Namespace) -> Sample:
+    """Return a batch without padding, in the form of fairseq's LanguagePairDataset."""
     generator = torch.Generator().manual_seed(args.seed)
     shape = (2, args.sentences, args.length)
     words = torch.randint(FIRST_WORD, args.vocabulary, shape, generator=generator)
     words[:, :, -1] = EOS
-    source, target = words.to(args.device)
+    source, target = words.to(args.device)  # each sentences × length
     return {
         "id": torch.arange(args.sentences),
         "net_input": {

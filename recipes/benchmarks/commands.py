@@ -1,4 +1,4 @@
-"""Whole command lines, timed, on made-up text and models of random weights."""
+"""Timed command lines, on invented text and models with random weights."""
 
 import os
 import random
@@ -13,9 +13,16 @@ PLUGIN = common.ROOT / "fairseq_flexdepth"
 
 
 def run(command: str, *arguments: Any) -> Tuple[float, str]:
-    """Run a command of this environment; its seconds, start-up included, and what it printed.
+    """Run a command of this environment.
 
-    A console script would import the installed copy of the package, which may be older than the repository's.
+    PYTHONPATH names the repository, since a console script would import the installed copy of the package, which may be
+    older.
+
+    Returns:
+        The wall-clock seconds, start-up included, and its output.
+
+    Raises:
+        SystemExit: the command failed.
     """
     timer = common.Timer()
     inherited = os.environ.get("PYTHONPATH")
@@ -32,14 +39,14 @@ def run(command: str, *arguments: Any) -> Tuple[float, str]:
 
 
 def write_data(folder: Path, sentences: int, lengths: Tuple[int, int], vocabulary: int, seed: int) -> None:
-    """Binarise made-up text into the folder ``bin``: *sentences* to decode as ``train``, a few as ``valid``.
+    """Binarise invented text into ``FOLDER/bin``: ``train``, which is decoded, and ``valid``, of 10 sentences.
 
     Args:
-        folder: where everything goes.
-        sentences: their number.
-        lengths: the shortest and the longest, in words.
-        vocabulary: the number of words.
-        seed: of the text.
+        folder: the folder for all files.
+        sentences: number of sentences in ``train``.
+        lengths: the shortest and the longest sentence, in words.
+        vocabulary: number of different words.
+        seed: random seed of the text.
     """
     generator = random.Random(seed)
     words = [f"w{number}" for number in range(vocabulary)]
@@ -55,7 +62,7 @@ def write_data(folder: Path, sentences: int, lengths: Tuple[int, int], vocabular
 
 
 def write_checkpoint(folder: Path, data: Path, device: str, *options: Any) -> Path:
-    """The checkpoint of a random model in *folder*: a training of one update."""
+    """Train a model for one update in *folder*, and return the path of its checkpoint."""
     run(
         "fairseq-train", data, "--user-dir", PLUGIN, "--save-dir", folder, "--optimizer", "adam", "--max-tokens", 1000,
         "--max-update", 1, "--disable-validation", *cpu(device), *options,
@@ -64,5 +71,5 @@ def write_checkpoint(folder: Path, data: Path, device: str, *options: Any) -> Pa
 
 
 def cpu(device: str) -> List[str]:
-    """What tells fairseq to leave a GPU alone."""
+    """Return the option that makes fairseq run on the CPU, if *device* is ``cpu``."""
     return ["--cpu"] if device == "cpu" else []

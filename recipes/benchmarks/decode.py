@@ -1,14 +1,11 @@
-"""Decoding at (n, m): this package against a stock fairseq model that physically has n and m layers.
+"""Decode at (n, m) with this package and with a stock fairseq model that has n encoder and m decoder layers.
 
     python -m recipes.benchmarks.decode
 
-Both hold the same random weights and decode the same batches in one process, in turns, through fairseq's own beam
+Both models have the same random weights. One process decodes the same batches with both in turns, by fairseq's own beam
 search. See recipes/benchmarks/README.md.
 """
 
-import argparse
-import json
-import sys
 from argparse import Namespace
 from functools import partial
 from statistics import median
@@ -17,25 +14,27 @@ from typing import Any, Callable, Dict, List, Tuple
 import torch
 from fairseq.dataclass.configs import FairseqConfig, GenerationConfig
 
+from fairseq_flexdepth.protocols import Hypotheses, Sample
 from fairseq_flexdepth.tasks.translation import FlexDepthTranslationConfig, FlexDepthTranslationTask
 from recipes.benchmarks import build, common
+from recipes.common.markdown import markdown_table
 
 TARGET = 0.97
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    common.add_common_options(parser)
+def parse() -> Namespace:
+    """Read the command line."""
+    parser = common.benchmark_parser(__doc__ or "")
     build.add_size_options(parser)
-    parser.add_argument("--depths", default="1,1 6,1 6,6", help="pairs of encoder and decoder depth")
+    parser.add_argument("--depths", default="1,1 6,1 6,6", help="depth pairs (encoder, decoder)")
     parser.add_argument("--beam", type=int, default=4)
-    parser.add_argument("--max-len-b", type=int, default=24, help="tokens a hypothesis: random weights seldom end")
-    parser.add_argument("--repeats", type=int, default=15, help="turns, of whose ratios the median counts")
+    parser.add_argument("--max-len-b", type=int, default=24, help="tokens per hypothesis (random weights seldom end)")
+    parser.add_argument("--repeats", type=int, default=15, help="turns; the median of their ratios is reported")
     return parser.parse_args()
 
 
 def pair_of_models(n: int, m: int, args: Namespace) -> Tuple[Any, Any]:
-    """Our model at depth (n, m), and fairseq's own of that size with the same weights."""
+    """Return our model at depth pair (n, m), and fairseq's model of n and m layers with the same weights."""
     task = build.translation_task(args.vocabulary)
     ours = build.build_model(task, "tied_multi_transformer", args, args.layers, args.layers)
     ours.set_depth(n, m)
@@ -45,16 +44,16 @@ def pair_of_models(n: int, m: int, args: Namespace) -> Tuple[Any, Any]:
     return ours, stock
 
 
-def decoder(task: Any, model: Any, args: Namespace) -> Callable[[Dict[str, Any]], List]:
-    """The model's decoding of a batch, set up as ``fairseq-generate`` does."""
+def decoder(task: Any, model: Any, args: Namespace) -> Callable[[Sample], List[Hypotheses]]:
+    """Return the function that decodes a batch with a model, set up as ``fairseq-generate`` does."""
     config = FairseqConfig(generation=GenerationConfig(beam=args.beam, max_len_b=args.max_len_b))
     model.prepare_for_inference_(config)
     generator = task.build_generator([model], config.generation)
     return lambda sample: task.inference_step(generator, [model], sample)
 
 
-def largest_difference(ours: List, stock: List) -> float:
-    """The largest difference between scores; infinite where a hypothesis differs in its tokens."""
+def largest_difference(ours: List[Hypotheses], stock: List[Hypotheses]) -> float:
+    """Return the largest difference between scores; infinity if any hypothesis has other tokens."""
     largest = 0.0
     for our_beam, stock_beam in zip(ours, stock):
         if len(our_beam) != len(stock_beam):
@@ -67,6 +66,7 @@ def largest_difference(ours: List, stock: List) -> float:
 
 
 def measure(pair: str, args: Namespace) -> Dict[str, Any]:
+    """Decode in turns at one depth pair, ``N,M``."""
     n, m = map(int, pair.split(","))
     our_model, stock_model = pair_of_models(n, m, args)
     stock_task = build.translation_task(args.vocabulary)
@@ -96,6 +96,7 @@ def measure(pair: str, args: Namespace) -> Dict[str, Any]:
 
 
 def table(measured: List[Dict[str, Any]], args: Namespace) -> str:
+    """Return the report as Markdown."""
     rows = []
     for pair in measured:
         same = pair["largest_score_difference"]
@@ -106,28 +107,32 @@ def table(measured: List[Dict[str, Any]], args: Namespace) -> str:
             + ["differ" if same == float("inf") else f"the same, scores to {same:.1g}"]
         )
     header = ["(n, m)", "ours, sentences/s", "stock n and m layers, sentences/s", "ratio", "hypotheses"]
-    return "\n".join(
-        [
-            f"Model of {args.layers}×{args.layers} layers, d {args.embed_dim}, vocabulary {args.vocabulary:,}, "
-            f"random weights; {args.sentences} sentences of {args.length} tokens, beam {args.beam}, at most "
-            f"{args.max_len_b} tokens; median of {args.repeats} turns.",
-            "",
-            common.markdown_table(header, rows),
-        ]
+    return common.page(
+        f"Model of {args.layers}×{args.layers} layers, d {args.embed_dim}, vocabulary {args.vocabulary:,}, "
+        f"random weights; {args.sentences} sentences of {args.length} tokens, beam {args.beam}, at most "
+        f"{args.max_len_b} tokens; median of {args.repeats} turns.",
+        markdown_table(header, rows),
     )
 
 
-def main() -> None:
-    args = parse()
-    torch.set_num_threads(args.threads)
-    if args.measure:
-        print(json.dumps(measure(args.measure, args)))
-        return
-    measured = [common.in_child("recipes.benchmarks.decode", pair, sys.argv[1:]) for pair in args.depths.split()]
-    result = {**common.report(args), "measured": measured}
-    common.write_results(args.results, f"decode-{args.device}", result, table(measured, args))
+def conclude(results: Dict[str, Any], args: Namespace) -> None:
+    """Write the report.
+
+    Raises:
+        SystemExit: the two models' hypotheses differ.
+    """
+    measured = list(results.values())
+    common.write_results(
+        args.results, f"decode-{args.device}", {**common.report(args), "measured": measured}, table(measured, args)
+    )
     if any(pair["largest_score_difference"] == float("inf") for pair in measured):
         raise SystemExit("hypotheses differ")
+
+
+def main() -> None:
+    """Measure every depth pair and write the report."""
+    args = parse()
+    common.run("recipes.benchmarks.decode", args, args.depths.split(), measure, conclude)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,21 @@
-"""Algorithm 1 of tied_multi as it is written there: a Python loop over encoder depths around one over decoder depths.
+"""The double loop of [dabre2020] Algorithm 1: over encoder depths, and inside over decoder depths.
 
-The comparison for the benchmarks, from a stock fairseq model's layers: every encoder prefix runs once, every decoder
-prefix once for each encoder depth, and every pair projects its own logits. It knows nothing of this package.
+The benchmarks compare this package with it. It runs the layers of a stock fairseq model: every encoder prefix once,
+every decoder prefix once per encoder depth, and one projection per depth pair.
 """
 
-from typing import Any, Dict
+from typing import Any
 
 import torch
 from fairseq.criterions.label_smoothed_cross_entropy import label_smoothed_nll_loss
+from fairseq.models.transformer import TransformerModel
 from torch import Tensor
 
+from fairseq_flexdepth.protocols import Sample
 
-def double_loop_loss(model: Any, sample: Dict[str, Any], label_smoothing: float) -> Tensor:
-    """The mean over all pairs of fairseq's label-smoothed cross-entropy, summed over target tokens.
+
+def double_loop_loss(model: TransformerModel, sample: Sample, label_smoothing: float) -> Tensor:
+    """Return the mean over all depth pairs of fairseq's label-smoothed cross-entropy, summed over target tokens.
 
     Args:
         model: fairseq's ``transformer``.
@@ -22,8 +25,8 @@ def double_loop_loss(model: Any, sample: Dict[str, Any], label_smoothing: float)
     inputs, target = sample["net_input"], sample["target"].view(-1)
     pad = model.decoder.padding_idx
     losses = []
-    encoded = model.encoder.forward_embedding(inputs["src_tokens"])[0].transpose(0, 1)
-    start = _embed_target(model.decoder, inputs["prev_output_tokens"])
+    encoded = model.encoder.forward_embedding(inputs["src_tokens"])[0].transpose(0, 1)  # length × batch × channels
+    start = _embed_target(model.decoder, inputs["prev_output_tokens"])  # length × batch × channels
     mask = model.decoder.buffered_future_mask(start)
     for encoder_layer in model.encoder.layers:
         encoded = encoder_layer(encoded, encoder_padding_mask=None)
@@ -31,16 +34,16 @@ def double_loop_loss(model: Any, sample: Dict[str, Any], label_smoothing: float)
         decoded = start
         for decoder_layer in model.decoder.layers:
             decoded = decoder_layer(decoded, memory, None, self_attn_mask=mask)[0]
-            features = _normed(model.decoder, decoded).transpose(0, 1)
+            features = _normed(model.decoder, decoded).transpose(0, 1)  # batch × length × channels
             logits = model.decoder.output_layer(features), None
             lprobs = model.get_normalized_probs(logits, log_probs=True)
-            lprobs = lprobs.view(-1, lprobs.size(-1))
+            lprobs = lprobs.view(-1, lprobs.size(-1))  # (batch · length) × vocabulary
             losses.append(label_smoothed_nll_loss(lprobs, target, label_smoothing, ignore_index=pad)[0])
     return torch.stack(losses).mean()
 
 
 def _embed_target(decoder: Any, tokens: Tensor) -> Tensor:
-    """length × batch × channels"""
+    """Return the embedded target words: length × batch × channels."""
     x = decoder.embed_scale * decoder.embed_tokens(tokens) + decoder.embed_positions(tokens)
     if decoder.layernorm_embedding is not None:
         x = decoder.layernorm_embedding(x)
@@ -48,5 +51,5 @@ def _embed_target(decoder: Any, tokens: Tensor) -> Tensor:
 
 
 def _normed(side: Any, x: Tensor) -> Tensor:
-    """With Pre-LN the final norm of *side* applies to every exit."""
+    """Apply the final layer norm of *side*, which Pre-LN models have, to an exit."""
     return x if side.layer_norm is None else side.layer_norm(x)

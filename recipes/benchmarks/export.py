@@ -1,52 +1,52 @@
-"""An exported depth in CTranslate2 against fairseq: is the greedy output the same, and how long does it take?
+"""Compare the greedy output and the speed of fairseq and of CTranslate2, at several depth pairs of a checkpoint.
 
     python -m recipes.benchmarks.export DATA --checkpoint ckpt.pt --post-process sentencepiece
 
-fairseq decodes at (n, m) with the checkpoint itself, as ``fairseq-generate`` does, CTranslate2 what ``fairseq-flexdepth
-export`` makes of it, in turns, greedily, one thread each, as many sentences a batch. See recipes/benchmarks/README.md.
+fairseq decodes with the checkpoint at (n, m), as ``fairseq-generate`` does; CTranslate2 decodes with the model that
+``fairseq-flexdepth export`` writes. Both decode in turns, with one thread and the same number of sentences per batch.
+See recipes/benchmarks/README.md.
 """
 
-import argparse
 import contextlib
-import json
 import sys
 import tempfile
 import time
+from argparse import Namespace
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, Callable, Dict, List
 
 import sacrebleu
-import torch
 
 from fairseq_flexdepth.cli.fairseq_options import parse_generation_options
 from fairseq_flexdepth.cli.main import main as main_of_flexdepth
 from fairseq_flexdepth.corpus.split import Split
 from recipes.benchmarks import commands, common
+from recipes.common.markdown import markdown_table
 
-SYSTEMS = ("fairseq", "float32", "int8")  # the last two are types of CTranslate2's weights
+SYSTEMS = ("fairseq", "float32", "int8")  # the last two: weight types of CTranslate2
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="binarised data, as fairseq-generate takes it")
+def parse() -> Namespace:
+    """Read the command line."""
+    parser = common.benchmark_parser(__doc__ or "")
+    parser.add_argument("data", type=Path, help="binarised data, as for fairseq-generate")
     parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--depths", default="3,3 2,1 1,1", help="pairs of encoder and decoder depth")
+    parser.add_argument("--depths", default="3,3 2,1 1,1", help="depth pairs (encoder, decoder)")
     parser.add_argument("--gen-subset", default="test")
-    parser.add_argument("--batch-size", type=int, default=64, help="sentences")
+    parser.add_argument("--batch-size", type=int, default=64, help="sentences per batch")
     parser.add_argument("--max-len-b", type=int, default=200, help="tokens of the longest hypothesis")
-    parser.add_argument("--post-process", default="sentencepiece", help="how subwords become words")
-    parser.add_argument("--turns", type=int, default=3, help="of whose times the median counts")
-    common.add_common_options(parser)
+    parser.add_argument("--post-process", default="sentencepiece", help="as in fairseq-generate: joins subwords")
+    parser.add_argument("--turns", type=int, default=3, help="turns; the median time is reported")
     parser.set_defaults(threads=1)
     return parser.parse_args()
 
 
 class FairseqDecoder:
-    """Decodes with the checkpoint as ``fairseq-generate`` does; what is timed is beam search, as it times itself."""
+    """Decoding with the checkpoint as in ``fairseq-generate``; `translate` is the part that fairseq times itself."""
 
-    def __init__(self, args: argparse.Namespace, pair: str) -> None:
+    def __init__(self, args: Namespace, pair: str) -> None:
         n, m = pair.split(",")
         options = (
             args.data, "--path", args.checkpoint, "--enc-layers", n, "--dec-layers", m, "--gen-subset", args.gen_subset,
@@ -58,12 +58,12 @@ class FairseqDecoder:
         self.batches = [self.split.sample(batch) for batch in self.split.batches()]
 
     def sources(self) -> List[List[str]]:
-        """The sentences as CTranslate2 takes them: without the end symbol."""
+        """Return the source sentences as lists of words without the end symbol, as CTranslate2 takes them."""
         words = self.split.task.source_dictionary
         return [[words[token] for token in item.tolist()[:-1]] for item in self.split.dataset.src]
 
     def translate(self) -> Dict[int, List[int]]:
-        """The tokens of every sentence's hypothesis."""
+        """Decode all batches; return the tokens of the best hypothesis, by sentence id."""
         found = {}
         for sample in self.batches:
             for number, hypotheses in zip(sample["id"].tolist(), self.split.search(self.generator, sample)):
@@ -72,7 +72,7 @@ class FairseqDecoder:
 
 
 class Clock:
-    """Wall-clock seconds of repeated calls, and the processor's seconds, which other processes disturb less."""
+    """Wall-clock seconds and CPU seconds of repeated calls; other processes disturb CPU seconds less."""
 
     def __init__(self, device: str) -> None:
         self.timer = common.Timer(device)
@@ -85,8 +85,8 @@ class Clock:
         return result
 
 
-def measure(pair: str, args: argparse.Namespace) -> Dict[str, Any]:
-    """Everything at one depth pair, in turns."""
+def measure(pair: str, args: Namespace) -> Dict[str, Any]:
+    """Decode with every system in turns, at one depth pair, ``N,M``."""
     import ctranslate2
 
     n, m = pair.split(",")
@@ -117,7 +117,7 @@ def measure(pair: str, args: argparse.Namespace) -> Dict[str, Any]:
             clock = clocks[system] if turn else Clock(args.device)  # the first turn warms up
             found[system] = clock(ways[system])
             seconds = clock.timer.seconds[-1], clock.cpu_seconds[-1]
-            common.progress(f"({pair}) {system}: {seconds[0]:.2f} s, {seconds[1]:.2f} s of processor")
+            common.progress(f"({pair}) {system}: {seconds[0]:.2f} s, {seconds[1]:.2f} CPU seconds")
     return {
         "encoder_layers": int(n),
         "decoder_layers": int(m),
@@ -133,7 +133,7 @@ def measure(pair: str, args: argparse.Namespace) -> Dict[str, Any]:
 
 
 def compare(split: Split, found: Dict[str, Any]) -> Dict[str, Any]:
-    """How many translations are fairseq's, token by token, and the BLEU of each system."""
+    """Return the number of translations that equal fairseq's token by token, and the BLEU of each system."""
     numbers = range(len(split.dataset))
     words = split.task.target_dictionary
     tokens = {"fairseq": [found["fairseq"][number] for number in numbers]}
@@ -152,7 +152,8 @@ def compare(split: Split, found: Dict[str, Any]) -> Dict[str, Any]:
     }
 
 
-def table(measured: List[Dict[str, Any]], args: argparse.Namespace) -> str:
+def table(measured: List[Dict[str, Any]], args: Namespace) -> str:
+    """Return the report as Markdown."""
     rows = []
     for pair in measured:
         for system in SYSTEMS:
@@ -165,30 +166,29 @@ def table(measured: List[Dict[str, Any]], args: argparse.Namespace) -> str:
                 + [f"{pair['sentences'] / cpu:.0f}", f"{pair['cpu_seconds']['fairseq'] / cpu:.1f}"]
                 + [same, f"{pair['bleu'][system]:.1f}"]
             )
-    header = ["(n, m)", "system", "MiB", "seconds", "of the processor", "sentences a processor's second"]
+    header = ["(n, m)", "system", "MiB", "seconds", "CPU seconds", "sentences per CPU second"]
     header += ["× fairseq", "identical to fairseq's", "BLEU"]
-    return "\n".join(
-        [
-            f"{measured[0]['sentences']:,} sentences of {args.gen_subset}, greedy, batches of {args.batch_size} "
-            f"sentences, {args.threads} thread; seconds of decoding alone, median of {args.turns} turns. fairseq reads "
-            "the whole checkpoint.",
-            "",
-            common.markdown_table(header, rows),
-        ]
+    return common.page(
+        f"{measured[0]['sentences']:,} sentences of {args.gen_subset}, greedy, batches of {args.batch_size} "
+        f"sentences, {args.threads} thread; seconds of decoding alone, median of {args.turns} turns. fairseq reads "
+        "the whole checkpoint.",
+        markdown_table(header, rows),
     )
 
 
-def main() -> None:
-    args = parse()
-    torch.set_num_threads(args.threads)
-    if args.measure:
-        print(json.dumps(measure(args.measure, args)))
-        return
-    measured = [common.in_child("recipes.benchmarks.export", pair, sys.argv[1:]) for pair in args.depths.split()]
-    # Whose files they were says nothing: names of machines' folders stay out of the results.
+def conclude(results: Dict[str, Any], args: Namespace) -> None:
+    """Write the report."""
+    measured = list(results.values())
+    # The results name no folders of the machine.
     args.data, args.checkpoint = args.data.name, args.checkpoint.name
     result = {**common.report(args), "measured": measured}
     common.write_results(args.results, f"export-{args.device}", result, table(measured, args))
+
+
+def main() -> None:
+    """Measure every depth pair and write the report."""
+    args = parse()
+    common.run("recipes.benchmarks.export", args, args.depths.split(), measure, conclude)
 
 
 if __name__ == "__main__":

@@ -1,33 +1,39 @@
-"""What ``--user-dir fairseq_flexdepth`` adds to the start of ``fairseq-generate --help``.
+"""Measure the time that ``--user-dir fairseq_flexdepth`` adds to ``fairseq-generate --help``.
 
     python -m recipes.benchmarks.import_time
 
-Both run in turns; the median of the differences counts. See recipes/benchmarks/README.md.
+The command runs with and without the option in turns; the median difference is reported. See
+recipes/benchmarks/README.md.
 """
 
-import argparse
 import os
 import subprocess
 import sys
+from argparse import Namespace
 from functools import partial
 from statistics import median
 from typing import Any, Dict, Sequence
 
 from recipes.benchmarks import common
+from recipes.common.markdown import markdown_table
 
 TARGET = 0.3
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    common.add_common_options(parser)
-    parser.add_argument("--repeats", type=int, default=9, help="turns, of whose differences the median counts")
+def parse() -> Namespace:
+    """Read the command line."""
+    parser = common.benchmark_parser(__doc__ or "")
+    parser.add_argument("--repeats", type=int, default=9, help="turns; the median of their differences is reported")
     return parser.parse_args()
 
 
 def show_help(options: Sequence[str], *python_options: str) -> str:
-    """Run the command; what it wrote to standard error."""
-    # Let Python keep its compiled files, as it does unless told otherwise.
+    """Run the command and return its standard error.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    # Python keeps its compiled files, as it does by default.
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     command = [sys.executable, *python_options, "-m", "fairseq_cli.generate", "--help", *options]
     shown = subprocess.run(command, cwd=common.ROOT, env=environment, capture_output=True, text=True)
@@ -37,6 +43,7 @@ def show_help(options: Sequence[str], *python_options: str) -> str:
 
 
 def main() -> None:
+    """Measure and write the report."""
     args = parse()
     plain, plugin = common.Timer(), common.Timer()
     turn = [(plain, []), (plugin, ["--user-dir", "fairseq_flexdepth"])]
@@ -60,7 +67,7 @@ def main() -> None:
         ["`fairseq-generate --help --user-dir fairseq_flexdepth`", f"{median(plugin.seconds):.2f}"],
         ["added (median of the differences)", common.reached(added, TARGET)],
     ]
-    markdown = f"Median of {args.repeats} turns.\n\n" + common.markdown_table(["command", "seconds"], rows)
+    markdown = common.page(f"Median of {args.repeats} turns.", markdown_table(["command", "seconds"], rows))
     common.write_results(args.results, f"import_time-{args.device}", result, markdown)
 
 

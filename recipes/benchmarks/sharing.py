@@ -1,15 +1,13 @@
-"""Layer sharing: training speed of the systems of layer_sharing's Table 1, and what sharing itself costs.
+"""Measure the training speed of the systems in Table 1 of [takase2021], and the cost of sharing itself.
 
     python -m recipes.benchmarks.sharing
 
 Each system runs in a process of its own. Then CYCLE (M = 6, N = 12) and an unshared model of 12 layers take turns in
-one process, and the checkpoints' sizes are compared. See recipes/benchmarks/README.md.
+one process, and the sizes of checkpoints are compared. See recipes/benchmarks/README.md.
 """
 
-import argparse
 import io
-import json
-import sys
+from argparse import Namespace
 from statistics import median
 from typing import Any, Callable, Dict, Tuple
 
@@ -20,25 +18,26 @@ from fairseq.optim.adam import Adam
 from recipes.benchmarks import build, common
 from recipes.benchmarks.update import add_repeat_options, timed
 from recipes.common.dry_run import table_systems
+from recipes.common.markdown import markdown_table
 
 TABLE = table_systems("layer_sharing", "table1")
-# the paper's row, and the options that train it
+# by name: the row of the paper's table, and the training options of its system
 SYSTEMS = {f"{row['method']} M={row['M']} N={row['N']}": (row, options) for row, options in TABLE}
 UNSHARED = ["--arch", "tied_multi_transformer", "--encoder-layers", "12", "--decoder-layers", "12"]
 CYCLE = ["--arch", "cycle_shared_transformer", "--layer-sharing", "cycle"]
 SHARED_EMBEDDINGS = ["--share-all-embeddings"]
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    common.add_common_options(parser)
+def parse() -> Namespace:
+    """Read the command line."""
+    parser = common.benchmark_parser(__doc__ or "")
     build.add_batch_options(parser, vocabulary=32_768)
     add_repeat_options(parser)
     return parser.parse_args()
 
 
-def update_of(model: Any, args: argparse.Namespace) -> Tuple[Callable[[], None], Callable[[], None]]:
-    """One update in two parts: forward and backward, and Adam's step."""
+def update_parts(model: Any, args: Namespace) -> Tuple[Callable[[], None], Callable[[], None]]:
+    """Return the two parts of an update: forward and backward pass, and Adam's step."""
     task = build.translation_task(args.vocabulary)
     criterion = LabelSmoothedCrossEntropyCriterion(task, sentence_avg=False, label_smoothing=0.1)
     sample = build.batch(args)
@@ -51,10 +50,16 @@ def update_of(model: Any, args: argparse.Namespace) -> Tuple[Callable[[], None],
     return gradients, lambda: optimizer.step()
 
 
-def measure_system(name: str, args: argparse.Namespace) -> Dict[str, Any]:
-    """Seconds an update, and target tokens a second."""
+def measure(name: str, args: Namespace) -> Dict[str, Any]:
+    """Measure a system, ``turns`` or ``files``."""
+    others: Dict[str, Callable[[Namespace], Dict[str, Any]]] = {"turns": measure_turns, "files": measure_files}
+    return others[name](args) if name in others else measure_system(name, args)
+
+
+def measure_system(name: str, args: Namespace) -> Dict[str, Any]:
+    """Measure the seconds per update and the target tokens per second of a system."""
     _, options = SYSTEMS[name]
-    gradients, step = update_of(build.training_model([*options, "--dropout", "0.1"], args), args)
+    gradients, step = update_parts(build.training_model([*options, "--dropout", "0.1"], args), args)
 
     def update() -> None:
         gradients()
@@ -64,10 +69,10 @@ def measure_system(name: str, args: argparse.Namespace) -> Dict[str, Any]:
     return {**result, "tokens_per_second": args.sentences * args.length / result["seconds"]}
 
 
-def measure_turns(args: argparse.Namespace) -> Dict[str, Any]:
-    """CYCLE and an unshared model of as many layers, updated in turns."""
+def measure_turns(args: Namespace) -> Dict[str, Any]:
+    """Update CYCLE and an unshared model of as many layers in turns."""
     parts = {
-        name: update_of(build.training_model([*options, *SHARED_EMBEDDINGS], args), args)
+        name: update_parts(build.training_model([*options, *SHARED_EMBEDDINGS], args), args)
         for name, options in (("cycle", CYCLE), ("unshared", UNSHARED))
     }
     timers = {name: (common.Timer(args.device), common.Timer(args.device)) for name in parts}
@@ -86,8 +91,8 @@ def measure_turns(args: argparse.Namespace) -> Dict[str, Any]:
     }
 
 
-def measure_files(args: argparse.Namespace) -> Dict[str, int]:
-    """Bytes of the weights of a tied-multi model of 6x6 layers and of the recurrently stacked one."""
+def measure_files(args: Namespace) -> Dict[str, int]:
+    """Return the bytes of the saved weights of a tied-multi model of 6×6 layers and of a recurrently stacked one."""
     sizes = {}
     for arch in ("tied_multi_transformer", "recurrent_stacked_transformer"):
         file = io.BytesIO()
@@ -97,7 +102,7 @@ def measure_files(args: argparse.Namespace) -> Dict[str, int]:
 
 
 def compare(measured: Dict[str, Any]) -> Dict[str, float]:
-    """The figures that have targets."""
+    """Return the ratios that have targets."""
     shared, unshared = measured["turns"]["cycle"], measured["turns"]["unshared"]
     steps = [
         [sum(parts) for parts in zip(side["gradients"], side["optimizer"])] for side in (shared, unshared)
@@ -110,7 +115,8 @@ def compare(measured: Dict[str, Any]) -> Dict[str, float]:
     }
 
 
-def table(measured: Dict[str, Any], compared: Dict[str, float], args: argparse.Namespace) -> str:
+def table(measured: Dict[str, Any], compared: Dict[str, float], args: Namespace) -> str:
+    """Return the report as Markdown."""
     universal = measured["systems"]["Universal M=1 N=6"]["tokens_per_second"]
     rows = [
         [name, f"{measured['systems'][name]['seconds']:.2f}", f"{measured['systems'][name]['tokens_per_second']:.0f}"]
@@ -122,12 +128,12 @@ def table(measured: Dict[str, Any], compared: Dict[str, float], args: argparse.N
             f"Vocabulary {args.vocabulary:,}, {args.sentences} × {args.length} target tokens, fp32, dropout 0.1, "
             f"median of {args.repeats} updates.",
             "",
-            common.markdown_table(["system", "seconds an update", "tokens/s", "× Universal", "paper"], rows),
+            markdown_table(["system", "seconds per update", "tokens/s", "× Universal", "paper"], rows),
             "",
             "CYCLE (M = 6, N = 12) against an unshared model of 12 layers, in turns:",
             "",
-            f"- time of an update: {common.reached(compared['step_time_vs_unshared'], 1.03)}",
-            f"- of it Adam's step: {common.reached(compared['optimizer_time_vs_unshared'], 1.0)}",
+            f"- time per update: {common.reached(compared['step_time_vs_unshared'], 1.03)}",
+            f"- time of Adam's step alone: {common.reached(compared['optimizer_time_vs_unshared'], 1.0)}",
             "",
             "Weights of the recurrently stacked model against those of the tied-multi model, 6×6 layers:",
             "",
@@ -136,23 +142,21 @@ def table(measured: Dict[str, Any], compared: Dict[str, float], args: argparse.N
     )
 
 
-def main() -> None:
-    args = parse()
-    torch.set_num_threads(args.threads)
-    if args.measure:
-        others = {"turns": measure_turns, "files": measure_files}
-        known = others.get(args.measure)
-        print(json.dumps(known(args) if known else measure_system(args.measure, args)))
-        return
-    module = "recipes.benchmarks.sharing"
-    measured: Dict[str, Any] = {
-        "systems": {name: common.in_child(module, name, sys.argv[1:]) for name in SYSTEMS},
-        "turns": common.in_child(module, "turns", sys.argv[1:]),
-        "files": common.in_child(module, "files", sys.argv[1:]),
+def conclude(results: Dict[str, Any], args: Namespace) -> None:
+    """Write the report."""
+    measured = {
+        "systems": {name: results[name] for name in SYSTEMS},
+        "turns": results["turns"],
+        "files": results["files"],
     }
     compared = compare(measured)
     result = {**common.report(args), "measured": measured, "compared": compared}
     common.write_results(args.results, f"sharing-{args.device}", result, table(measured, compared, args))
+
+
+def main() -> None:
+    """Measure all systems, the turns and the files, and write the report."""
+    common.run("recipes.benchmarks.sharing", parse(), [*SYSTEMS, "turns", "files"], measure, conclude)
 
 
 if __name__ == "__main__":

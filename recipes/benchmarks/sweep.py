@@ -1,15 +1,14 @@
-"""``sweep`` of a model against as many ``fairseq-generate`` runs as it has depth pairs.
+"""Compare ``sweep`` with one ``fairseq-generate`` run per depth pair.
 
     python -m recipes.benchmarks.sweep
 
-Whole command lines on made-up text, with random weights. See recipes/benchmarks/README.md.
+Whole commands on invented text, with random weights. See recipes/benchmarks/README.md.
 """
 
-import argparse
 import json
 import os
-import sys
 import tempfile
+from argparse import Namespace
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
@@ -17,22 +16,23 @@ from fairseq_flexdepth.files.text import read_lines
 from recipes.benchmarks import build, commands, common
 from recipes.benchmarks.selection import Bench
 from recipes.common.generate_log import parse_generate_log
+from recipes.common.markdown import markdown_table
 
 BATCHES = ("--max-tokens", 4000)
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    common.add_common_options(parser)
+def parse() -> Namespace:
+    """Read the command line."""
+    parser = common.benchmark_parser(__doc__ or "")
     build.add_size_options(parser)
     parser.set_defaults(vocabulary=8000)
-    parser.add_argument("--decoded", type=int, default=1000, help="sentences")
+    parser.add_argument("--decoded", type=int, default=1000, help="sentences to decode")
     parser.add_argument("--beam", type=int, default=4)
     return parser.parse_args()
 
 
 def timed(command: str, *options: Any) -> Tuple[Dict[str, float], str]:
-    """Seconds of a whole command and of the processors meanwhile, which other processes disturb less; its output."""
+    """Run a command; return its wall-clock seconds (``whole``) and CPU seconds (``cpu``), and its output."""
     before = os.times()
     seconds, printed = commands.run(command, *options)
     after = os.times()
@@ -40,17 +40,22 @@ def timed(command: str, *options: Any) -> Tuple[Dict[str, float], str]:
     return {"whole": seconds, "cpu": cpu}, printed
 
 
-def measure(folder: Path, args: argparse.Namespace) -> Dict[str, Any]:
-    """Seconds of the whole commands, and of beam search as each fairseq-generate counts it.
+def measure(name: str, args: Namespace) -> Dict[str, Any]:
+    """Measure in a temporary folder; *name* is the only measurement, ``sweep``."""
+    with tempfile.TemporaryDirectory() as folder:
+        return measure_in(Path(folder), args)
 
-    What ``sweep`` reports as a depth's seconds holds its share of the encoder, which ran once for many depths: the sum
-    of these is no time that passed.
+
+def measure_in(folder: Path, args: Namespace) -> Dict[str, Any]:
+    """Time the whole commands, and beam search as each ``fairseq-generate`` reports it.
+
+    The seconds per depth in ``sweep.json`` are not used: each includes the encoder, which ran once for many depths.
     """
     bench = Bench(folder, args, args.layers, args.vocabulary, args.decoded)
     output = folder / "sweep"
     whole, _ = timed("fairseq-flexdepth", "sweep", *bench.options, *BATCHES, "--output", output)
     rows = json.loads((output / "sweep.json").read_text(encoding="utf-8"))
-    common.progress(f"sweep: {whole['whole']:.1f} s, {whole['cpu']:.1f} s of the processors")
+    common.progress(f"sweep: {whole['whole']:.1f} s, {whole['cpu']:.1f} CPU seconds")
     separate: List[Dict[str, Any]] = []
     for row in rows:
         depth = ("--enc-layers", row["enc_layers"], "--dec-layers", row["dec_layers"])
@@ -58,13 +63,14 @@ def measure(folder: Path, args: argparse.Namespace) -> Dict[str, Any]:
         log = parse_generate_log(printed)
         same = log.hypotheses == read_lines(str(output / row["translations"]), "translations")
         separate.append({"depth": depth[1::2], **run, "decoding": log.decoding, "same_translations": same})
-        common.progress(f"fairseq-generate at {depth[1::2]}: {run['whole']:.1f} s ({run['cpu']:.1f} of the processors)")
+        common.progress(f"fairseq-generate at {depth[1::2]}: {run['whole']:.1f} s, {run['cpu']:.1f} CPU seconds")
     sums = {key: sum(run[key] for run in separate) for key in ("whole", "cpu", "decoding")}
     ratios = {key: whole[key] / sums[key] for key in whole}
     return {"sweep": whole, "separate": separate, "separate_sums": sums, "ratios": ratios}
 
 
-def table(measured: Dict[str, Any], args: argparse.Namespace) -> str:
+def table(measured: Dict[str, Any], args: Namespace) -> str:
+    """Return the report as Markdown."""
     runs, ratios = len(measured["separate"]), measured["ratios"]
     same = sum(run["same_translations"] for run in measured["separate"])
     outside = measured["separate_sums"]["whole"] - measured["separate_sums"]["decoding"]
@@ -74,31 +80,30 @@ def table(measured: Dict[str, Any], args: argparse.Namespace) -> str:
             ("`sweep`, all depths", "sweep"), (f"{runs} runs of `fairseq-generate`", "separate_sums")
         )
     ]  # fmt: skip
-    return "\n".join(
+    return common.page(
+        f"{args.layers}×{args.layers}, d {args.embed_dim}, ffn {args.ffn_dim}, V {args.vocabulary:,}, beam "
+        f"{args.beam}, fp32; {args.decoded:,} sentences of {args.length // 4} to "
+        f"{2 * args.length - args.length // 4} words.",
+        markdown_table(["", "seconds, start-up included", "CPU seconds"], rows),
         [
-            f"{args.layers}×{args.layers}, d {args.embed_dim}, ffn {args.ffn_dim}, V {args.vocabulary:,}, beam "
-            f"{args.beam}, fp32; {args.decoded:,} sentences of {args.length // 4} to "
-            f"{2 * args.length - args.length // 4} words.",
-            "",
-            common.markdown_table(["", "seconds, start-up included", "of the processors"], rows),
-            "",
-            f"- `sweep`'s seconds, as a share of the separate runs': {common.reached(ratios['whole'], 0.75)}; of the "
-            f"processors' seconds {ratios['cpu']:.3g}",
-            f"- of the separate runs' seconds, those outside beam search: {outside:.1f}",
-            f"- the same translations at {same} of {runs} depths",
-        ]
+            f"time of `sweep` relative to the separate runs: {common.reached(ratios['whole'], 0.75)}; in CPU seconds "
+            f"{ratios['cpu']:.3g}",
+            f"seconds of the separate runs outside beam search: {outside:.1f}",
+            f"the same translations at {same} of {runs} depth pairs",
+        ],
     )
 
 
-def main() -> None:
-    args = parse()
-    if args.measure:
-        with tempfile.TemporaryDirectory() as folder:
-            print(json.dumps(measure(Path(folder), args)))
-        return
-    measured = common.in_child("recipes.benchmarks.sweep", "sweep", sys.argv[1:])
+def conclude(results: Dict[str, Any], args: Namespace) -> None:
+    """Write the report."""
+    measured = results["sweep"]
     result = {**common.report(args), "measured": measured}
     common.write_results(args.results, f"sweep-{args.device}", result, table(measured, args))
+
+
+def main() -> None:
+    """Measure and write the report."""
+    common.run("recipes.benchmarks.sweep", parse(), ["sweep"], measure, conclude)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,12 @@
-"""One training update: stock fairseq, a Python double loop over all depth pairs, and this package.
+"""Compare one training update of stock fairseq, of a Python double loop over all depth pairs, and of this package.
 
     python -m recipes.benchmarks.train_step
 
-Each runs in a process of its own. Then the output projection with the loss of all pairs alone, and the bare matrix
-products that it consists of. See recipes/benchmarks/README.md.
+Each runs in a process of its own. Then the output projection with the loss of all pairs is measured alone, and its
+matrix products without the rest. See recipes/benchmarks/README.md.
 """
 
-import argparse
-import json
-import sys
+from argparse import Namespace
 from typing import Any, Callable, Dict, List, Tuple
 
 import torch
@@ -21,25 +19,27 @@ from fairseq_flexdepth.criterions.tied_multi_cross_entropy import (
 )
 from fairseq_flexdepth.modules.losses.chunks import FeatureRows, rows_per_chunk
 from fairseq_flexdepth.modules.losses.linear_cross_entropy import linear_cross_entropy
+from fairseq_flexdepth.protocols import Sample
 from recipes.benchmarks import build, common
 from recipes.benchmarks.double_loop import double_loop_loss
-from recipes.benchmarks.update import add_repeat_options, measure_update, timed
+from recipes.benchmarks.update import FormGradients, add_repeat_options, measure_update, timed
+from recipes.common.markdown import markdown_table
 
 EPSILON = 0.1
 STEPS = {"vanilla": "fairseq `transformer`", "double_loop": "double loop over pairs", "ours": "fairseq_flexdepth"}
 LossFunction = Callable[[], Tensor]
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    common.add_common_options(parser)
+def parse() -> Namespace:
+    """Read the command line."""
+    parser = common.benchmark_parser(__doc__ or "")
     build.add_size_options(parser)
     add_repeat_options(parser)
     return parser.parse_args()
 
 
-def model_and_loss(kind: str, sample: Dict[str, Any], args: argparse.Namespace) -> Tuple[Any, LossFunction]:
-    """A model, and its mean loss over the tokens of *sample*."""
+def model_and_loss(kind: str, sample: Sample, args: Namespace) -> Tuple[Any, LossFunction]:
+    """Return a model, and the function of its mean loss over the target tokens of *sample*."""
     task = build.translation_task(args.vocabulary)
     arch = "tied_multi_transformer" if kind == "ours" else "transformer"
     model = build.build_model(task, arch, args, args.layers, args.layers)
@@ -53,10 +53,16 @@ def model_and_loss(kind: str, sample: Dict[str, Any], args: argparse.Namespace) 
     return model, lambda: criterion(model, sample)[0] / sample["ntokens"]
 
 
-def measure_step(kind: str, args: argparse.Namespace) -> Dict[str, Any]:
+def measure(kind: str, args: Namespace) -> Dict[str, Any]:
+    """Measure one of STEPS, ``projection`` or ``products``."""
+    return measure_step(kind, args) if kind in STEPS else measure_projection(kind, args)
+
+
+def measure_step(kind: str, args: Namespace) -> Dict[str, Any]:
+    """Measure an update of one of STEPS."""
     sample = build.batch(args)
 
-    def make() -> Tuple[Any, Callable[[], float]]:
+    def make() -> Tuple[Any, FormGradients]:
         model, loss_of = model_and_loss(kind, sample, args)
 
         def gradients() -> float:
@@ -69,13 +75,14 @@ def measure_step(kind: str, args: argparse.Namespace) -> Dict[str, Any]:
     return measure_update(kind, make, args)
 
 
-def projection_rows(args: argparse.Namespace) -> int:
-    return args.layers**2 * args.sentences * args.length
+def measure_projection(kind: str, args: Namespace) -> Dict[str, Any]:
+    """Measure our projection and loss of all pairs, forward and backward, or the three matrix products of its chunks.
 
-
-def measure_projection(kind: str, args: argparse.Namespace) -> Dict[str, Any]:
-    """Our projection and loss of all pairs, forward and backward, or the three matrix products of its chunks."""
-    rows, classes, width = projection_rows(args), args.vocabulary, args.embed_dim
+    Args:
+        kind: ``projection`` or ``products``.
+        args: the options.
+    """
+    rows, classes, width = args.layers**2 * args.sentences * args.length, args.vocabulary, args.embed_dim
     torch.manual_seed(args.seed)
     features = torch.randn(rows, width, device=args.device, requires_grad=True)
     weight = (torch.randn(classes, width, device=args.device) * width**-0.5).requires_grad_()
@@ -92,7 +99,7 @@ def measure_projection(kind: str, args: argparse.Namespace) -> Dict[str, Any]:
     @torch.no_grad()
     def products() -> None:
         for start in range(0, rows, chunk):
-            logits = features[start : start + chunk] @ weight.t()
+            logits = features[start : start + chunk] @ weight.t()  # chunk × vocabulary
             logits @ weight
             grad_weight.addmm_(logits.t(), features[start : start + chunk])
 
@@ -101,8 +108,11 @@ def measure_projection(kind: str, args: argparse.Namespace) -> Dict[str, Any]:
     return result
 
 
-def multiply_adds(args: argparse.Namespace, pairs: bool) -> int:
-    """Of a forward pass per target token, with as many source tokens."""
+def multiply_adds(args: Namespace, pairs: bool) -> int:
+    """Return the multiply-adds per target token of a forward pass, of all depth pairs or of the deepest alone.
+
+    The source is as long as the target.
+    """
     d, layers = args.embed_dim, args.layers
     attention = 4 * d * d + 2 * args.length * d
     feed_forward = 2 * d * args.ffn_dim
@@ -112,8 +122,8 @@ def multiply_adds(args: argparse.Namespace, pairs: bool) -> int:
     )
 
 
-def compare(measured: Dict[str, Dict[str, Any]], args: argparse.Namespace) -> Dict[str, Any]:
-    """The figures that have targets, and those that explain them."""
+def compare(measured: Dict[str, Dict[str, Any]], args: Namespace) -> Dict[str, Any]:
+    """Return the ratios that have targets, and the figures that explain them."""
     vanilla, loop, ours = (measured[kind] for kind in STEPS)
     projected, products = measured["projection"], measured["products"]
     return {
@@ -128,7 +138,8 @@ def compare(measured: Dict[str, Dict[str, Any]], args: argparse.Namespace) -> Di
     }
 
 
-def table(measured: Dict[str, Dict[str, Any]], compared: Dict[str, Any], args: argparse.Namespace) -> str:
+def table(measured: Dict[str, Dict[str, Any]], compared: Dict[str, Any], args: Namespace) -> str:
+    """Return the report as Markdown."""
     vanilla, loop, ours = (measured[kind] for kind in STEPS)
     rows: List[List[str]] = []
     for kind, name in STEPS.items():
@@ -140,46 +151,44 @@ def table(measured: Dict[str, Dict[str, Any]], compared: Dict[str, Any], args: a
         )
     header = ["one update", "seconds", "× vanilla", "× loop", "peak MiB", "× loop", "whole process, MiB"]
     projected, products = measured["projection"], measured["products"]
-    return "\n".join(
+    return common.page(
+        f"{args.layers}×{args.layers} layers, d {args.embed_dim}, ffn {args.ffn_dim}, {args.heads} heads, "
+        f"vocabulary {args.vocabulary:,}, {args.sentences} × {args.length} target tokens, fp32, "
+        f"dropout {args.dropout}, median of {args.repeats} updates.",
+        markdown_table(header, rows),
         [
-            f"{args.layers}×{args.layers} layers, d {args.embed_dim}, ffn {args.ffn_dim}, {args.heads} heads, "
-            f"vocabulary {args.vocabulary:,}, {args.sentences} × {args.length} target tokens, fp32, "
-            f"dropout {args.dropout}, median of {args.repeats} updates.",
-            "",
-            common.markdown_table(header, rows),
-            "",
-            f"- time against vanilla: {common.reached(compared['time_vs_vanilla'], 12.6)}; "
+            f"time against vanilla: {common.reached(compared['time_vs_vanilla'], 12.6)}; "
             f"the multiply-adds alone: {compared['multiply_adds_vs_vanilla']:.1f}",
-            f"- time against the double loop: {common.reached(compared['time_vs_double_loop'], 0.8)}",
-            f"- peak memory against the double loop: {common.reached(compared['memory_vs_double_loop'], 0.5)}",
-            f"- projection and loss of all pairs alone: {projected['seconds']:.2f} s, "
+            f"time against the double loop: {common.reached(compared['time_vs_double_loop'], 0.8)}",
+            f"peak memory against the double loop: {common.reached(compared['memory_vs_double_loop'], 0.5)}",
+            f"projection and loss of all pairs alone: {projected['seconds']:.2f} s, "
             f"{compared['projection_share']:.0%} of our update, {projected['gflop_per_second']:.0f} GFLOP/s; "
             f"bare matrix products of the same shapes: {products['seconds']:.2f} s, "
             f"{products['gflop_per_second']:.0f} GFLOP/s; that is {compared['projection_vs_matrix_products']:.0%}",
-            "- ours against the double loop, without dropout: "
+            "ours against the double loop, without dropout: "
             f"loss {ours['loss']:.6f} and {loop['loss']:.6f}, gradient norm "
             f"{ours['gradient_norm']:.6f} and {loop['gradient_norm']:.6f}",
-        ]
+        ],
     )
 
 
-def main() -> None:
-    args = parse()
-    torch.set_num_threads(args.threads)
-    if args.measure:
-        measure = measure_step if args.measure in STEPS else measure_projection
-        print(json.dumps(measure(args.measure, args)))
-        return
-    measured = {
-        kind: common.in_child("recipes.benchmarks.train_step", kind, sys.argv[1:])
-        for kind in [*STEPS, "projection", "products"]
-    }
+def conclude(measured: Dict[str, Any], args: Namespace) -> None:
+    """Write the report.
+
+    Raises:
+        SystemExit: loss or gradients differ from the double loop's.
+    """
     compared = compare(measured, args)
     for name in ("loss_difference", "gradient_norm_difference"):
         if compared[name] > 1e-5:
             raise SystemExit(f"{name} between ours and the double loop: {compared[name]:.2e}, expected at most 1e-5")
     result = {**common.report(args), "measured": measured, "compared": compared}
     common.write_results(args.results, f"train_step-{args.device}", result, table(measured, compared, args))
+
+
+def main() -> None:
+    """Measure all STEPS, the projection and its matrix products, and write the report."""
+    common.run("recipes.benchmarks.train_step", parse(), [*STEPS, "projection", "products"], measure, conclude)
 
 
 if __name__ == "__main__":

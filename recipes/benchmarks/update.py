@@ -1,4 +1,4 @@
-"""Measuring one training update in this process: time, peak memory, and the loss and gradients without dropout."""
+"""Measure one training update in this process: time, peak memory, and the loss and gradients without dropout."""
 
 import argparse
 from statistics import median
@@ -10,19 +10,30 @@ from fairseq.optim.adam import Adam
 
 from recipes.benchmarks import common
 
-# Forms the gradients of a batch, which it adds to the parameters', and returns the loss.
+# Computes the loss of a batch, adds its gradients to those of the parameters, and returns the loss.
 FormGradients = Callable[[], float]
 
 
 def add_repeat_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--repeats", type=int, default=5, help="timed updates, of which the median counts")
-    parser.add_argument("--warm-up", type=int, default=1, help="updates before them")
+    """Add the options of `timed`."""
+    parser.add_argument("--repeats", type=int, default=5, help="timed updates; the median is reported")
+    parser.add_argument("--warm-up", type=int, default=1, help="updates before the timed ones")
 
 
 def measure_update(
     name: str, make: Callable[[], Tuple[Any, FormGradients]], args: argparse.Namespace
 ) -> Dict[str, Any]:
-    """Forward, backward and Adam of the model that *make* builds, whose memory counts."""
+    """Measure an update: forward pass, backward pass and Adam.
+
+    Args:
+        name: for the progress messages.
+        make: builds the model, whose memory counts, and returns it with the function of its gradients.
+        args: device, dropout, repeats and warm-up.
+
+    Returns:
+        Loss and gradient norm without dropout, seconds, and peak memory in MiB: ``peak_mib`` without the memory that
+        the process held before *make*, ``raw_peak_mib`` with it.
+    """
     before = common.memory(args.device)
     model, gradients = make()
     dropouts = [module for module in model.modules() if isinstance(module, FairseqDropout)]
@@ -51,7 +62,7 @@ def measure_update(
 
 
 def timed(name: str, function: Callable[[], Any], args: argparse.Namespace) -> Dict[str, Any]:
-    """The median of undisturbed calls, and all of them."""
+    """Time undisturbed calls of *function*: their median, all of them, and the load by other processes."""
     timer = common.Timer(args.device)
     seconds = timer.quiet_seconds(function, args.warm_up, args.repeats, name)
     return {"seconds": median(seconds), "all_seconds": seconds, "other_load": timer.other_load}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What Wu et al. tried and give no scores of (section 4): distillation on the decoder, too, and other weights of regular KD,
-# which are to be chosen on the development set.
-# recipes/README.md says what SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN do.
+# Variants for which Wu et al. give no scores (section 4): distillation of the decoder as well, and other weights of regular KD,
+# to be chosen on the development set.
+# recipes/README.md explains SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN.
 # shellcheck source=recipes/ckd/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 

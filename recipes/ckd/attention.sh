@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Section 4.1 of Wu et al.: PKD whose students learn from the teacher's self-attention, too, beside PKD and the best CKD.
-# recipes/README.md says what SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN do.
+# Section 4.1 of Wu et al.: PKD students that also learn from the teacher's self-attention, beside PKD and the best CKD.
+# recipes/README.md explains SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN.
 # shellcheck source=recipes/ckd/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 

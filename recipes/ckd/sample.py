@@ -1,9 +1,9 @@
-"""A random part of a parallel training set, the same at every run.
+"""Sample a random part of a parallel training set, the same in every run.
 
     python -m recipes.ckd.sample {text,binarised} FROM TO SRC TGT --sentences N
 
-``text``: of the lines of FROM/train.SRC and train.TGT; ``binarised``: of what fairseq-preprocess wrote to FROM. Both
-take the same N sentence pairs, in their order; all other splits, and the dictionaries, are copied to TO.
+``text`` samples lines of FROM/train.SRC and train.TGT, ``binarised`` the data that fairseq-preprocess wrote to FROM.
+Both take the same N sentence pairs and keep their order. The other splits and the dictionaries are copied to TO.
 """
 
 import argparse
@@ -15,10 +15,14 @@ from typing import Any, List, Sequence
 
 
 def chosen(total: int, sentences: int) -> List[int]:
-    """The numbers of the pairs that are taken, in ascending order.
+    """Return the indices of the sampled pairs, in ascending order.
+
+    Args:
+        total: size of the training set.
+        sentences: number of pairs to sample.
 
     Raises:
-        ValueError: there are not as many.
+        ValueError: the training set is smaller.
     """
     if not 1 <= sentences <= total:
         raise ValueError(f"--sentences {sentences}: expected 1 to {total}, the size of the training set")
@@ -26,10 +30,10 @@ def chosen(total: int, sentences: int) -> List[int]:
 
 
 def sample_text(source: Path, output: Path, languages: Sequence[str], sentences: int) -> None:
-    """Write the pairs' lines.
+    """Write the sampled lines of a text, and copy the other splits.
 
     Raises:
-        ValueError: the two sides differ in number, or there are fewer than *sentences*.
+        ValueError: the two languages have different numbers of lines, or fewer than *sentences*.
     """
     for split in source.glob("*.*"):
         if split.suffix[1:] in languages and split.stem != "train":
@@ -44,12 +48,13 @@ def sample_text(source: Path, output: Path, languages: Sequence[str], sentences:
 
 
 def _count(file: Path) -> int:
+    """Return the number of lines."""
     with file.open("rb") as lines:
         return sum(1 for _ in lines)
 
 
 def sample_binarised(source: Path, output: Path, languages: Sequence[str], sentences: int) -> None:
-    """Write the binarised pairs.
+    """Write the sampled pairs of binarised data, and copy the other files.
 
     Raises:
         ValueError: there are fewer than *sentences*.
@@ -71,6 +76,7 @@ def sample_binarised(source: Path, output: Path, languages: Sequence[str], sente
 
 
 def main() -> None:
+    """Write the sample to a temporary folder and rename it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=("text", "binarised"))
     parser.add_argument("source", type=Path, metavar="FROM")

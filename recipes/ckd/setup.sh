@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034  # recipe.sh uses them
-# Wu et al., "Why Skip If You Can Combine: A Simple Knowledge Distillation Technique for Intermediate Layers": its settings,
-# which are corpora, and its systems. A system's name is SETTING-NAME. Sourced.
+# Wu et al., "Why Skip If You Can Combine: A Simple Knowledge Distillation Technique for Intermediate Layers": its settings
+# (corpora) and its systems. The name of a system is SETTING-NAME. Sourced.
 # shellcheck source=recipes/common/recipe.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../common/recipe.sh"
 
@@ -17,13 +17,13 @@ case $SCALE in
         sizes=(--encoder-embed-dim 128 --encoder-ffn-embed-dim 256 --encoder-attention-heads 4
             --decoder-embed-dim 128 --decoder-ffn-embed-dim 256 --decoder-attention-heads 4)
         updates=900 teacher_updates=1800 batch=1024 schedule=polynomial_decay lr=2e-3 warmup=200 save_interval=450
-        # Pre-LN: a Post-LN teacher of 6 layers learns next to nothing in so few updates
+        # Pre-LN, since a Post-LN teacher of 6 layers learns almost nothing in so few updates
         sizes+=(--encoder-normalize-before --decoder-normalize-before) ;;
     paper) # section 4: "identical to those of Vaswani et al. (2017)", whose base model this is
         part=200000 average=5 sizes=()
         updates=100000 teacher_updates=100000 batch=25000 schedule=inverse_sqrt lr=7e-4 warmup=4000 save_interval=1500 ;;
 esac
-export DOWNLOADS=${DOWNLOADS:-$work/downloads} # the settings have files in common
+export DOWNLOADS=${DOWNLOADS:-$work/downloads} # shared, since the settings have common files
 updates=${UPDATES:-$updates} teacher_updates=${TEACHER_UPDATES:-${UPDATES:-$teacher_updates}}
 save_often "$updates" "$teacher_updates"
 max_tokens=$((batch > 3125 ? 3125 : batch)) subwords=sentencepiece
@@ -35,8 +35,8 @@ teacher_model=(--arch transformer --encoder-layers 6 --decoder-layers 6)
 student_model=(--arch transformer --encoder-layers 2 --decoder-layers 2)
 plain=(--criterion label_smoothed_cross_entropy)
 
-# among SMOKE SETTING...: $settings becomes these; at SCALE=smoke only SMOKE. At SCALE=small, or with DATA, there is one, $other,
-# named after its data
+# among SMOKE SETTING...: set $settings to SETTING..., at SCALE=smoke to SMOKE alone. At SCALE=small, or with DATA, there is one
+# setting, $other, named after its data
 among() {
     other=${DATA:-}
     if [ -z "$other" ] && [ "$SCALE" = small ]; then other=multi30k; fi
@@ -45,7 +45,7 @@ among() {
     table_values=(other="$other")
 }
 
-setting() { # setting SETTING: its corpus and where that is; $bin is what its students are trained on
+setting() { # setting SETTING: set the corpus and its folders; $bin is the training data of its students
     local pieces=32000
     corpus=$work/$1 data_options=() tests=newstest2014 source_language=en target_language=de
     case $1 in
@@ -59,7 +59,7 @@ setting() { # setting SETTING: its corpus and where that is; $bin is what its st
     vocabulary=${few_pieces:-$pieces} text=$corpus/text bin=$work/$1/bin
 }
 
-prepare_settings() { # the corpora of $settings; en_de_1 and the students of en_de_2 have the same random part of en_de
+prepare_settings() { # make the corpora of $settings; en_de_1 and the students of en_de_2 have the same random sample of en_de
     local name
     for name in "${settings[@]}"; do
         setting "$name"
@@ -76,21 +76,21 @@ prepare_settings() { # the corpora of $settings; en_de_1 and the students of en_
     done
 }
 
-sample() { # sample KIND FROM TO: $part sentence pairs of a corpus
+sample() { # sample KIND FROM TO: sample $part sentence pairs of a corpus
     step "$(dirname "$3")/sample" run python -m recipes.ckd.sample "$@" "$source_language" "$target_language" --sentences "$part"
 }
 
-lasting() { # lasting UPDATES COMMAND...: with so many updates of a training
+lasting() { # lasting UPDATES COMMAND...: run a command that trains, with this number of updates
     local training=("${training[@]}" --max-update "$1")
     [ "$schedule" = inverse_sqrt ] || training+=(--total-num-update "$1")
     "${@:2}"
 }
 
-student() { # student SYSTEM OPTIONS...
+student() { # student SYSTEM OPTIONS...: train a student
     lasting "$updates" train "$1" "${student_model[@]}" "${@:2}"
 }
 
-system() { # system SETTING-NAME: what each system has of its own
+system() { # system SETTING-NAME: train and score a system; each branch has the options of one kind
     local of=${1%%-*} name=${1#*-} taught layers
     setting "$of"
     taught=(--teacher-path "$(model "$of-teacher")")
@@ -101,7 +101,7 @@ system() { # system SETTING-NAME: what each system has of its own
         *-released) name=${name%-released} layers+=(--ckd-fusion student) ;;
     esac
     case $of-$name in
-        en_de_2-teacher) # of the whole corpus
+        en_de_2-teacher) # trained on the whole corpus
             system en_de-teacher
             step "$work/logs/$1" run ln -sfn en_de-teacher "$work/$1"
             return ;;
@@ -116,14 +116,14 @@ system() { # system SETTING-NAME: what each system has of its own
     evaluate "$1" "$tests" test
 }
 
-made() { # made NAME...: the teachers of $settings, then their students of these names
+made() { # made NAME...: train the teachers of $settings, then their students NAME...
     local name students=()
     for name; do students+=("${settings[@]/%/-$name}"); done
     each system "${settings[@]/%/-teacher}"
     each system "${students[@]}"
 }
 
-by_setting() { # by_setting CELL COLUMN...: $columns, for `table`: SETTING-CELL for each of $settings, else the paper's alone
+by_setting() { # by_setting CELL COLUMN...: set $columns, for `table`: SETTING-CELL for each of $settings, else the paper's values
     local column
     columns=()
     for column in "${@:2}"; do

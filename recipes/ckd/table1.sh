@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Table 1 of Wu et al.: BLEU of the teacher, of the student by itself, and of students taught in every way; CKD both as Eq. 3
 # defines it and as the released code has it.
-# recipes/README.md says what SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN do.
+# recipes/README.md explains SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN.
 # shellcheck source=recipes/ckd/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Table 2 of Wu et al.: the parameters of teacher and student. Nothing is trained; at every SCALE the paper's models are counted.
-# recipes/README.md says what SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN do.
+# recipes/README.md explains SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN.
 # shellcheck source=recipes/ckd/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Table 3 of Wu et al.: BLEU with large training sets; CKD both as Eq. 3 defines it and as the released code has it.
-# recipes/README.md says what SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN do.
+# recipes/README.md explains SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN.
 # shellcheck source=recipes/ckd/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 

@@ -1,23 +1,23 @@
-"""Which of several models did best: makes a link to it.
+"""Link to the best of several models.
 
     python -m recipes.common.best FILE:KEY OUTPUT CHECKPOINT...
 
-FILE.json lies beside each checkpoint; a list of depths is read at its deepest pair (recipes/common/cells.py). The first
-of equals wins.
+FILE.json lies beside each checkpoint; of a list of depths the deepest pair counts (recipes/common/cells.py). Of equal
+models the first is taken.
 """
 
 import argparse
-import os
 from pathlib import Path
 
 from recipes.common.cells import Measurements
+from recipes.common.data.files import link
 
 
 def score(cell: str, checkpoint: Path) -> float:
-    """What a model reached.
+    """Return the score of a model.
 
     Raises:
-        ValueError: it was not measured.
+        ValueError: the model was not scored.
     """
     seed = checkpoint.parent
     value = Measurements(seed.parent.parent).value(f"{seed.parent.name}/{cell}", {}, seed.name)
@@ -27,6 +27,7 @@ def score(cell: str, checkpoint: Path) -> float:
 
 
 def main() -> None:
+    """Print all scores and link to the best model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cell", metavar="FILE:KEY")
     parser.add_argument("output", type=Path)
@@ -36,11 +37,7 @@ def main() -> None:
     for checkpoint, reached in zip(args.checkpoints, scores):
         print(f"{checkpoint}: {reached}")
     chosen = args.checkpoints[scores.index(max(scores))]
-    partial = args.output.with_suffix(".part")
-    if partial.is_symlink():
-        partial.unlink()
-    partial.symlink_to(chosen.resolve())
-    os.replace(partial, args.output)
+    link(chosen, args.output)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Where a table's measured values are.
+"""The measured values of a table's cells.
 
-A cell is written SYSTEM/FILE:KEY: the KEY of WORK/SYSTEM/seed1/FILE.json, seed2/FILE.json and so on; its value is the
-mean over the seeds. KEY@N,M takes the entry of encoder depth N and decoder depth M from a list of depths; without it,
-the deepest one counts. ``oracle.seconds`` is the key ``seconds`` of the object ``oracle``. ``*`` in SYSTEM takes all
-systems that match, in FILE all files (several test sets), and ``*`` for N or M all depths: the value is their mean, or
-over systems their sum in "sum CELL". "CELL - CELL" is a difference, "CELL / CELL" a ratio, "CELL / 1e6" millions, and
-{NAME} stands for the row's column NAME. An empty cell has no value.
+A cell is written SYSTEM/FILE:KEY: the value is the KEY of WORK/SYSTEM/seed1/FILE.json, seed2/FILE.json and so on,
+averaged over the seeds. KEY@N,M takes the entry of encoder depth N and decoder depth M from a list of depths; without
+@N,M the deepest entry counts. ``oracle.seconds`` is the key ``seconds`` of the object ``oracle``. A ``*`` matches
+several systems in SYSTEM, several files (test sets) in FILE, and all depths as N or M: the value is the mean, or with
+"sum CELL" the sum over the systems. "CELL - CELL" is a difference, "CELL / CELL" a ratio, and "CELL / 1e6" gives
+millions. {NAME} stands for the value of column NAME in the same row. An empty cell has no value.
 """
 
 import json
@@ -23,7 +23,7 @@ class Measurements:
 
     Args:
         work: the folder of all systems.
-        values: what else {NAME} may stand for; a row's columns may contain these, too.
+        values: further values of {NAME}; the row's own columns may contain {NAME}, too.
     """
 
     def __init__(self, work: Path, values: Optional[Dict[str, str]] = None) -> None:
@@ -33,7 +33,12 @@ class Measurements:
         self.most_seeds = 0
 
     def value(self, cell: str, row: Dict[str, str], seeds: str = "seed*") -> Optional[float]:
-        """The value of a cell for a row of the table; ``None`` where it was not measured, entirely or in part.
+        """Return the value of a cell; ``None`` if it was not measured, or only in part.
+
+        Args:
+            cell: as described above.
+            row: the row of the table, by column.
+            seeds: pattern of the seeds' folders.
 
         Raises:
             ValueError: the cell is not written as described above, or a file lacks its key.
@@ -77,13 +82,13 @@ class Measurements:
 
 
 def _at_depth(entries: List[Dict[str, Any]], n: Optional[str], m: Optional[str]) -> List[Dict[str, Any]]:
-    """The entries of a list of depths that are asked for; ``None`` asks for the deepest."""
+    """Return the entries of depth pair (*n*, *m*); ``*`` matches every depth, ``None`` the deepest pair alone."""
     if n is None or m is None:
         return [max(entries, key=lambda entry: (entry["enc_layers"] or 0, entry["dec_layers"] or 0))]
     return [entry for entry in entries if n in ("*", str(entry["enc_layers"])) and m in ("*", str(entry["dec_layers"]))]
 
 
 def _mean(values: List[Optional[float]]) -> Optional[float]:
-    """The mean; ``None`` where there are no values, or one is missing."""
+    """Return the mean; ``None`` if there are no values or one is missing."""
     present = [value for value in values if value is not None]
     return sum(present) / len(present) if present and len(present) == len(values) else None

@@ -1,10 +1,9 @@
-"""What a recipe's trainings cost: tokens, and hours at the speed that was measured.
+"""Estimate the cost of a recipe's trainings: their tokens, and their hours at a measured speed.
 
     python -m recipes.common.cost recipes/PAPER/TABLE.sh [--scale paper] [--measured WORK]
 
-WORK is the folder of a run of the recipe with few updates, such as UPDATES=200, on the machine in question: the
-train.json of its systems say how long an update takes. Validations are not counted; selectors, minutes each, are left
-out.
+WORK is the folder of a short run of the recipe on your machine, for example with UPDATES=200: the train.json of each
+system contains the seconds per update. Validation is not counted. Selectors, which train for minutes, are left out.
 """
 
 import argparse
@@ -14,29 +13,35 @@ from pathlib import Path
 from typing import List, NamedTuple, Optional
 
 from recipes.common.dry_run import printed_commands, trained_systems, trainings
+from recipes.common.markdown import markdown_table
 
 
 class Cost(NamedTuple):
-    """What all trainings of a system take, one a seed."""
+    """The cost of all trainings of a system, one per seed."""
 
     system: str
     trainings: int
     tokens: float
-    hours: Optional[float]  # None where its speed was not measured
+    hours: Optional[float]  # None if the speed was not measured
 
 
 def _value(options: List[str], name: str) -> int:
-    """An option's value: of several the last counts."""
+    """Return the value of an option; if it is given several times, the last one counts."""
     return int(options[len(options) - options[::-1].index(name)])
 
 
 def tokens(options: List[str]) -> float:
-    """The target tokens of a training's full batches: an upper bound, batches are rarely full to the last token."""
+    """Return the target tokens of a training as if every batch were full, which is an upper bound."""
     return _value(options, "--max-update") * _value(options, "--update-freq") * _value(options, "--max-tokens")
 
 
 def costs(commands: List[List[str]], measured: Optional[Path]) -> List[Cost]:
-    """The cost of every system of a recipe's *commands*, in their order."""
+    """Return the cost of every system that a recipe's *commands* train, in their order.
+
+    Args:
+        commands: the printed commands of the recipe.
+        measured: the folder of a short run, or ``None``.
+    """
     found, seeds = [], trainings(commands)
     for name, options in trained_systems(commands).items():
         if "--batch-size" in options:
@@ -51,22 +56,23 @@ def costs(commands: List[List[str]], measured: Optional[Path]) -> List[Cost]:
 
 
 def table(found: List[Cost]) -> str:
-    """A row a system, and their sum."""
+    """Return a Markdown table: one row per system, and the sum."""
     known = [cost.hours for cost in found if cost.hours is not None]
     hours_of_all = sum(known) if len(known) == len(found) else None
     total = Cost("sum", sum(cost.trainings for cost in found), sum(cost.tokens for cost in found), hours_of_all)
-    lines = ["| system | trainings | tokens, 10⁹ | hours |", "| --- | --: | --: | --: |"]
-    for cost in [*found, total]:
-        hours = "" if cost.hours is None else f"{cost.hours:,.1f}"
-        lines.append(f"| {cost.system} | {cost.trainings} | {cost.tokens / 1e9:,.2f} | {hours} |")
-    return "\n".join(lines)
+    rows = [
+        [cost.system, cost.trainings, f"{cost.tokens / 1e9:,.2f}", "" if cost.hours is None else f"{cost.hours:,.1f}"]
+        for cost in [*found, total]
+    ]
+    return markdown_table(["system", "trainings", "tokens, 10⁹", "hours"], rows, "lrrr")
 
 
 def main() -> None:
+    """Print the table of a recipe."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("script", type=Path)
     parser.add_argument("--scale", default="paper", choices=("smoke", "small", "paper"))
-    parser.add_argument("--measured", type=Path, metavar="WORK")
+    parser.add_argument("--measured", type=Path, metavar="WORK", help="folder of a short run, which gives the speed")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         commands = printed_commands(args.script, args.scale, Path(folder, "work"))

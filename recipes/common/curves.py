@@ -2,26 +2,27 @@
 
     python -m recipes.common.curves --output curves.png "Post-LN=base.log" "with Admin=admin.log"
 
-Prints the validation negative log-likelihood (bits a token) at each validation as a Markdown table; the picture adds
-the training one.
+It prints the negative log-likelihood (bits per token) of each validation as a Markdown table. The picture also shows
+that of training.
 """
 
 import argparse
 from pathlib import Path
 from typing import Dict, List, Tuple
 
-from recipes.common.figure import pyplot, save_figure
+from recipes.common.figure import pyplot, save_plot
+from recipes.common.markdown import markdown_table
 from recipes.common.training_log import entries
 
-# update -> negative log-likelihood in bits a token
+# update -> negative log-likelihood in bits per token
 Curve = Dict[int, float]
 
 
 def read_log(path: Path) -> Tuple[Curve, Curve]:
-    """The training and the validation curve of one log.
+    """Return the training and the validation curve of a log.
 
     Raises:
-        ValueError: the log holds no validation result.
+        ValueError: the log contains no validation result.
     """
     curves: Dict[str, Curve] = {"train_inner": {}, "valid": {}}
     for kind, numbers in entries(path):
@@ -35,28 +36,26 @@ def read_log(path: Path) -> Tuple[Curve, Curve]:
 
 
 def table(curves: Dict[str, Tuple[Curve, Curve]]) -> str:
-    """Validation by update, a column a run."""
+    """Return the validation curves as a Markdown table: one row per validation, one column per run."""
     updates = sorted({update for _, validation in curves.values() for update in validation})
-    lines = ["| updates | " + " | ".join(curves) + " |", "| --: |" + " --: |" * len(curves)]
-    for update in updates:
-        cells = [f"{valid[update]:.2f}" if update in valid else "" for _, valid in curves.values()]
-        lines.append(f"| {update} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    rows = [
+        [update, *(f"{valid[update]:.2f}" if update in valid else "" for _, valid in curves.values())]
+        for update in updates
+    ]
+    return markdown_table(["updates", *curves], rows, "r" * (1 + len(curves)))
 
 
 def draw(curves: Dict[str, Tuple[Curve, Curve]], path: Path) -> None:
-    """Training as lines, validation as dots."""
+    """Draw training curves as lines and validation results as dots."""
     figure, axes = pyplot().subplots(figsize=(6, 4))
     for name, (training, validation) in curves.items():
         (line,) = axes.plot(list(training), list(training.values()), label=name)
         axes.plot(list(validation), list(validation.values()), "o", color=line.get_color())
-    axes.set_xlabel("updates")
-    axes.set_ylabel("NLL, bits a token (dots: validation)")
-    axes.legend()
-    save_figure(figure, path)
+    save_plot(figure, axes, path, "updates", "NLL, bits per token (dots: validation)")
 
 
 def main() -> None:
+    """Draw the curves and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", metavar="NAME=LOG")
     parser.add_argument("--output", type=Path, required=True, metavar="PNG")

@@ -1,4 +1,4 @@
-"""The commands of a recipe, by its dry run."""
+"""The commands of a recipe, as its dry run prints them."""
 
 import csv
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Dict, List, Tuple
 
 RECIPES = Path(__file__).parents[1]
-# what changes the commands of a recipe; whoever asks for them may have it set for recipes of their own
+# Environment variables that change a recipe's commands. They are ignored here: a user may have exported some.
 SETTINGS = (
     "CUDA_VISIBLE_DEVICES", "DATA", "DOWNLOADS", "FP16", "JOBS", "LAUNCH", "LONGEST", "PAIRS", "SEEDS", "SEGMENTER",
     "SELECTOR_OPTIONS", "SOURCE", "TEACHER_UPDATES", "UPDATES", "WORKERS",
@@ -18,7 +18,7 @@ SETTINGS = (
 
 
 def recipe_scripts() -> Dict[str, Path]:
-    """Every recipe, an executable script beside a ``setup.sh``, by its name: ``tied_multi/table1``."""
+    """Return every recipe by its name, such as ``tied_multi/table1``: the executable scripts beside a ``setup.sh``."""
     return {
         f"{script.parent.name}/{script.stem}": script
         for script in sorted(RECIPES.glob("*/*.sh"))
@@ -27,14 +27,14 @@ def recipe_scripts() -> Dict[str, Path]:
 
 
 def printed_commands(script: Path, scale: str, work: Path, **others: str) -> List[List[str]]:
-    """The words of every command that ``DRY_RUN=1 SCALE=...`` prints, without where its output goes.
+    """Return the commands that ``DRY_RUN=1 SCALE=...`` prints, each as its words without redirections.
 
-    Exported settings are not heeded.
+    Exported SETTINGS are ignored.
 
     Args:
         script: the recipe.
         scale: smoke, small or paper.
-        work: its folder, which need not exist.
+        work: its WORK folder, which need not exist.
         others: settings, such as ``UPDATES="200"``.
 
     Raises:
@@ -50,13 +50,13 @@ def printed_commands(script: Path, scale: str, work: Path, **others: str) -> Lis
 
 
 def trainings(commands: List[List[str]]) -> Dict[str, int]:
-    """How many seeds of every system are trained, by the name of its folder."""
+    """Return the number of trainings (seeds) of every system, by the name of its folder."""
     folders = {command[command.index("--save-dir") + 1] for command in commands if command[0] == "fairseq-train"}
     return Counter(Path(folder).parent.name for folder in folders)
 
 
 def trained_systems(commands: List[List[str]]) -> Dict[str, List[str]]:
-    """The options of ``fairseq-train`` for every system, by the name of its folder; the first seed's."""
+    """Return the ``fairseq-train`` options of every system's first seed, by the name of its folder."""
     systems: Dict[str, List[str]] = {}
     for command in commands:
         if command[0] == "fairseq-train":
@@ -66,11 +66,11 @@ def trained_systems(commands: List[List[str]]) -> Dict[str, List[str]]:
 
 
 def table_systems(paper: str, table: str) -> List[Tuple[Dict[str, str], List[str]]]:
-    """A table's rows whose systems are trained, with the options of ``fairseq-train`` at the paper's scale.
+    """Return the rows of a table whose systems are trained, with their ``fairseq-train`` options at SCALE=paper.
 
     Args:
         paper: a folder of recipes/.
-        table: such as ``table1``.
+        table: a table of that paper, such as ``table1``.
     """
     with tempfile.TemporaryDirectory() as folder:
         commands = printed_commands(RECIPES / paper / f"{table}.sh", "paper", Path(folder, "work"))

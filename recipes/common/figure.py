@@ -1,4 +1,4 @@
-"""What the recipes' pictures have in common."""
+"""Shared by the recipes' pictures: matplotlib without a screen, and saving figures."""
 
 import logging
 import os
@@ -7,8 +7,8 @@ from typing import Any
 
 
 def pyplot() -> Any:
-    """matplotlib's pyplot, which needs no screen."""
-    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # fairseq turns everything else up
+    """Return matplotlib's pyplot, with a backend that needs no screen."""
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # fairseq's logging set-up makes it verbose
     import matplotlib
 
     matplotlib.use("Agg")
@@ -23,3 +23,11 @@ def save_figure(figure: Any, path: Path) -> None:
     partial = path.with_suffix(".part.png")
     figure.savefig(str(partial), dpi=120)
     os.replace(partial, path)
+
+
+def save_plot(figure: Any, axes: Any, path: Path, x_label: str, y_label: str) -> None:
+    """Label the axes of a figure, add the legend, and save it as `save_figure` does."""
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    axes.legend()
+    save_figure(figure, path)

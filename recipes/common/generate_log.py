@@ -1,9 +1,9 @@
-"""What ``fairseq-generate`` printed: translations, references, the depths used, and the time it took.
+"""Read the output of ``fairseq-generate``: translations, references, the depth pairs used, and seconds.
 
     python -m recipes.common.generate_log LOG [--references FILE]
 
-prints the scores and seconds of a run as JSON. The references are the log's own, or lines of a text, in the data's
-order.
+prints the scores and seconds of a run as JSON. The references are those of the log, or the lines of FILE in the order
+of the data.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Tuple
 
-PAIR = Tuple[int, int]
+PAIR = Tuple[int, int]  # encoder depth, decoder depth
 
 
 class Generated(NamedTuple):
@@ -20,24 +20,25 @@ class Generated(NamedTuple):
 
     hypotheses: List[str]
     references: List[str]
-    used: Dict[PAIR, int]  # sentences by depth pair, where depths were chosen
-    choosing: float  # seconds
+    used: Dict[PAIR, int]  # number of sentences per depth pair; empty if all sentences had the same
+    choosing: float  # seconds of the selector
     decoding: float  # seconds of beam search alone
-    probabilities: List[float]  # of each translation, its end included
+    probabilities: List[float]  # one per translation, including its end symbol
 
     @property
     def seconds(self) -> float:
+        """The seconds of choosing depth pairs and of beam search."""
         return self.choosing + self.decoding
 
 
 def parse_generate_log(text: str) -> Generated:
-    """The output of one run.
+    """Parse the output of a run.
 
     Raises:
-        ValueError: it does not say how long decoding took.
+        ValueError: the output does not report the decoding time.
     """
     lines: Dict[str, Dict[int, str]] = {"D": {}, "T": {}, "P": {}}
-    for line in text.split("\n"):  # translations may hold U+2028 and the like
+    for line in text.split("\n"):  # not splitlines: translations may contain U+2028 and the like
         kind, dash, rest = line.partition("-")
         if dash and kind in lines and "\t" in rest:
             number, *fields = rest.split("\t")
@@ -52,13 +53,13 @@ def parse_generate_log(text: str) -> Generated:
             raise ValueError(f"not a finished run of fairseq-generate: {text[-500:]}")
         used, choosing, decoding = {}, 0.0, float(searched.group(1))
     hypotheses, references = ([text for _, text in sorted(lines[kind].items())] for kind in ("D", "T"))
-    # log-probabilities of the tokens, to base 2, whatever their sum (the H line) is divided by
+    # P lines: log-probabilities of the tokens, to base 2; unlike the H line's score they are not length-normalised
     probabilities = [2 ** sum(map(float, scores.split())) for _, scores in sorted(lines["P"].items())]
     return Generated(hypotheses, references, used, choosing, decoding, probabilities)
 
 
 def read_generate_log(path: Path) -> Generated:
-    """The output in a file."""
+    """Parse the output of a run in a file."""
     return parse_generate_log(path.read_bytes().decode("utf-8"))  # read_text would end lines at carriage returns
 
 
@@ -66,6 +67,7 @@ _USED = r"\((\d+), (\d+)\) ([\d,]+\d|\d)"
 
 
 def main() -> None:
+    """Print the scores and seconds of a log."""
     from fairseq_flexdepth.corpus.scores import corpus_scores
     from fairseq_flexdepth.files.text import read_lines
 

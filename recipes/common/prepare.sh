@@ -1,18 +1,18 @@
 # shellcheck shell=bash
-# From clean text to fairseq's binary data, and back from fairseq's output to text. Sourced, after run.sh.
+# From clean text to fairseq's binarised data, and from fairseq's output back to text. Sourced, after run.sh.
 #
-# In the environment: WORKERS, how many processes (default: one a processor); results do not depend on it.
+# Environment: WORKERS, number of processes (default: one per core); results do not depend on it.
 
-# prepare TEXT WORK SRC TGT KIND VOCABULARY [OPTIONS]: WORK/bin from TEXT/{train,valid,test...}.{SRC,TGT}. KIND is
+# prepare TEXT WORK SRC TGT KIND VOCABULARY [OPTIONS]: make WORK/bin from TEXT/{train,valid,test...}.{SRC,TGT}. KIND is
 #   sentencepiece  pieces of one SentencePiece model of both languages (VOCABULARY pieces)
 #   bpe            Moses' tokens in joint BPE (VOCABULARY merges), by subword-nmt
 #   words          Moses' tokens, the VOCABULARY most frequent of each language, the others <unk>
 # Options:
-#   --tests A,B,...   the test sets in TEXT (default: test); in WORK/bin they are the subsets that `subset` names
-#   --separate        a dictionary a language; words always has two, the others one in common
+#   --tests A,B,...   the test sets in TEXT (default: test); `subset` prints their names in WORK/bin
+#   --separate        one dictionary per language; the default, except for words, is one joint dictionary
 #   --lowercase       bpe and words: lowercase the tokens
-#   --split-hyphens   bpe and words: Moses' -a, hyphens are tokens
-# In between is WORK/bpe or WORK/tokens. What is done already (WORK/bin/.done) is not done again.
+#   --split-hyphens   bpe and words: split at hyphens (Moses' -a)
+# Intermediate text is in WORK/bpe or WORK/tokens. Nothing is done if WORK/bin/.done exists.
 prepare() {
     local text=$1 work=$2 source=$3 target=$4 kind=$5 vocabulary=$6
     shift 6
@@ -43,7 +43,7 @@ prepare() {
         words)
             folder=$work/tokens joined=()
             tokenize "$folder"
-            # fairseq counts its four special symbols
+            # fairseq's limit includes its four special symbols
             limits=(--nwordssrc $((vocabulary + 4)) --nwordstgt $((vocabulary + 4))) ;;
         *) die "prepare: KIND $kind: expected sentencepiece, bpe or words" ;;
     esac
@@ -54,13 +54,13 @@ prepare() {
         --trainpref "$folder/train" --validpref "$folder/valid" --testpref "$(IFS=,; echo "${prefixes[*]}")"
 }
 
-tokenize() { # tokenize FOLDER: a part of prepare, whose variables it uses
+tokenize() { # tokenize FOLDER: a part of prepare, with its variables
     say "tokenising"
     run python -m recipes.common.data.moses "$text" "$1" --languages "$source,$target" --splits "$splits" \
         --workers "$(workers)" ${moses[@]+"${moses[@]}"}
 }
 
-# prepare_lm TEXT WORK: WORK/bin from TEXT/{train,valid,test}.tokens, for language modelling.
+# prepare_lm TEXT WORK: make WORK/bin from TEXT/{train,valid,test}.tokens, for language modelling.
 prepare_lm() {
     local text=$1 work=$2
     if [ -e "$work/bin/.done" ]; then say "data in $work/bin: already prepared"; return; fi
@@ -68,7 +68,7 @@ prepare_lm() {
         --testpref "$text/test.tokens"
 }
 
-# subset NAME TESTS: which of fairseq's subsets (--gen-subset) the test set NAME is, given the list --tests had
+# subset NAME TESTS: print fairseq's name (--gen-subset) of test set NAME, given the list of --tests
 subset() {
     local name=$1 number=0 test
     for test in ${2//,/ }; do
@@ -81,8 +81,8 @@ subset() {
     die "subset: no $name among $2"
 }
 
-# decode_options KIND SRC TGT: options with which `fairseq-flexdepth sweep` and fairseq-generate (its D lines) write plain
-# text, as a list for $(...)
+# decode_options KIND SRC TGT: print the options with which `fairseq-flexdepth sweep` and fairseq-generate (its D lines) write
+# plain text
 decode_options() {
     case $1 in
         sentencepiece) echo "--post-process sentencepiece" ;;
@@ -92,7 +92,7 @@ decode_options() {
     esac
 }
 
-binarise() { # binarise WORK OPTIONS...: fairseq-preprocess; what it prints is in WORK/preprocess.log
+binarise() { # binarise WORK OPTIONS...: run fairseq-preprocess, with its output in WORK/preprocess.log
     local work=$1 bin=$1/bin
     shift
     say "binarising"

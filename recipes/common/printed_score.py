@@ -1,8 +1,8 @@
-"""The score that a program of fairseq printed at its end, as JSON.
+"""Print the final score in the log of a fairseq program as JSON.
 
     python -m recipes.common.printed_score wer|perplexity LOG
 
-``wer`` is fairseq-generate's with ``--scoring wer``, in per cent, ``perplexity`` fairseq-eval-lm's.
+``wer`` is the word error rate (%) of ``fairseq-generate --scoring wer``, ``perplexity`` that of ``fairseq-eval-lm``.
 """
 
 import argparse
@@ -14,10 +14,10 @@ _SCORES = {"wer": r": WER: (\S+)$", "perplexity": r"Perplexity: (\S+)$"}
 
 
 def printed_score(name: str, text: str) -> float:
-    """The last such score in a log.
+    """Return the last ``wer`` or ``perplexity`` in a log.
 
     Raises:
-        ValueError: there is none.
+        ValueError: the log contains none.
     """
     found = re.findall(_SCORES[name], text, flags=re.MULTILINE)
     if not found:
@@ -26,6 +26,7 @@ def printed_score(name: str, text: str) -> float:
 
 
 def main() -> None:
+    """Print the score of a log."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=sorted(_SCORES))
     parser.add_argument("log", type=Path)

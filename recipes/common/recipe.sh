@@ -1,19 +1,20 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154  # setup.sh sets what the next lines name
-# What every recipe starts with: its scale, its folder, the machine, and the steps from a corpus to scores. Sourced by the
-# papers' setup.sh, which then sets by $SCALE:
+# The start of every recipe: scale, folder, GPUs, and the steps from a corpus to scores. Sourced by the setup.sh of each paper,
+# which then sets, by $SCALE:
 #
 #   data, source_language, target_language   a script of recipes/common/data, and its languages
-#   subwords, vocabulary, prepare_options    what prepare.sh makes of it
+#   subwords, vocabulary, prepare_options    arguments of prepare (prepare.sh)
 #   tests        its test sets, separated by commas (default: test)
 #   training     options of fairseq-train that all systems of the paper share
-#   batch        tokens of an update; max_tokens: of those, what a GPU (or the CPU) takes at a time
-#   average      how many of the last checkpoints are averaged (1: none)
-#   decoding     options of fairseq-generate; prepare.sh's decode_options among them
+#   batch        tokens per update
+#   max_tokens   tokens per batch of a GPU (or of the CPU)
+#   average      number of last checkpoints to average (1: no averaging)
+#   decoding     options of fairseq-generate, including those that decode_options (prepare.sh) prints
 #
-# In the environment, beside run.sh's: SCALE; WORK, where all is written; DATA, another data set; SOURCE, a folder with the
-# data's original files; GPUS, how many are used (default: all there are; 0: the CPU), of those that CUDA_VISIBLE_DEVICES names
-# if it is set; FP16=1; LAUNCH, words before every fairseq-train (recipes/common/slurm.sh).
+# Environment, beside run.sh's: SCALE; WORK, the folder for all output; DATA, another data set; SOURCE, a folder with the original
+# files of the data; GPUS, their number (default: all, or those of CUDA_VISIBLE_DEVICES; 0: the CPU); FP16=1; LAUNCH, a command
+# put before every fairseq-train (recipes/common/slurm.sh).
 common=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=recipes/common/run.sh
 source "$common/run.sh"
@@ -25,7 +26,7 @@ recipe=$(cd "$(dirname "${BASH_SOURCE[1]}")" && pwd)
 work=${WORK:-$recipe/work/$SCALE${DATA:+-$DATA}}
 [ -n "${DRY_RUN:-}" ] || mkdir -p "$work"
 
-find_gpus() { # $gpus: the GPUS to use, as CUDA_VISIBLE_DEVICES has them, which may be names, or else by number
+find_gpus() { # set $gpus: the GPUs to use, as named in CUDA_VISIBLE_DEVICES, or else numbers
     local found=()
     case ${GPUS:-0} in *[!0-9]*) die "GPUS=$GPUS: expected a number" ;; esac
     if [ "${CUDA_VISIBLE_DEVICES+set}" = set ]; then
@@ -34,7 +35,7 @@ find_gpus() { # $gpus: the GPUS to use, as CUDA_VISIBLE_DEVICES has them, which 
         mapfile -t found < <(seq 0 $(($( (nvidia-smi -L 2>/dev/null || true) | wc -l) - 1)))
     fi
     [ -n "${GPUS:-}" ] || [ -z "${LAUNCH:-}" ] || [ ${#found[@]} -gt 0 ] ||
-        die "LAUNCH=$LAUNCH: no GPU was found here; expected GPUS, how many there are where trainings run"
+        die "LAUNCH=$LAUNCH: no GPU was found here; expected GPUS, the number of GPUs where trainings run"
     GPUS=${GPUS:-${#found[@]}}
     if [ "$GPUS" -gt ${#found[@]} ]; then
         [ -z "${CUDA_VISIBLE_DEVICES+set}" ] || [ -n "${LAUNCH:-}" ] ||
@@ -48,7 +49,7 @@ device=()
 [ "$GPUS" -gt 0 ] || device=(--cpu)
 [ -z "${FP16:-}" ] || device+=(--fp16)
 
-use_corpus() { # use_corpus NAME: $data, which is DATA if that is given, and its languages
+use_corpus() { # use_corpus NAME: set $data to NAME, or to DATA if it is set, and its languages
     data=${DATA:-$1}
     case $data in
         multi30k) source_language=de target_language=en ;;
@@ -57,39 +58,39 @@ use_corpus() { # use_corpus NAME: $data, which is DATA if that is given, and its
     esac
 }
 
-# save_often UPDATES...: $save_interval lower where trainings of so few updates would not save the $average checkpoints that are
-# averaged; then $log_interval, too: the speed is the median of what is logged, and each checkpoint brings a validation
+# save_often UPDATES...: lower $save_interval if trainings of so few updates would save fewer than $average checkpoints; then lower
+# $log_interval, too, since the speed is the median of the logged intervals and validation follows each checkpoint
 save_often() {
     local updates
     for updates; do
         [ "$updates" -ge "$average" ] || die "UPDATES=$updates: expected at least $average, as many checkpoints are averaged"
         [ $((save_interval * average)) -gt "$updates" ] || continue
-        # fairseq saves none where an epoch ends at that update: one to spare
+        # one more than needed: fairseq saves no checkpoint at an update that ends an epoch
         save_interval=$((updates / (average + 1)))
         [ "$save_interval" -gt 0 ] || save_interval=1
         log_interval=$((save_interval > 3 ? save_interval / 3 : 1))
     done
 }
 
-corpus=$work # its folder; a paper with several corpora sets it before prepare_corpus
-prepare_corpus() { # $bin: the binarised corpus; $text: its splits as text
+corpus=$work # the folder of the corpus; a paper with several corpora sets it before prepare_corpus
+prepare_corpus() { # make and set $bin, the binarised corpus, and $text, its splits as text
     text=$corpus/text bin=$corpus/bin
     original_text "$text"
     prepare_text
 }
 
-prepare_text() { # $bin from $text, which came from elsewhere
+prepare_text() { # make $bin from $text
     step "$corpus/prepared" prepare "$text" "$corpus" "$source_language" "$target_language" "$subwords" "$vocabulary" \
         --tests "${tests:-test}" ${prepare_options[@]+"${prepare_options[@]}"}
 }
 
-subset_of() { # subset_of SPLIT: what fairseq calls it
+subset_of() { # subset_of SPLIT: print fairseq's name of a split
     case $1 in train | valid) printf '%s' "$1" ;; *) subset "$1" "${tests:-test}" ;; esac
 }
 
-original_text() { # original_text TEXT: the splits of $data as text. At SCALE=smoke a miniature in the corpus's own format
+original_text() { # original_text TEXT: make the splits of $data as text; at SCALE=smoke of a miniature in the original format
     local -x SOURCE=${SOURCE:-} CHECKSUMS=${CHECKSUMS:-}
-    local name given=() # what others than the defaults make other text of: the step's command tells
+    local name given=() # settings that change the text are part of the step's command
     for name in SOURCE SEGMENTER LONGEST; do [ -z "${!name:-}" ] || given+=("$name=${!name}"); done
     if [ "$SCALE" = smoke ] && [ -z "$SOURCE" ]; then
         SOURCE=$(dirname "$1")/source CHECKSUMS=skip
@@ -98,21 +99,21 @@ original_text() { # original_text TEXT: the splits of $data as text. At SCALE=sm
     step "$1/made" run ${given[@]+env "${given[@]}"} bash "$common/data/$data.sh" "$1" ${data_options[@]+"${data_options[@]}"}
 }
 
-folder() { # folder SYSTEM: where its model of this seed is
+folder() { # folder SYSTEM: print the folder of its model with this seed
     printf '%s' "$work/$1/seed$seed"
 }
 
-model() { # model SYSTEM: the checkpoint that is decoded
+model() { # model SYSTEM: print the path of the checkpoint to decode with
     if [ "${average:-1}" -gt 1 ]; then printf '%s' "$(folder "$1")/averaged.pt"; else printf '%s' "$(folder "$1")/checkpoint_last.pt"; fi
 }
 
-on() { # on BIN COMMAND...: with another binarised corpus to train on
+on() { # on BIN COMMAND...: run a command with BIN as the training data
     local bin=$1
     shift
     "$@"
 }
 
-train() { # train SYSTEM OPTIONS...: a model, averaged where the paper does, its size and speed in train.json
+train() { # train SYSTEM OPTIONS...: train a model, average its checkpoints if $average > 1, and write size and speed to train.json
     local system=$1 into
     into=$(folder "$1")
     shift
@@ -124,8 +125,8 @@ train() { # train SYSTEM OPTIONS...: a model, averaged where the paper does, its
     step "$into/measure" run_to "$into/train.json" python -m recipes.common.training "$(model "$system")" "$into/train.log"
 }
 
-# fairseq_train BIN FOLDER BATCH MAX_TOKENS OPTIONS...: as many batches an update as my GPUs need for BATCH tokens; BATCH may also
-# be "1024 sentences"
+# fairseq_train BIN FOLDER BATCH MAX_TOKENS OPTIONS...: run fairseq-train with BATCH tokens per update, accumulating batches as the
+# number of GPUs requires; BATCH may also be "1024 sentences"
 fairseq_train() {
     local bin=$1 into=$2 batch=$3 max_tokens=$4 ranks=${#mine[@]} batches
     shift 4
@@ -134,19 +135,19 @@ fairseq_train() {
         *" sentences") batches=(--batch-size $(((${batch% *} + ranks - 1) / ranks))) ;;
         *)
             [ $((max_tokens * ranks)) -le "$batch" ] || max_tokens=$((batch / ranks))
-            # fairseq leaves out sentences that are longer
+            # fairseq skips sentences with more tokens than a batch
             [ "$SCALE" != paper ] || [ "$ranks" = 1 ] || [ "$max_tokens" -ge 1024 ] ||
-                die "$batch tokens an update are $max_tokens for each of $ranks GPUs; expected at least 1024: set JOBS, and each
-  training has GPUS / JOBS of them, or fewer GPUS"
+                die "$batch tokens per update are $max_tokens for each of $ranks GPUs; expected at least 1024: set fewer GPUS, or
+  more JOBS (each training uses GPUS / JOBS of them)"
             batches=(--max-tokens "$max_tokens"
                 --update-freq $(((batch + max_tokens * ranks - 1) / (max_tokens * ranks)))) ;;
     esac
-    # shellcheck disable=SC2086  # LAUNCH is several words
+    # shellcheck disable=SC2086  # LAUNCH has several words
     run ${LAUNCH:-} fairseq-train "$bin" --user-dir "$plugin" --save-dir "$into" ${device[@]+"${device[@]}"} \
         "${batches[@]}" --log-format json --log-interval "${log_interval:-100}" "$@"
 }
 
-evaluate() { # evaluate SYSTEM SPLIT NAME OPTIONS...: quality and speed on a split at every depth, in NAME/sweep.json
+evaluate() { # evaluate SYSTEM SPLIT NAME OPTIONS...: write quality and speed at every depth pair to NAME/sweep.json
     local system=$1 split=$2 name=$3 into
     into=$(folder "$1")
     shift 3
@@ -155,7 +156,7 @@ evaluate() { # evaluate SYSTEM SPLIT NAME OPTIONS...: quality and speed on a spl
         ${device[@]+"${device[@]}"} "${decoding[@]}" "$@"
 }
 
-generate() { # generate SYSTEM SPLIT NAME OPTIONS...: fairseq-generate's output in NAME.txt, its scores and seconds in NAME.json
+generate() { # generate SYSTEM SPLIT NAME OPTIONS...: write fairseq-generate's output to NAME.txt, scores and seconds to NAME.json
     local system=$1 split=$2 name=$3 into
     into=$(folder "$1")
     shift 3
@@ -165,13 +166,13 @@ generate() { # generate SYSTEM SPLIT NAME OPTIONS...: fairseq-generate's output 
         --references "$text/$split.$target_language"
 }
 
-distill() { # distill NAME TEACHER OPTIONS...: the training set translated by a checkpoint, in $work/NAME
+distill() { # distill NAME TEACHER OPTIONS...: translate the training set by a checkpoint, into $work/NAME
     shared "$work/logs/$1" "$work/$1/distill.json" fairseq-flexdepth distill "$corpus/bin" --path "$2" --dest "$work/$1" \
         ${device[@]+"${device[@]}"} "${decoding[@]}" "${@:3}"
 }
 
-# shared NAME FILE COMMAND...: a step, of a command that takes --num-shards and writes FILE last; a share on each GPU. Not for
-# what `each` runs, which has GPUs already
+# shared NAME FILE COMMAND...: a step whose command accepts --num-shards and writes FILE last: one shard per GPU. Not within `each`,
+# which has assigned the GPUs already
 shared() {
     local made=$1 file=$2 command=("${@:3}") shares=$((GPUS > 1 ? GPUS : 1)) seed=$seed
     if [ "$shares" -gt 1 ]; then
@@ -181,20 +182,20 @@ shared() {
     step "$made" unless "$file" "${command[@]}"
 }
 
-share() { # share NUMBER: one of $shares. `each` has a $name of its own
+share() { # share NUMBER: run one of $shares shards; $made and not $name, which `each` sets
     step "$made-$1" run "${command[@]}" --num-shards "$shares" --shard-id "$1"
 }
 
-best() { # best FILE:KEY OUTPUT SYSTEM...: OUTPUT becomes a link to the model that did best
+best() { # best FILE:KEY OUTPUT SYSTEM...: make OUTPUT a link to the best model
     local cell=$1 output=$2 system folders=()
     shift 2
     for system; do folders+=("$(model "$system")"); done
     step "$work/logs/$(basename "$output")" run python -m recipes.common.best "$cell" "$output" "${folders[@]}"
 }
 
-# table NAME COLUMN=CELL...: measured beside the paper's NAME.tsv, printed, and as NAME.md and NAME.png in $work/results. COLUMN=
-# is the paper's alone, +COLUMN=CELL a column that the paper lacks. Cells may use the recipe's $table_values, such as N=6.
-# $table_note is printed below
+# table NAME COLUMN=CELL...: print measured values beside the paper's NAME.tsv, and write NAME.md and NAME.png to $work/results.
+# COLUMN= has the paper's values alone; +COLUMN=CELL adds a column that the paper lacks. Cells may use the recipe's $table_values,
+# such as N=6. $table_note is printed below the table
 table() {
     local name=$1 cell value columns=()
     shift

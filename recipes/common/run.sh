@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# How every recipe runs its commands: printed or run, logged, once, several at a time. Sourced.
+# Functions that run a recipe's commands: print them or run them, log them, run each once, run several at a time. Sourced.
 #
-# In the environment: DRY_RUN=1 prints every command and runs none; JOBS, how many systems are made at a time; SEEDS, how
-# many times each is trained.
+# Environment: DRY_RUN=1 prints all commands and runs none; JOBS, number of systems trained at the same time; SEEDS, number of
+# seeds per system.
 set -euo pipefail
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck disable=SC2034  # for the recipes
@@ -12,11 +12,11 @@ export PYTHONPATH=$repository${PYTHONPATH:+:$PYTHONPATH}
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
 
-run() { # run COMMAND...: the command, or under DRY_RUN the line that would run it
+run() { # run COMMAND...: run a command; with DRY_RUN print it
     if [ -n "${DRY_RUN:-}" ]; then printf '%q ' "$@"; printf '\n'; else "$@"; fi
 }
 
-run_to() { # run_to FILE COMMAND...: as run, with what the command prints in FILE, whole or not at all
+run_to() { # run_to FILE COMMAND...: run a command and write its output to FILE, whole or not at all
     local file=$1
     shift
     if [ -n "${DRY_RUN:-}" ]; then printf '%q ' "$@"; printf '> %q\n' "$file"; return; fi
@@ -24,7 +24,7 @@ run_to() { # run_to FILE COMMAND...: as run, with what the command prints in FIL
     mv "$file.part" "$file"
 }
 
-log_to() { # log_to FILE COMMAND...: as run_to, and what it writes to standard error after it
+log_to() { # log_to FILE COMMAND...: as run_to, with standard error appended to the output
     local file=$1 status=0
     shift
     if [ -n "${DRY_RUN:-}" ]; then printf '%q ' "$@"; printf '> %q\n' "$file"; return; fi
@@ -36,16 +36,16 @@ log_to() { # log_to FILE COMMAND...: as run_to, and what it writes to standard e
     mv "$file.part" "$file"
 }
 
-unless() { # unless FILE COMMAND...: run a command that refuses to run again, and writes FILE last
+unless() { # unless FILE COMMAND...: run a command unless FILE, which it writes last, exists
     if [ -n "${DRY_RUN:-}" ] || [ ! -e "$1" ]; then run "${@:2}"; fi
 }
 
-workers() { # how many processes prepare data: WORKERS, or one a processor (nproc heeds OMP_NUM_THREADS: not that)
+workers() { # print the number of processes that prepare data: WORKERS, or one per core (nproc would obey OMP_NUM_THREADS)
     echo "${WORKERS:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)}"
 }
 
-# step NAME COMMAND...: a command that runs once. NAME.log is what it printed; NAME.command says from its start, and NAME.done
-# from its end, which command it was. One that was interrupted runs again: it has to go on, or begin anew, by itself.
+# step NAME COMMAND...: run a command once. NAME.log is its output; NAME.command, written at its start, is the command; NAME.done
+# exists after its end. An interrupted command is run again: it must resume or start afresh by itself.
 step() {
     local name=$1 status=0
     shift
@@ -53,7 +53,7 @@ step() {
     mkdir -p "$(dirname "$name")"
     local lock
     exec {lock}>"$name.lock"
-    flock --nonblock "$lock" || { say "$name: waiting for another run that is at it"; flock "$lock"; }
+    flock --nonblock "$lock" || { say "$name: waiting for another process that runs this step"; flock "$lock"; }
     if [ -e "$name.command" ] && [ "$(cat "$name.command")" != "$*" ]; then
         die "$name was begun by another command: remove $(dirname "$name"), or set WORK to another folder
   then: $(cat "$name.command")
@@ -62,7 +62,7 @@ step() {
     if [ ! -e "$name.done" ]; then
         say "$name"
         printf '%s\n' "$*" >"$name.command"
-        # Not `if "$@"`: bash would then go on after an error inside a function.
+        # not `if "$@"`: bash would then continue after an error inside a function
         set +e
         (set -e; "$@") >>"$name.log" 2>&1
         status=$?
@@ -74,7 +74,7 @@ step() {
 }
 
 seed=1
-each() { # each FUNCTION NAME...: FUNCTION NAME for every name and every seed, JOBS at a time; a failure stops none of the others
+each() { # each FUNCTION NAME...: call FUNCTION NAME for every name and seed, JOBS at a time; a failure does not stop the others
     local function=$1 name pid pids=() failed=0
     shift
     for name; do
@@ -91,9 +91,9 @@ each() { # each FUNCTION NAME...: FUNCTION NAME for every name and every seed, J
     [ $failed = 0 ] || die "not all of these could be made: $*"
 }
 
-gpus=() # those to use, as CUDA_VISIBLE_DEVICES has them; the recipe sets it
-mine=() # those of this process
-take_share() { # take_share SLOT: this one of JOBS shares of $gpus is mine
+gpus=() # the GPUs to use, as named in CUDA_VISIBLE_DEVICES; set by recipe.sh
+mine=() # the GPUs of this process
+take_share() { # take_share SLOT: use the GPUs of one of JOBS slots in this process
     local share=$((${#gpus[@]} / ${JOBS:-1}))
     [ "$share" -gt 0 ] || share=1
     mine=("${gpus[@]:$1 * share % ${#gpus[@]}:share}")
@@ -101,7 +101,7 @@ take_share() { # take_share SLOT: this one of JOBS shares of $gpus is mine
     export CUDA_VISIBLE_DEVICES
 }
 
-take_slot() { # one of JOBS shares of $gpus; held while this process lives
+take_slot() { # reserve one of JOBS shares of $gpus until this process ends
     local slots=${JOBS:-1} slot
     [ ${#gpus[@]} -gt 0 ] || return 0
     if [ -n "${DRY_RUN:-}" ]; then take_share 0; return; fi

@@ -1,41 +1,42 @@
-"""A recipe's table: what was measured beside what the paper prints, as Markdown and as a picture.
+"""Write a recipe's table, measured values beside the paper's, as Markdown and as a picture.
 
     python -m recipes.common.table TABLE.tsv --work FOLDER --column 'NAME=CELL' ... --output FOLDER/NAME
 
-TABLE.tsv holds the paper's table. A CELL says where a column's measured values are (recipes/common/cells.py); an empty
-one that the paper's values stand alone. Columns that are not given are the rows' names, and not printed if called
-"system" or "_...". '+NAME=CELL' adds a measured column that the paper's table lacks. Rows of which nothing was measured
-are left out and, if they are the paper's, counted; one whose "system" is empty stays: the paper quotes it from others.
-Columns with a cell of which nothing was measured are left out and named.
+TABLE.tsv is the paper's table. CELL defines the measured values of column NAME (recipes/common/cells.py); with an empty
+CELL only the paper's values are printed. '+NAME=CELL' adds a measured column that the paper's table lacks. Columns that
+are not given name the rows; "system" and those that begin with "_" are not printed. Rows without any measured value are
+left out and counted, except rows with an empty "system", which the paper quotes from others. Columns without any
+measured value are left out and listed below the table.
 """
 
 import argparse
 import csv
 import math
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import Dict, List, NamedTuple, Optional
 
 from recipes.common.cells import Measurements
 from recipes.common.figure import pyplot, save_figure
+from recipes.common.markdown import markdown_table
 
 
 class Column(NamedTuple):
-    """Values: the paper's, measured ones, or both."""
+    """A column of values: the paper's, measured ones, or both."""
 
     name: str
-    digits: int  # behind the point, as many as the paper prints
+    digits: int  # decimals, as many as the paper prints
     paper: List[Optional[float]]
     measured: List[Optional[float]]
 
     @property
     def measured_digits(self) -> int:
-        """Three figures at least of what the paper prints in whole numbers, such as the millions of larger models."""
+        """The decimals of measured values: the paper's, or, if it prints whole numbers, enough for three digits."""
         largest = max((abs(value) for value in self.measured if value is not None), default=0.0)
         return max(0, 2 - math.floor(math.log10(largest))) if largest and not self.digits else self.digits
 
     @property
     def parts(self) -> Dict[str, List[Optional[float]]]:
-        """What there are values of, by the title of its column."""
+        """The printed columns of values, by title: measured values, the paper's, or both."""
         title = _title(self.name)
         if not any(value is not None for value in self.paper):
             return {title: self.measured}
@@ -45,16 +46,21 @@ class Column(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Rows by their names, and their values."""
+    """A table of measured values beside the paper's."""
 
-    names: Dict[str, List[str]]
+    names: Dict[str, List[str]]  # the columns that name the rows
     columns: List[Column]
-    left_out: int  # rows
-    unmeasured: List[str]  # columns left out
+    left_out: int  # number of the paper's rows that were left out
+    unmeasured: List[str]  # names of the columns that were left out
 
 
 def read_table(path: Path, cells: Dict[str, str], measurements: Measurements) -> Table:
-    """The paper's table with what was measured.
+    """Read the paper's table and add the measured values.
+
+    Args:
+        path: the paper's table, in tab-separated values.
+        cells: a cell per column.
+        measurements: the measured values.
 
     Raises:
         ValueError: a cell is given for a column that the table lacks, or nothing at all was measured.
@@ -104,23 +110,18 @@ def _digits(text: str) -> int:
 
 
 def markdown(table: Table) -> str:
-    """The table, two columns for each that is both the paper's and measured."""
+    """Return the table as Markdown, with two columns where there are measured values and the paper's."""
     parts = [
         (title, values, column.measured_digits if values is column.measured else column.digits)
         for column in table.columns
         for title, values in column.parts.items()
     ]
     heads = [*table.names, *(title for title, _, _ in parts)]
-    lines = [_line(heads), _line(["---"] * len(table.names) + ["--:"] * len(parts))]
-    for number in range(len(next(iter(table.names.values())))):
-        cells = [values[number] for values in table.names.values()]
-        cells += [_text(values[number], digits) for _, values, digits in parts]
-        lines.append(_line(cells))
-    return "\n".join(lines)
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    rows = [
+        [*names, *(_text(values[number], digits) for _, values, digits in parts)]
+        for number, names in enumerate(zip(*table.names.values()))
+    ]
+    return markdown_table(heads, rows, "l" * len(table.names) + "r" * len(parts))
 
 
 def _title(name: str) -> str:
@@ -132,7 +133,7 @@ def _text(value: Optional[float], digits: int) -> str:
 
 
 def draw(table: Table, path: Path) -> None:
-    """A panel for each column, a line for each row: filled dots are measured, open ones the paper's."""
+    """Draw one panel per column and one line per row: filled dots are measured values, open ones the paper's."""
     labels = [" ".join(filter(None, parts)) for parts in zip(*table.names.values())]
     height = 1.2 + 0.24 * len(labels)
     figure, panels = pyplot().subplots(
@@ -170,15 +171,16 @@ def _notes(table: Table, measurements: Measurements, args: argparse.Namespace) -
 
 
 def main() -> None:
+    """Write the table and the picture, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table", type=Path, metavar="TABLE.tsv")
-    parser.add_argument("--work", type=Path, required=True, metavar="FOLDER", help="where the systems are")
+    parser.add_argument("--work", type=Path, required=True, metavar="FOLDER", help="folder of all systems")
     parser.add_argument("--column", action="append", required=True, metavar="NAME=CELL")
-    parser.add_argument("--value", action="append", default=[], metavar="NAME=VALUE", help="of {NAME}")
+    parser.add_argument("--value", action="append", default=[], metavar="NAME=VALUE", help="value of {NAME} in cells")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER/NAME", help="without .md and .png")
     parser.add_argument("--scale", required=True)
     parser.add_argument("--data", required=True)
-    parser.add_argument("--note", default="", help="sentences for below the table")
+    parser.add_argument("--note", default="", help="sentences printed below the table")
     args = parser.parse_args()
     measurements = Measurements(args.work, dict(value.split("=", 1) for value in args.value))
     cells = dict(column.split("=", 1) for column in args.column)

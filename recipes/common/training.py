@@ -1,10 +1,10 @@
-"""A trained model's size and the speed of its training, as JSON.
+"""Print the size of a trained model and the speed of its training as JSON.
 
     python -m recipes.common.training CHECKPOINT TRAIN_LOG
 
-``nonzero`` are the parameters that pruning has left; ``words_per_second`` are target tokens; it and
-``seconds_per_update`` are medians over the log's intervals; ``minutes`` adds up what all runs of an interrupted
-training took, validations included.
+``nonzero`` is the number of parameters that pruning left. ``words_per_second`` (target tokens) and
+``seconds_per_update`` are medians over the logged intervals. ``minutes`` is the sum over all runs of an interrupted
+training, validation included.
 """
 
 import argparse
@@ -21,10 +21,10 @@ from recipes.common.training_log import runs
 
 
 def speed(log: Path) -> Dict[str, float]:
-    """The speed of a training, from its log.
+    """Return the speed of a training, from its log.
 
     Raises:
-        ValueError: the log holds no interval of training.
+        ValueError: the log contains no interval of training.
     """
     by_run = [[numbers for kind, numbers in run if kind == "train_inner"] for run in runs(log)]
     intervals = [numbers for run in by_run for numbers in run]
@@ -32,7 +32,7 @@ def speed(log: Path) -> Dict[str, float]:
         raise ValueError(f"{log}: no interval of training; was it written by fairseq-train --log-format json?")
     steady = intervals[1:] or intervals
     seconds, updates = sum(run[-1]["wall"] for run in by_run if run), intervals[-1]["num_updates"]
-    # Not by "ups", which has two decimals. A run's first interval, if it is of one update, has speed 0.
+    # fairseq's "ups" has only two decimals. The first interval of a run reports speed 0 if it has only one update.
     paces = [numbers["wpb"] / numbers["wps"] for numbers in steady if numbers["wps"] > 0]
     return {
         "words_per_second": statistics.median(numbers["wps"] for numbers in steady),
@@ -43,7 +43,10 @@ def speed(log: Path) -> Dict[str, float]:
 
 
 def parameters(checkpoint: str) -> Dict[str, int]:
-    """The parameters of the model in a checkpoint, and those that are not zero, each unique one counted once."""
+    """Return the number of parameters of a checkpoint's model, and of those that are not zero.
+
+    Each shared parameter counts once.
+    """
     from fairseq import checkpoint_utils
 
     with quiet():
@@ -53,6 +56,7 @@ def parameters(checkpoint: str) -> Dict[str, int]:
 
 
 def main() -> None:
+    """Print size and speed of a model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint")
     parser.add_argument("log", type=Path)

@@ -1,4 +1,4 @@
-"""What ``fairseq-train --log-format json`` logged."""
+"""Read the log of ``fairseq-train --log-format json``."""
 
 import json
 import re
@@ -7,11 +7,11 @@ from typing import Dict, Iterator, List, Tuple
 
 Entry = Tuple[str, Dict[str, float]]
 _ENTRY = re.compile(r"\| (train_inner|train|valid|test) \| (\{.*\})$")
-_START = re.compile(r"\| training on \d+ devices")  # every rank says so, and none trains before all have
+_START = re.compile(r"\| training on \d+ devices")  # logged by every rank before the first update of a run
 
 
 def runs(path: Path) -> List[List[Entry]]:
-    """The entries of every run that an interrupted training took; of some runs there are none."""
+    """Return the entries of every run of a training, which may have been interrupted; some runs may be empty."""
     found: List[List[Entry]] = [[]]
     for line in path.read_text(encoding="utf-8").splitlines():
         entry = _ENTRY.search(line)
@@ -24,13 +24,13 @@ def runs(path: Path) -> List[List[Entry]]:
 
 
 def entries(path: Path) -> Iterator[Entry]:
-    """The kind (``train_inner``, ``train``, ``valid``, ``test``) and the numbers of every entry, in the log's order."""
+    """Yield kind (``train_inner``, ``train``, ``valid``, ``test``) and numbers of every entry, in the log's order."""
     for run in runs(path):
         yield from run
 
 
 def _number(value: object) -> float:
-    """fairseq writes most numbers as strings."""
+    """Convert a number, which fairseq mostly writes as a string; NaN for everything else."""
     try:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# What the WMT data sets have in common: their training corpora and test sets, at their official places. Sourced, after
-# fetch.sh. Files keep, in DOWNLOADS and in SOURCE, the folder of their year (wmt13/training-parallel-europarl-v7.tgz).
+# The training corpora and test sets of WMT, from their official addresses. Sourced, after fetch.sh. In DOWNLOADS and in SOURCE,
+# files are in the folder of their year (wmt13/training-parallel-europarl-v7.tgz).
 #
-# shellcheck disable=SC2154  # text and downloads are fetch.sh's
-# Checksums of training corpora: tensorflow_datasets' url_checksums. Of test sets: sacrebleu's, which reads the same files.
+# shellcheck disable=SC2154  # fetch.sh sets text and downloads
+# Checksums of training corpora are from tensorflow_datasets' url_checksums, those of test sets from sacrebleu.
 statmt=${STATMT_URL:-https://www.statmt.org} statmt_data=${STATMT_DATA_URL:-https://data.statmt.org}
 europarl_v7=${EUROPARL_V7_URL:-$statmt/wmt13/training-parallel-europarl-v7.tgz}             # 657,632,379 bytes
 commoncrawl=${COMMONCRAWL_URL:-$statmt/wmt13/training-parallel-commoncrawl.tgz}             # 918,311,367
@@ -14,8 +14,8 @@ news_v13=${NEWS_V13_URL:-$statmt_data/wmt18/translation-task/training-parallel-n
 rapid2016=${RAPID2016_URL:-$statmt_data/wmt18/translation-task/rapid2016.tgz}               # 161,050,516
 giga_fren=${GIGA_FREN_URL:-$statmt/wmt10/training-giga-fren.tar}                            # 2,595,102,720
 
-sources=() targets=() # the training corpora's files, a language each
-corpus() { # corpus NAME SRC TGT: fetch and unpack one, and add it to sources and targets
+sources=() targets=() # the files of the training corpora, in the source and the target language
+corpus() { # corpus NAME SRC TGT: fetch and unpack a corpus, and add its files to $sources and $targets
     local url file checksum member suffix=
     case $1 in
         europarl-v7)
@@ -39,7 +39,7 @@ corpus() { # corpus NAME SRC TGT: fetch and unpack one, and add it to sources an
             checksum=sha256:41557dd5d8f0ed3a6d98bce3b798b1a9d3b68361eb99d902329ddbb943a6b55a ;;
         giga-fren) url=$giga_fren file=wmt10/training-giga-fren.tar member=giga-fren.release2.fixed suffix=.gz checksum= ;;
     esac
-    # English is always the second language of a corpus' name.
+    # English is always the second language in the name of a corpus.
     local pair=.$2-$3
     [ "$2" != en ] || pair=.$3-$2
     [ "$1" != giga-fren ] || pair=
@@ -49,7 +49,7 @@ corpus() { # corpus NAME SRC TGT: fetch and unpack one, and add it to sources an
     targets+=("$text/original/$member$pair.$3$suffix")
 }
 
-newstest() { # newstest YEAR SRC TGT [NAME]: that year's test set as $text/NAME (default: newstestYEAR), English first
+newstest() { # newstest YEAR SRC TGT [NAME]: write the test set of a year to $text/NAME (default: newstestYEAR); SRC is English
     local year=$1 site=$statmt/wmt${1#20} folder=test member checksum file
     local name=${4:-newstest$year} pair=$2$3
     file=test.tgz
@@ -58,7 +58,7 @@ newstest() { # newstest YEAR SRC TGT [NAME]: that year's test set as $text/NAME 
         2011) checksum=md5:b0c9680adf32d394aefc2b24e3a5937e folder= ;;
         2012) checksum=md5:608232d34ebc4ba2ff70fead45674e47 ;;
         2013) checksum=md5:48eca5d02f637af44e85186847141f67 ;;
-        # the full set, 3,003 sentences, not the 2,737 of the evaluation
+        # the full set of 3,003 sentences, not the 2,737 sentences of the evaluation
         2014) checksum=md5:a8cd784e006feb32ac6f3d9ec7eb389a file=test-full.tgz folder=test-full pair=$3$2 ;;
         2015) checksum=md5:67e3beca15e69fe3d36de149da0a96df ;;
         2016) checksum=md5:3d809cd0c2c86adb2c67034d15c4e446 ;;

@@ -1,9 +1,10 @@
-"""The best rule of source lengths for each price of time, fitted to an oracle's labels, as --depth-selector takes it.
+"""Fit rules of source lengths to an oracle's labels, for several costs of time, as --depth-selector takes them.
 
     python -m recipes.depth_selection.length_rules LABELS COST...
 
-A line each: the cost, what the deepest pair's time is worth in points of chrF, and the rule. Every length has the pair
-of the greatest mean score − cost · relative time over the training sentences of up to 2 tokens more or fewer.
+It prints one line per COST: the cost and the rule. The cost is the price of the deepest pair's decoding time in points
+of chrF. Each length gets the depth pair with the greatest mean of score − cost · relative time, over the training
+sentences whose length differs by at most 2 tokens.
 """
 
 import argparse
@@ -16,18 +17,24 @@ from fairseq.data import data_utils
 from fairseq_flexdepth.files.depth_labels import DepthLabels, load_labels
 
 WINDOW = 2
-FEWEST = 50  # sentences, to trust their mean
+FEWEST = 50  # fewer sentences have no reliable mean
 
 
 def fit(labels: DepthLabels, lengths: Any, cost: float) -> str:
-    """The rule for sentences of these *lengths*, in tokens without the end of sentence."""
+    """Return the rule for a cost of time.
+
+    Args:
+        labels: the oracle's labels.
+        lengths: the source length of every labelled sentence, in tokens without the end symbol (a NumPy array).
+        cost: the price of the deepest pair's decoding time, in points of chrF.
+    """
     worth = labels.scores - cost * labels.relative_seconds
     best: List[int] = []
     for length in range(1, int(lengths.max()) + 1):
         near = labels.labelled & (abs(lengths - length) <= WINDOW)
         if near.sum() >= FEWEST:
             column = int(worth[near].mean(axis=0).argmax())
-            best = best or [column] * (length - 1)  # the shortest, too few to tell
+            best = best or [column] * (length - 1)  # shorter sentences are too rare: same pair
             best.append(column)
         elif best:
             best.append(best[-1])
@@ -42,6 +49,7 @@ def fit(labels: DepthLabels, lengths: Any, cost: float) -> str:
 
 
 def main() -> None:
+    """Print the rules."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("labels", metavar="LABELS")
     parser.add_argument("costs", nargs="+", metavar="COST")

@@ -1,4 +1,4 @@
-"""The table and the picture of multi30k.sh: quality and time of every way to choose the depth.
+"""Write the table and the picture of multi30k.sh: quality and time of every method of choosing the depth pair.
 
     python -m recipes.depth_selection.multi30k WORK_DIR
 """
@@ -9,15 +9,16 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from fairseq_flexdepth.corpus.scores import corpus_scores
 from fairseq_flexdepth.files.depth_labels import load_labels
-from recipes.common.figure import pyplot, save_figure
+from recipes.common.figure import pyplot, save_plot
 from recipes.common.generate_log import Generated, read_generate_log
+from recipes.common.markdown import markdown_table
 
 KINDS = {"always": "o-", "oracle": "*", "paper": "s", "cost": "^", "length": "x"}
 BASELINE = "always-3-3"
 
 
 class System(NamedTuple):
-    """A way to choose the depth, measured."""
+    """A method of choosing the depth pair, and its results."""
 
     name: str  # such as cost-3-tuned
     bleu: float
@@ -27,6 +28,7 @@ class System(NamedTuple):
 
     @property
     def title(self) -> str:
+        """The method in words."""
         kind, *rest = self.name.split("-")
         tuned = ", fine-tuned on dev" if rest[-1:] == ["tuned"] else ""
         value = rest[0] if rest and rest[0] != "tuned" else ""
@@ -40,7 +42,7 @@ class System(NamedTuple):
 
 
 def measured(work: Path) -> Dict[str, System]:
-    """All systems that were decoded."""
+    """Return all systems that were decoded, by name, ordered by kind."""
     logs: Dict[str, Dict[str, Generated]] = {}
     for path in (work / "decoded").glob("*.log"):
         name, _, batch = path.stem.rpartition("-")
@@ -56,7 +58,7 @@ def measured(work: Path) -> Dict[str, System]:
 
 
 def relative_time(system: System, times: Dict[Tuple[int, int], float]) -> float:
-    """Decoding time in proportion to that at the deepest pair, by the pairs used and what oracle measured of each."""
+    """Return the decoding time relative to the deepest pair: the mean of *times* over the pairs used."""
     log = system.one_by_one or system.batches
     assert log is not None
     if not log.used:
@@ -66,18 +68,17 @@ def relative_time(system: System, times: Dict[Tuple[int, int], float]) -> float:
 
 
 def table(systems: Dict[str, System], times: Dict[Tuple[int, int], float]) -> str:
-    """A row a system; seconds include the choosing, and are in proportion to the baseline's, too.
+    """Return a Markdown table with one row per system.
+
+    Seconds include choosing; in brackets they are relative to the baseline, the deepest pair.
 
     Args:
-        systems: by name.
-        times: of each pair, in proportion to the deepest's, as oracle measured them.
+        systems: the systems by name.
+        times: the decoding time of each depth pair relative to the deepest, as oracle measured it.
     """
     base = systems[BASELINE]
-    lines = [
-        "| depth | BLEU | chrF | relative time of its depths | seconds, batch size 1 | seconds, full batches "
-        "| choosing, seconds | most used |",
-        "| --- |" + " --: |" * 6 + " --- |",
-    ]
+    heads = ["depth", "BLEU", "chrF", "relative time of its depths", "seconds, batch size 1", "seconds, full batches"]
+    rows = []
     for system in systems.values():
         seconds = [
             f"{log.seconds:.1f} ({log.seconds / reference.seconds:.2f})" if log and reference else ""
@@ -89,13 +90,15 @@ def table(systems: Dict[str, System], times: Dict[Tuple[int, int], float]) -> st
         used = ", ".join(f"({n}, {m}) {100 * count / len(log.hypotheses):.0f} %" for (n, m), count in most)
         choosing = f"{log.choosing:.2f}" if log.used else ""
         relative = f"{relative_time(system, times):.2f}"
-        cells = [system.title, f"{system.bleu:.1f}", f"{system.chrf:.1f}", relative, *seconds, choosing, used]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        rows.append([system.title, f"{system.bleu:.1f}", f"{system.chrf:.1f}", relative, *seconds, choosing, used])
+    return markdown_table([*heads, "choosing, seconds", "most used"], rows, "lrrrrrrl")
 
 
 def draw(systems: Dict[str, System], times: Dict[Tuple[int, int], float], path: Path) -> None:
-    """chrF against the relative time of the depths used, * after fine-tuning; the oracle, far above, is only named."""
+    """Draw chrF against the relative time of the depth pairs used; * means fine-tuned.
+
+    The oracle, far above the others, is only named in the title.
+    """
     figure, axes = pyplot().subplots(figsize=(8, 5))
     for kind, marker in KINDS.items():
         points: List[System] = [system for system in systems.values() if system.name.split("-")[0] == kind]
@@ -110,13 +113,11 @@ def draw(systems: Dict[str, System], times: Dict[Tuple[int, int], float], path: 
     oracle = systems.get("oracle")
     if oracle is not None:
         axes.set_title(f"oracle, not drawn: {oracle.chrf:.1f} chrF at {relative_time(oracle, times):.2f}", fontsize=10)
-    axes.set_xlabel("relative time of the depths used, without choosing")
-    axes.set_ylabel("chrF")
-    axes.legend()
-    save_figure(figure, path)
+    save_plot(figure, axes, path, "relative time of the depths used, without choosing", "chrF")
 
 
 def main() -> None:
+    """Write the table and the picture, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path, metavar="WORK_DIR")
     work = parser.parse_args().work

@@ -1,19 +1,18 @@
 #!/usr/bin/env bash
-# The depth of each sentence on Multi30k German-English (tied_multi, Table 2 and Figure 2): the oracle, the paper's classifier
-# with and without fine-tuning, a cost-aware chooser, a rule of lengths and every fixed depth.
+# A depth pair per sentence on Multi30k German-English ([dabre2020] Table 2 and Figure 2): the oracle, the paper's classifier
+# with and without fine-tuning, a cost-aware selector, a length rule, and every fixed depth pair.
 #
 #   recipes/depth_selection/multi30k.sh DATA_DIR [WORK_DIR]
 #
-# DATA_DIR holds Multi30k's raw task 1 files (train.de, train.en, val.*, test_2016_flickr.*), plain or gzipped. Everything is
-# written to WORK_DIR (default: work/multi30k, beside this script); a 3x3 tied-multi model that examples/multi30k/run.sh has
-# trained there is used. A run that was interrupted goes on where it stopped; to change a setting, remove what it made. In the
-# environment: SELECTOR_UPDATES,
-# of every selector; FINETUNE, its updates on the development set; COSTS, what the deepest pair's time is worth to the cost-aware
-# chooser, in points of chrF; BATCHES, 1 (the paper's: one sentence at a time), full, or both; those of search.sh; DEVICE
-# (--cpu, or empty for a GPU).
+# DATA_DIR contains Multi30k's raw task 1 files (train.de, train.en, val.*, test_2016_flickr.*), plain or gzipped. All output
+# goes to WORK_DIR (default: work/multi30k, beside this script). If examples/multi30k/run.sh has trained a 3x3 tied-multi model
+# there, it is used. An interrupted run resumes; to change a setting, remove the files that depend on it. Environment:
+# SELECTOR_UPDATES, updates of every selector; FINETUNE, updates on the development set; COSTS, prices of the deepest pair's
+# decoding time for the cost-aware selector, in points of chrF; BATCHES, 1 (one sentence at a time, as in the paper), full, or
+# both; the variables of search.sh; DEVICE (--cpu, or empty for a GPU).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-[ $# -ge 1 ] || { sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+[ $# -ge 1 ] || { sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 data=$1 work=${2:-$here/work/multi30k}
 read -ra device <<<"${DEVICE---cpu}"
 mkdir -p "$work"
@@ -42,7 +41,7 @@ read -r -a searched <<<"$(tr '\n' ' ' <"$work/search.best")"
 
 echo "training selectors (logs: $work/*/train.log)"
 paper paper "$updates" "${searched[@]}"
-# on the development set, which validated it: for so many updates, the last checkpoint counts
+# on the development set, without validation: the last checkpoint is used
 tune=(--train-subset valid --disable-validation --warmup-updates 0)
 paper paper-tuned "$finetune" "${searched[@]}" --finetune-from-model "$work/paper/checkpoint_best.pt" "${tune[@]}" --lr 0.02
 for cost in "${costs[@]}"; do
@@ -52,7 +51,7 @@ for cost in "${costs[@]}"; do
         --finetune-from-model "$work/cost-$cost/checkpoint_best.pt" "${tune[@]}"
 done
 
-decode() { # decode NAME BATCH OPTIONS...: the test set, BATCH sentences at a time, or full batches
+decode() { # decode NAME BATCH OPTIONS...: decode the test set, BATCH sentences at a time or in full batches
     local name=$1 batch=$2 size=(--max-tokens 4000)
     shift 2
     local log=$work/decoded/$name-$batch.log

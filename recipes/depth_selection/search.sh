@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Hyper-parameters of the paper's depth classifier (tied_multi, section 4.2), one after the other: the best value of each
-# is kept for the ones that follow. Layers and heads are compared by validation loss. α, β and λ are part of the loss,
-# which therefore cannot compare them (a smaller λ or α makes it larger whatever was learned): they are compared by what
-# the choices are worth, their mean score less COST points for the deepest pair's time.
+# Search for the hyper-parameters of the paper's depth classifier ([dabre2020] §4.2), one after the other: the best value
+# of each is kept for the next ones. Layers and heads are compared by validation loss. α, β and λ are part of the loss,
+# which therefore cannot compare them (a smaller λ or α makes it larger whatever was learned). They are compared by the
+# value of the chosen depth pairs: their mean score minus COST · their relative time.
 #
 #   recipes/depth_selection/search.sh WORK_DIR
 #
-# WORK_DIR is that of multi30k.sh, with its labels. What was tried goes to WORK_DIR/search.md, the best options to
-# WORK_DIR/search.best. A run that was interrupted goes on where it stopped. In the environment: LAYERS, HEADS, ALPHAS,
-# BETAS, LAMBDAS, the values to try; COST; SEARCH_UPDATES, of each trial; DEVICE (--cpu, or empty for a GPU).
+# WORK_DIR is that of multi30k.sh, with its labels. All trials go to WORK_DIR/search.md, the best options to
+# WORK_DIR/search.best. An interrupted run resumes. Environment: LAYERS, HEADS, ALPHAS, BETAS, LAMBDAS, the values to try;
+# COST; SEARCH_UPDATES, updates of each trial; DEVICE (--cpu, or empty for a GPU).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-[ $# -eq 1 ] || { sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+[ $# -eq 1 ] || { sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 work=$(cd "$1" && pwd) plugin=$here/../../fairseq_flexdepth tied=$1/tied-multi/checkpoint_last.pt
-read -ra device <<<"${DEVICE---cpu}" # selector.sh's
+read -ra device <<<"${DEVICE---cpu}" # for selector.sh
 updates=${SEARCH_UPDATES:-100} cost=${COST:-1}
 # shellcheck source=recipes/depth_selection/selector.sh
 source "$here/selector.sh"
@@ -23,7 +23,7 @@ report=$work/search.md
 printf '| layers | heads | α | β | λ | loss | precision | recall | quality | cost |\n%s\n' \
     '| --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |' >"$report"
 
-trial() { # trial OPTION VALUE: how bad the best values so far are together with this one
+trial() { # trial OPTION VALUE: train with the best values so far and this one; print a number that is lower the better
     local -A values=()
     local option name=search options=()
     for option in "${!chosen[@]}"; do values[$option]=${chosen[$option]}; done

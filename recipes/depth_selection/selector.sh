@@ -1,12 +1,11 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154  # multi30k.sh and search.sh set these
-# What every training of a selector on Multi30k has in common; sourced by multi30k.sh and search.sh, which set work,
-# device, plugin and tied.
-# The installed copy of the package may be older than the repository's.
+# Training a selector on Multi30k. Sourced by multi30k.sh and search.sh, which set work, device, plugin and tied.
+# PYTHONPATH: the installed copy of the package may be older than the repository's.
 selector_repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 export PYTHONPATH=$selector_repository${PYTHONPATH:+:$PYTHONPATH}
 
-selector() { # selector NAME UPDATES OPTIONS...
+selector() { # selector NAME UPDATES OPTIONS...: train a selector
     local name=$1 updates=$2
     shift 2
     [ ! -e "$work/$name/.done" ] || return 0
@@ -21,13 +20,13 @@ selector() { # selector NAME UPDATES OPTIONS...
     touch "$work/$name/.done"
 }
 
-paper() { # paper NAME UPDATES OPTIONS...: the paper's objective and optimiser
+paper() { # paper NAME UPDATES OPTIONS...: train a selector with the paper's objective and optimiser
     local name=$1 updates=$2
     shift 2
     selector "$name" "$updates" --criterion depth_selection --optimizer nag --momentum 0.9 --lr 0.1 --clip-norm 1 "$@"
 }
 
-best() { # best LOG KEY: the value of KEY at the validation of the lowest loss
+best() { # best LOG KEY: print the value of KEY at the validation with the lowest loss
     python -c '
 import json, re, sys
 lines = re.findall(r"\| valid \| (\{.*\})", open(sys.argv[1], encoding="utf-8").read())

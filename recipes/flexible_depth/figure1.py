@@ -1,9 +1,10 @@
-"""BLEU of LayerDrop models by what is pruned of them: a heatmap for each probability p of dropping a layer in training.
+"""Draw Figure 1 of [wang2020]: BLEU of LayerDrop models by the share of layers pruned at decoding.
 
     python -m recipes.flexible_depth.figure1 WORK --layers N M --system 'layerdrop-p{p}' --output FOLDER/NAME P...
 
-A star is where as much is pruned as was dropped in training, p' = p on both sides. The table says what each model
-reaches at the depths nearest to it, unpruned, and with one layer a side.
+There is one heatmap for each probability p of dropping a layer in training. A star marks the point where the pruned
+share p' equals p on both sides. The table gives each model's BLEU unpruned, at the depth pair nearest to the star, and
+with one layer per side.
 """
 
 import argparse
@@ -12,16 +13,22 @@ from typing import Any, Dict, List, Tuple
 
 from recipes.common.cells import Measurements
 from recipes.common.figure import pyplot, save_figure
+from recipes.common.markdown import markdown_table
 
 Pair = Tuple[int, int]  # encoder, decoder layers
 Grid = Dict[Pair, float]  # BLEU
 
 
 def read_grid(measurements: Measurements, system: str, layers: Pair) -> Grid:
-    """The mean over the seeds at every depth of a model of so many layers.
+    """Return a system's BLEU at every depth pair, averaged over the seeds.
+
+    Args:
+        measurements: the measured values.
+        system: the name of the system.
+        layers: its encoder and decoder layers.
 
     Raises:
-        ValueError: one of the depths was not measured.
+        ValueError: one of the depth pairs was not measured.
     """
     grid: Grid = {}
     for n in range(1, layers[0] + 1):
@@ -34,21 +41,21 @@ def read_grid(measurements: Measurements, system: str, layers: Pair) -> Grid:
 
 
 def kept(layers: int, pruned: float) -> int:
-    """How many layers are left, to the nearest and at least one, where this share of them is pruned."""
+    """Return the number of layers left when the share *pruned* is pruned: rounded, and at least one."""
     return max(1, round(layers * (1 - pruned)))
 
 
 def table(grids: Dict[str, Grid], layers: Pair) -> str:
-    """A row a model."""
-    lines = ["| p | unpruned | pruned by p | at depths | one layer a side |", "| --: | --: | --: | --- | --: |"]
+    """Return a Markdown table with one row per model."""
+    rows = []
     for p, grid in grids.items():
         star = kept(layers[0], float(p)), kept(layers[1], float(p))
-        lines.append(f"| {p} | {grid[layers]:.2f} | {grid[star]:.2f} | {star[0]}, {star[1]} | {grid[1, 1]:.2f} |")
-    return "\n".join(lines)
+        rows.append([p, f"{grid[layers]:.2f}", f"{grid[star]:.2f}", f"{star[0]}, {star[1]}", f"{grid[1, 1]:.2f}"])
+    return markdown_table(["p", "unpruned", "pruned by p", "at depths", "one layer per side"], rows, "rrrlr")
 
 
 def draw(grids: Dict[str, Grid], layers: Pair, path: Path) -> None:
-    """The maps side by side, all in the same colours, with the whole model in the lower left corner."""
+    """Draw the heatmaps side by side in the same colours; the whole model is in the lower left corner."""
     encoder, decoder = layers
     high = max(max(grid.values()) for grid in grids.values())
     size = (1 + (0.5 + 0.4 * decoder) * len(grids), 1.2 + 0.32 * encoder)
@@ -70,16 +77,18 @@ def draw(grids: Dict[str, Grid], layers: Pair, path: Path) -> None:
 
 
 def _mark(set_ticks: Any, set_labels: Any, layers: int) -> None:
+    """Label an axis with the shares pruned."""
     set_ticks(list(range(layers)))
     set_labels([f"{pruned}/{layers}" if pruned else "0" for pruned in range(layers)], fontsize=7)
 
 
 def main() -> None:
+    """Write the table and the picture, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path, metavar="WORK")
-    parser.add_argument("dropped", nargs="+", metavar="P", help="of each model, as its name says it")
+    parser.add_argument("dropped", nargs="+", metavar="P", help="p of each model, as written in its name")
     parser.add_argument("--layers", type=int, nargs=2, required=True, metavar=("N", "M"), help="encoder, decoder")
-    parser.add_argument("--system", required=True, metavar="NAME", help="of the models, with {p} for P")
+    parser.add_argument("--system", required=True, metavar="NAME", help="name of the models, with {p} for P")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER/NAME", help="without .md and .png")
     args = parser.parse_args()
     layers: Pair = (args.layers[0], args.layers[1])

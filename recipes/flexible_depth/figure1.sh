@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Figure 1 of Wang et al.: BLEU of LayerDrop models, trained with different probabilities of dropping a layer, by the share of
 # encoder and of decoder layers that is pruned.
-# recipes/README.md says what SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN do.
+# recipes/README.md explains SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN.
 # shellcheck source=recipes/flexible_depth/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 

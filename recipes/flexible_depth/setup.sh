@@ -20,7 +20,7 @@ case $SCALE in
         sizes=(--share-all-embeddings --encoder-embed-dim 128 --encoder-ffn-embed-dim 256 --encoder-attention-heads 4
             --decoder-embed-dim 128 --decoder-ffn-embed-dim 256 --decoder-attention-heads 4 --dropout 0.1)
         updates=800 batch=1024 schedule=polynomial_decay lr=2e-3 finetune_lr=1e-3 warmup=200 save_interval=400 average=1 ;;
-    paper) # its Appendix A is not public; README.md names what is Wu et al.'s (2019), whose set-up the paper follows, or ours
+    paper) # its Appendix A is not public; README.md lists the settings of Wu et al. (2019), whom the paper follows, and our choices
         use_corpus iwslt14_de_en
         subwords=bpe vocabulary=10000 prepare_options=(--separate) size=_iwslt_de_en
         encoder_layers=12 encoder_tasks=6 decoder_layers=6 decoder_tasks=4 pairs=({1,2,3,4,6,12}-{1,2,3,6})
@@ -37,7 +37,7 @@ training=("${sizes[@]}" --encoder-normalize-before --decoder-normalize-before --
 [ "$schedule" = inverse_sqrt ] || training+=(--total-num-update "$updates")
 pretraining=() finetuning=()
 if [ "$SCALE" = small ]; then
-    # The others have so few that a teacher of as few would teach them little; what goes on from the teacher needs fewer.
+    # a better teacher needs more updates than these; models that are fine-tuned from it need fewer
     pretraining=(--max-update $((2 * updates)) --total-num-update $((2 * updates)))
     finetuning=(--max-update $((updates / 2)) --total-num-update $((updates / 2)))
 fi
@@ -52,26 +52,26 @@ divisors=(--encoder-depths divisors --decoder-depths divisors)
 deepest=(--encoder-depths "$encoder_layers" --decoder-depths "$decoder_layers")
 layers=(--encoder-layers "$encoder_layers" --decoder-layers "$decoder_layers")
 
-plain() { # plain SYSTEM OPTIONS...: a stock criterion, which trains the deepest pair alone
+plain() { # plain SYSTEM OPTIONS...: train with a stock criterion, which trains the deepest pair alone
     train "$1" --criterion label_smoothed_cross_entropy "${@:2}"
 }
 
-layerdrop() { # layerdrop SYSTEM SHARE OPTIONS...: each layer is dropped with probability SHARE
-    # Processes drop different layers: legacy_ddp.
+layerdrop() { # layerdrop SYSTEM P OPTIONS...: train with LayerDrop of probability P
+    # legacy_ddp, since processes drop different layers
     plain "$1" --arch "tied_multi_transformer$size" "${layers[@]}" --subnetworks left --ddp-backend legacy_ddp \
         --encoder-layerdrop "$2" --decoder-layerdrop "$2" "${@:3}"
 }
 
-multi_task() { # multi_task SYSTEM OPTIONS...: fine-tuned from the pre-trained model of this seed
+multi_task() { # multi_task SYSTEM OPTIONS...: fine-tune the pre-trained model of this seed for all depth pairs
     train "$1" --arch "tied_multi_transformer$size" --criterion multi_task_depth_cross_entropy "${layers[@]}" --subnetworks optimal \
         "${divisors[@]}" --finetune-from-model "$(model "$pretrained")" --lr "$finetune_lr" \
         ${finetuning[@]+"${finetuning[@]}"} "${@:2}"
 }
 
-system() { # system NAME: a system with Seq-KD; original-NAME: the same without
+system() { # system NAME: train and score a system with Seq-KD; original-NAME: without Seq-KD
     local name=$1
     case $name in
-        # On our architecture, so that it can be forced to other depths.
+        # on our architecture, so that it can decode at other depths
         "$pretrained") plain "$name" --arch "tied_multi_transformer$size" "${layers[@]}" "${deepest[@]}" \
             ${pretraining[@]+"${pretraining[@]}"} ;;
         original-*) on "$bin" trained "$name" "${name#original-}" ;;
@@ -80,7 +80,7 @@ system() { # system NAME: a system with Seq-KD; original-NAME: the same without
     evaluate "$name" test test
 }
 
-trained() { # trained SYSTEM KIND: what each system has of its own
+trained() { # trained SYSTEM KIND: train a system; each branch has the options of one kind
     local depth=${2#baseline-}
     case $2 in
         baseline-*) plain "$1" --arch "transformer$size" --encoder-layers "${depth%-*}" --decoder-layers "${depth#*-}" ;;
@@ -103,7 +103,7 @@ trained() { # trained SYSTEM KIND: what each system has of its own
     esac
 }
 
-distilled_corpus() { # $work/distilled: the training set translated by the first seed's pre-trained model (Algorithm 1, lines 1 and 2)
+distilled_corpus() { # make $work/distilled: the training set translated by the first seed's pre-trained model (Algorithm 1)
     each system "$pretrained"
     distill distilled "$(model "$pretrained")"
 }

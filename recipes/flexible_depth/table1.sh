@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Table 1 of Wang et al.: BLEU of a model of its own for every depth (Baseline), and the differences of one LayerDrop and of
-# one multi-task model (MT) from it, all with Seq-KD; and how many depths each of the three is the best at (section 4.2).
-# recipes/README.md says what SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN do.
+# Table 1 of Wang et al.: BLEU of a separate model for every depth pair (Baseline), and the differences of one LayerDrop model
+# and of one multi-task model (MT) from it, all with Seq-KD; and the number of depth pairs at which each is best (section 4.2).
+# recipes/README.md explains SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN.
 # shellcheck source=recipes/flexible_depth/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Table 2 of Wang et al.: mean BLEU over all depths of Baseline, LayerDrop and MT without and with Seq-KD.
-# recipes/README.md says what SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN do.
+# recipes/README.md explains SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN.
 # shellcheck source=recipes/flexible_depth/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Table 3 of Wang et al.: task balance (TB) and average layer distance (ALD) of five ways to choose sub-networks, and the mean
-# BLEU over all depths of the MT model that each gives.
-# recipes/README.md says what SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN do.
+# Table 3 of Wang et al.: task balance (TB) and average layer distance (ALD) of five strategies of choosing sub-networks, and
+# the mean BLEU over all depth pairs of the MT model with each strategy.
+# recipes/README.md explains SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN.
 # shellcheck source=recipes/flexible_depth/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 strategies=(head seq left middle_left optimal)
 [ "$SCALE" != smoke ] || strategies=(head optimal)
 
-measures() { # measures MT-STRATEGY: of its encoder
+measures() { # measures MT-STRATEGY: compute TB and ALD of its encoder
     step "$(folder "$1")/depths" run_to "$(folder "$1")/depths.json" \
         fairseq-flexdepth depths --layers "$encoder_layers" --strategy "${1#mt-}" --json
 }

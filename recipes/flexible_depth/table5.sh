@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Table 5 of Wang et al.: mean BLEU over all depths of MT trained at 100, 50 and 25 % of the cost, by fewer tasks an update or
+# Table 5 of Wang et al.: mean BLEU over all depths of MT trained at 100, 50 and 25 % of the cost, with fewer tasks per update or
 # smaller batches.
-# recipes/README.md says what SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN do.
+# recipes/README.md explains SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN.
 # shellcheck source=recipes/flexible_depth/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
@@ -9,7 +9,7 @@ cheaper=(mt-half-decoder mt-half-encoder mt-half-batch)
 quarter=(mt-half-encoder-half-decoder mt-half-batch-half-decoder mt-half-batch-half-encoder mt-quarter-batch)
 case $SCALE in
     smoke) cheaper=(mt-half-encoder mt-half-batch) ;;
-    small) cheaper+=("${quarter[@]}") ;; # 2 decoder depths have no quarter
+    small) cheaper+=("${quarter[@]}") ;; # a quarter of 2 decoder depths does not exist
     paper) cheaper+=(mt-quarter-decoder "${quarter[@]}") ;;
 esac
 

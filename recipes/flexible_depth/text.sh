@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What footnotes of Wang et al. measure: a model trained at its whole depth and forced to a shallow one (1), and LayerDrop with
-# one batch an update and with as many as there are tasks (3).
-# recipes/README.md says what SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN do.
+# Footnotes of Wang et al.: a model trained at its full depth and decoded at a shallow one (1), and LayerDrop with one batch per
+# update and with one batch per task (3).
+# recipes/README.md explains SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN.
 # shellcheck source=recipes/flexible_depth/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 

@@ -1,8 +1,9 @@
-"""Which of Baseline, LayerDrop and MT is the best, at how many of the depths measured.
+"""Count the depth pairs at which each of Baseline, LayerDrop and MT is the best ([wang2020] §4.2).
 
     python -m recipes.flexible_depth.winners WORK
 
-Prints {"base": COUNT, "ld": COUNT, "mt": COUNT, "all": COUNT}: the systems as the paper's table names them.
+It prints {"base": COUNT, "ld": COUNT, "mt": COUNT, "all": COUNT}, with the paper's names of the systems; "all" is the
+number of depth pairs measured.
 """
 
 import argparse
@@ -21,9 +22,9 @@ SYSTEMS = {
 
 
 def count_wins(rows: List[Dict[str, str]], measurements: Measurements) -> Dict[str, int]:
-    """How many of *rows*, those of Table 1, each system wins, and how many all three were measured at.
+    """Count how many of *rows*, the depth pairs of Table 1, each system wins, and at how many all three were measured.
 
-    Of equals the first one wins: a model of its own before LayerDrop before MT.
+    Among equals the first of Baseline, LayerDrop and MT wins.
     """
     wins = {**dict.fromkeys(SYSTEMS, 0), "all": 0}
     for row in rows:
@@ -39,6 +40,7 @@ def count_wins(rows: List[Dict[str, str]], measurements: Measurements) -> Dict[s
 
 
 def main() -> None:
+    """Print the counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path, metavar="WORK")
     work = parser.parse_args().work

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Admin (section 5 of Takase & Kiyono): a Post-LN Transformer of 18 layers a side with and without it, on the quickstart's
-# corpus: admin.png, and admin.md with the numbers. recipes/README.md says what SCALE, WORK, JOBS, GPUS and DRY_RUN do; the
+# Admin (section 5 of Takase & Kiyono): a Post-LN Transformer of 18 layers per side with and without it, on the quickstart's
+# corpus: admin.png, and admin.md with the numbers. recipes/README.md explains SCALE, WORK, JOBS, GPUS and DRY_RUN; the
 # corpus is the same at every scale but smoke.
 # shellcheck source=recipes/layer_sharing/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"

@@ -1,8 +1,8 @@
-"""BLEU as Vaswani et al. computed it (layer_sharing, footnote 2), as JSON: of Moses' tokens, split at hyphens.
+"""Print BLEU as [vaswani2017] computed it, on Moses' tokens split at hyphens, as JSON ([takase2021] footnote 2).
 
     python -m recipes.layer_sharing.compound_bleu LOG --references FILE --language de
 
-LOG is fairseq-generate's output. Higher than sacrebleu's, and not comparable with it.
+LOG is the output of fairseq-generate. This BLEU is higher than sacrebleu's and not comparable with it.
 """
 
 import argparse
@@ -15,15 +15,15 @@ from recipes.common.generate_log import read_generate_log
 
 
 def split_compounds(tokens: str) -> str:
-    """A hyphen within a word becomes a token of its own."""
+    """Make every hyphen within a word a token of its own."""
     return re.sub(r"(\S)-(\S)", r"\1 ##AT##-##AT## \2", tokens)
 
 
 def compound_bleu(hypotheses: List[str], references: List[str], language: str) -> float:
-    """BLEU of plain text, without smoothing.
+    """Return the BLEU of plain text, without smoothing.
 
     Raises:
-        ValueError: there are not as many hypotheses as references.
+        ValueError: the numbers of hypotheses and references differ.
     """
     from sacrebleu.metrics import BLEU
 
@@ -37,6 +37,7 @@ def compound_bleu(hypotheses: List[str], references: List[str], language: str) -
 
 
 def main() -> None:
+    """Print the BLEU of a log."""
     from fairseq_flexdepth.files.text import read_lines
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

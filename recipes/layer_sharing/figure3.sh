@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Figure 3 of Takase & Kiyono: the validation loss (newstest2013's) of Vanilla, Universal and the three strategies while they
-# train: figure3.png, and figure3.md with the numbers. The models are Table 1's. recipes/README.md says what SCALE, WORK, DATA,
-# SOURCE, JOBS, GPUS and DRY_RUN do.
+# train: figure3.png, and figure3.md with the numbers. The models are Table 1's. recipes/README.md explains SCALE, WORK, DATA,
+# SOURCE, JOBS, GPUS and DRY_RUN.
 # shellcheck source=recipes/layer_sharing/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154  # setup.sh and recipe.sh use them, or set them
-# Table 2's corpora and systems, after setup.sh.
+# The corpora and systems of Table 2. Sourced, after setup.sh.
 
 case $SCALE in # large: the sizes of the models for all pairs; layers: Kiyono et al.'s
     smoke) layers=3 large=(16 64 2) ;;
@@ -8,12 +8,12 @@ case $SCALE in # large: the sizes of the models for all pairs; layers: Kiyono et
     paper)
         layers=9 base=(1024 4096 16) wide=(2048 8192 16) large=(1024 8192 16) save_interval=3000
         save_often "$updates"
-        training+=(--save-interval-updates "$save_interval") ;; # of several the last counts
+        training+=(--save-interval-updates "$save_interval") ;; # overrides the earlier value
 esac
 embeddings=(--share-decoder-input-output-embed) prepare_options=(--separate)
 
-# The pairs in $given: at SCALE=paper PAIRS, at others a corpus of which one half stands for the genuine pairs and the other
-# for the synthetic ones
+# Set $given, the folder of the pairs: PAIRS at SCALE=paper; at other scales a corpus of which one half stands for the genuine pairs
+# and the whole for all pairs
 given_pairs() {
     translation_corpus wmt16_en_de
     subwords=sentencepiece
@@ -29,7 +29,7 @@ given_pairs() {
     fi
 }
 
-pairs() { # pairs NAME OPTIONS...: a corpus of them
+pairs() { # pairs NAME OPTIONS...: make the corpus NAME from $given
     corpus=$work/$1
     text=$corpus/text bin=$corpus/bin
     step "$text/made" run python -m recipes.layer_sharing.training_text "$given" "$text" \

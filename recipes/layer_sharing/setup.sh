@@ -29,9 +29,9 @@ training=(--residual-init admin --criterion label_smoothed_cross_entropy --label
     --save-interval-updates "$save_interval" --keep-interval-updates "$average" --no-epoch-checkpoints)
 [ "$schedule" = inverse_sqrt ] || training+=(--total-num-update "$updates")
 embeddings=(--share-all-embeddings)
-prefix= # of the names of a table's systems
+prefix= # the start of the names of a table's systems
 
-translation_corpus() { # translation_corpus NAME: a corpus, or what stands for it at this scale; test_sets are scored
+translation_corpus() { # translation_corpus NAME: choose a corpus, or its replacement at this scale, and its $test_sets
     if [ "$SCALE" = small ]; then use_corpus multi30k; else use_corpus "$1"; fi
     subwords=bpe
     case $data in
@@ -45,14 +45,14 @@ translation_corpus() { # translation_corpus NAME: a corpus, or what stands for i
     direction "$source_language" "$target_language"
 }
 
-direction() { # direction SOURCE TARGET: which way the models translate
+direction() { # direction SOURCE TARGET: set the languages of the models
     local options
     source_language=$1 target_language=$2
     read -ra options <<<"$(decode_options "$subwords" "$1" "$2")"
     decoding=(--source-lang "$1" --target-lang "$2" --beam 4 --max-tokens 4000 "${options[@]}")
 }
 
-system() { # system NAME: what each system has of its own
+system() { # system NAME: train a system; each branch has the options of one kind
     local name=${1#"$prefix"}
     case $name in
         vanilla) transformer "$1" tied_multi "$M" "${base[@]}" ;;
@@ -71,14 +71,14 @@ system() { # system NAME: what each system has of its own
     esac
 }
 
-transformer() { # transformer SYSTEM FAMILY LAYERS WIDTH FEED-FORWARD HEADS OPTIONS...
+transformer() { # transformer SYSTEM FAMILY LAYERS WIDTH FEED-FORWARD HEADS OPTIONS...: train a model
     train "$1" --source-lang "$source_language" --target-lang "$target_language" --arch "$2_transformer" \
         --encoder-layers "$3" --encoder-embed-dim "$4" --encoder-ffn-embed-dim "$5" --encoder-attention-heads "$6" \
         --decoder-layers "$3" --decoder-embed-dim "$4" --decoder-ffn-embed-dim "$5" --decoder-attention-heads "$6" \
         ${embeddings[@]+"${embeddings[@]}"} "${@:7}"
 }
 
-scored() { # scored NAME: a system, and its BLEU on every test set; newstest2013 is the validation set of most corpora
+scored() { # scored NAME: train a system and score it on every test set; newstest2013 is the validation set of most corpora
     local set split options
     system "$1"
     for set in "${test_sets[@]}"; do

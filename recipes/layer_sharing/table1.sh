@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Table 1 of Takase & Kiyono: parameters, training speed relative to Universal, and BLEU on seven test sets of Vanilla, of
-# Universal Transformers and of the three strategies. recipes/README.md says what SCALE, WORK, DATA, SOURCE, JOBS, GPUS, SEEDS
-# and DRY_RUN do.
+# Universal Transformers and of the three strategies. recipes/README.md explains SCALE, WORK, DATA, SOURCE, JOBS, GPUS, SEEDS
+# and DRY_RUN.
 # shellcheck source=recipes/layer_sharing/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 

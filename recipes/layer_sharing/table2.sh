@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Table 2 of Takase & Kiyono: BLEU of larger models trained on many more sentence pairs, genuine ones alone and with synthetic
-# ones. recipes/README.md says what SCALE, WORK, SOURCE, JOBS, GPUS, SEEDS and DRY_RUN do; README.md here says what PAIRS, a
-# folder, must hold at SCALE=paper.
+# ones. recipes/README.md explains SCALE, WORK, SOURCE, JOBS, GPUS, SEEDS and DRY_RUN; README.md here describes PAIRS, a folder that
+# SCALE=paper needs.
 # shellcheck source=recipes/layer_sharing/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 # shellcheck source=recipes/layer_sharing/high_resource.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Table 3 of Takase & Kiyono: BLEU from German to English, and from English to French and back. recipes/README.md says what
-# SCALE, WORK, SOURCE, JOBS, GPUS, SEEDS and DRY_RUN do.
+# Table 3 of Takase & Kiyono: BLEU from German to English, and from English to French and back. recipes/README.md explains
+# SCALE, WORK, SOURCE, JOBS, GPUS, SEEDS and DRY_RUN.
 # shellcheck source=recipes/layer_sharing/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 

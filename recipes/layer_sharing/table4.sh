@@ -1,24 +1,24 @@
 #!/usr/bin/env bash
 # Table 4 of Takase & Kiyono: parameters, training speed relative to Universal, and word error rates of speech recognition on
-# LibriSpeech. recipes/README.md says what SCALE, WORK, SOURCE, JOBS, GPUS, SEEDS and DRY_RUN do. It needs
+# LibriSpeech. recipes/README.md explains SCALE, WORK, SOURCE, JOBS, GPUS, SEEDS and DRY_RUN. It needs
 # pip install '.[recipes]' in the repository.
 # shellcheck source=recipes/common/recipe.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../common/recipe.sh"
 
-# sizes, wide (Universal's): width, feed-forward width and heads; plain: Vanilla's and Universal's layers a side; encoder,
-# decoder: unique layers of the strategies, which stack them twice
+# sizes, wide (Universal's): width, feed-forward width and heads; plain: layers per side of Vanilla and Universal; encoder,
+# decoder: unique layers of the strategies, each of which has two positions
 splits=(dev-clean dev-other test-clean test-other)
 case $SCALE in
     smoke)
         vocabulary=60 training_splits=(train-clean-100) splits=(dev-clean test-clean)
         plain=2 encoder=2 decoder=1 sizes=(16 32 2) wide=(20 40 2) channels=16
         updates=12 batch=1800 max_tokens=1800 schedule=polynomial_decay lr=5e-3 warmup=5 save_interval=4 log_interval=4 average=2 ;;
-    small) # a GPU's work: 100 hours of speech
+    small) # needs a GPU: 100 hours of speech
         vocabulary=1000 training_splits=(train-clean-100)
         plain=3 encoder=4 decoder=2 sizes=(128 512 4) wide=(208 832 4) channels=256
         updates=10000 batch=80000 max_tokens=40000 schedule=inverse_sqrt lr=2e-3 warmup=2000 save_interval=500 log_interval=100
         average=5 ;;
-    paper) # Table 6; what it leaves open is fairseq's, which trained T-Md (Wang et al., 2020)
+    paper) # Table 6; the settings that it does not give are those of fairseq's T-Md (Wang et al., 2020)
         vocabulary=10000 training_splits=(train-clean-100 train-clean-360 train-other-500)
         plain=6 encoder=8 decoder=4 sizes=(512 2048 8) wide=(1024 6144 16) channels=1024
         updates=150000 batch=320000 max_tokens=40000 schedule=inverse_sqrt lr=1e-3 warmup=4000 save_interval=1000
@@ -35,7 +35,7 @@ training=(--task speech_to_text --config-yaml config.yaml --train-subset "$(IFS=
     --save-interval-updates "$save_interval" --keep-interval-updates "$average" --no-epoch-checkpoints)
 [ "$schedule" = inverse_sqrt ] || training+=(--total-num-update "$updates")
 
-system() { # system NAME: what each system has of its own, and its word error rates
+system() { # system NAME: train a system and compute its word error rates; each branch has the options of one kind
     case $1 in
         speech-vanilla) speech_model "$1" "$plain" "$plain" "${sizes[@]}" --layer-sharing none ;;
         speech-universal)
@@ -54,7 +54,7 @@ speech_model() { # speech_model SYSTEM ENCODER-LAYERS DECODER-LAYERS WIDTH FEED-
         --encoder-attention-heads "$6" --decoder-attention-heads "$6" "${@:7}"
 }
 
-recognise() { # recognise SYSTEM: fairseq-generate's output and the word error rate of every split
+recognise() { # recognise SYSTEM: decode every split and compute its word error rate
     local into split
     into=$(folder "$1")
     for split in "${splits[@]}"; do

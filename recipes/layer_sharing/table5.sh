@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Table 5 of Takase & Kiyono: parameters and perplexity of language models on WikiText-103. recipes/README.md says what SCALE,
-# WORK, DATA, SOURCE, JOBS, GPUS, SEEDS and DRY_RUN do.
+# Table 5 of Takase & Kiyono: parameters and perplexity of language models on WikiText-103. recipes/README.md explains SCALE,
+# WORK, DATA, SOURCE, JOBS, GPUS, SEEDS and DRY_RUN.
 # shellcheck source=recipes/common/recipe.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../common/recipe.sh"
 
-# sizes, wide (Universal's): width, feed-forward width, heads, and the word frequencies' bands of the adaptive inputs and
-# softmax; layers: Vanilla's and of those the large models have
+# sizes, wide (Universal's): width, feed-forward width, heads; cutoffs: the frequency bands of adaptive inputs and softmax;
+# M: unique layers; large, vanilla_large: layers of the larger models
 case $SCALE in
     smoke)
         data=${DATA:-wikitext103} M=2 large=3 vanilla_large=4 sizes=(16 32 2) wide=(20 44 2) cutoffs=20,40
@@ -14,7 +14,7 @@ case $SCALE in
         data=${DATA:-multi30k} M=2 large=3 vanilla_large=4 sizes=(128 256 4) wide=(152 352 4) cutoffs=1000,4000
         updates=700 block=256 context=128 batch=2048 max_tokens=2048 schedule=polynomial_decay lr=2e-3 warmup=200
         log_interval=20 ;;
-    paper) # Table 6; what it leaves open is Baevski & Auli's, in fairseq's adaptive_inputs recipe
+    paper) # Table 6; the settings that it does not give are Baevski & Auli's, from fairseq's adaptive_inputs recipe
         data=${DATA:-wikitext103} M=6 large=15 vanilla_large=16 sizes=(1024 4096 8) wide=(1808 7232 8) cutoffs=20000,60000
         updates=50000 block=3072 context=2560 batch=73728 max_tokens=3072 schedule=inverse_sqrt lr=1e-3 warmup=2000
         log_interval=100 ;;
@@ -27,7 +27,7 @@ training=(--task language_modeling --arch cycle_shared_transformer_lm --ddp-back
     --no-epoch-checkpoints --skip-invalid-size-inputs-valid-test)
 [ "$schedule" = inverse_sqrt ] || training+=(--total-num-update "$updates")
 
-words() { # $corpus/bin: the corpus as words; of a corpus in two languages the English side
+words() { # make $corpus/bin: the corpus as words; of a parallel corpus the English side
     local split
     corpus=$work/words
     text=$corpus/text bin=$corpus/bin
@@ -41,7 +41,7 @@ words() { # $corpus/bin: the corpus as words; of a corpus in two languages the E
     esac
 }
 
-system() { # system NAME: what each system has of its own, and its perplexities
+system() { # system NAME: train a system and compute its perplexities; each branch has the options of one kind
     local strategy=${1#lm-} into split
     strategy=${strategy%-large}
     case $1 in

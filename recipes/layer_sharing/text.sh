@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Footnote 2 of Takase & Kiyono: BLEU by the procedure of Vaswani et al., which splits compounds at their hyphens, beside
-# sacrebleu's, of a model of Table 1 and of the best one of Table 2. recipes/README.md says what SCALE, WORK, SOURCE, JOBS,
-# GPUS, SEEDS and DRY_RUN do; README.md here says what PAIRS must hold at SCALE=paper.
+# sacrebleu's, of a model of Table 1 and of the best one of Table 2. recipes/README.md explains SCALE, WORK, SOURCE, JOBS,
+# GPUS, SEEDS and DRY_RUN; README.md here describes PAIRS, a folder that SCALE=paper needs.
 # shellcheck source=recipes/layer_sharing/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
-by_vaswani() { # by_vaswani SYSTEM: trained, translated and scored that way
+by_vaswani() { # by_vaswani SYSTEM: train, translate and score by the procedure of Vaswani et al.
     local into
     into=$(folder "$1")
     scored "$1"

@@ -1,9 +1,8 @@
-"""The perplexity that ``fairseq-validate --log-format json`` measured, as JSON.
+"""Print the perplexity in the log of ``fairseq-validate --log-format json`` as JSON.
 
     python -m recipes.sequence_kd.perplexity LOG
 
-Of every token of the references, the end of the sentence and ``<unk>`` among them; whatever loss the model was trained
-with.
+It is the perplexity of all reference tokens, including end symbols and ``<unk>``, whatever loss trained the model.
 """
 
 import argparse
@@ -14,10 +13,10 @@ from recipes.common.training_log import entries
 
 
 def perplexity(log: Path) -> float:
-    """2 to the negative log-likelihood of a token, in bits.
+    """Return 2 to the power of the negative log-likelihood per token, in bits.
 
     Raises:
-        ValueError: the log holds no result.
+        ValueError: the log contains no result.
     """
     found = [numbers["test_nll_loss"] for kind, numbers in entries(log) if kind == "test"]
     if not found:
@@ -26,6 +25,7 @@ def perplexity(log: Path) -> float:
 
 
 def main() -> None:
+    """Print the perplexity of a log."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("log", type=Path)
     print(json.dumps({"perplexity": round(perplexity(parser.parse_args().log), 3)}))

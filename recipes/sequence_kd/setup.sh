@@ -2,10 +2,10 @@
 # shellcheck disable=SC2034  # recipe.sh uses them
 # Kim & Rush, "Sequence-Level Knowledge Distillation": how its systems are trained. Sourced.
 #
-# The paper has two pairs of languages, here called `first` and `second`, and a system's name is made of what it is:
-#   PAIR-SIZE[-seq-kd][-word-kd][-seq-inter]   of SIZE teacher, student or smaller
-# -seq-kd was trained on the teacher's translations, others on the corpus; -word-kd with the teacher's distributions mixed in;
-# -seq-inter then fine-tuned on Seq-Inter data, with the same loss as before.
+# The paper has two language pairs, here called `first` and `second`. The name of a system is
+#   PAIR-SIZE[-seq-kd][-word-kd][-seq-inter]   with SIZE teacher, student or smaller
+# -seq-kd: trained on the teacher's translations, otherwise on the corpus; -word-kd: the loss includes the teacher's distributions;
+# -seq-inter: then fine-tuned on Seq-Inter data with the same loss.
 # shellcheck source=recipes/common/recipe.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../common/recipe.sh"
 
@@ -24,7 +24,7 @@ esac
 max_tokens=$batch subwords=words average=1 corpora=()
 training=(--arch lstm --dropout "$dropout" --sentence-avg --clip-norm 5 --no-epoch-checkpoints)
 
-pair() { # pair NAME: its corpus, the sizes of its models (layers x units), and the share of the corpus for Seq-Inter data
+pair() { # pair NAME: set the corpus, the sizes of the models (layers x units), and the share of the corpus for Seq-Inter data
     prefix=$1 corpus=$work/$1 inter_share=all
     students=({student,smaller}{,-word-kd,-seq-kd,-seq-kd-word-kd}) tuned=()
     case $SCALE-$1 in
@@ -59,8 +59,8 @@ pair() { # pair NAME: its corpus, the sizes of its models (layers x units), and 
     decoding=(--beam 5 --max-len-a 2 --max-len-b 10 --max-tokens 4000 "${decoded[@]}")
 }
 
-at_first() { # $from_scratch: as Luong et al. (2015) train models with dropout: 8 of 12 epochs at the full learning rate, then each
-    # at half the one before
+at_first() { # set $from_scratch: the schedule of Luong et al. (2015) for models with dropout, 8 of 12 epochs at the full learning
+    # rate, which is then halved in every epoch
     local rates="'0': $lr" rate=$lr epoch
     for epoch in 8 9 10 11; do
         rate=$(awk "BEGIN { print $rate / 2 }")
@@ -69,19 +69,19 @@ at_first() { # $from_scratch: as Luong et al. (2015) train models with dropout: 
     from_scratch=(--optimizer "$optimizer" --lr "$lr" --lr-scheduler manual --update2lr "{$rates}" --max-update "$updates")
 }
 
-further() { # further SYSTEM LEARNING_RATE OPTIONS...: $further, options that train SYSTEM's model on at a constant rate
+further() { # further SYSTEM LEARNING_RATE OPTIONS...: set $further: fine-tuning of SYSTEM's model at a constant rate
     further=(--finetune-from-model "$(model "$1")" --optimizer sgd --lr "$2" --lr-scheduler fixed
         --max-update "$((updates / 8))" "${@:3}")
 }
 
-lstm() { # lstm SYSTEM LAYERSxUNITS OPTIONS...: an LSTM with that many units everywhere
+lstm() { # lstm SYSTEM LAYERSxUNITS OPTIONS...: train an LSTM whose layers and embeddings all have UNITS units
     local layers=${2%x*} units=${2#*x} loss=(--criterion cross_entropy)
     case $1 in *-word-kd*) loss=(--criterion word_kd --kd-alpha 0.5 --teacher-path "$teacher_path") ;; esac
     train "$1" --encoder-layers "$layers" --decoder-layers "$layers" --encoder-embed-dim "$units" \
         --decoder-embed-dim "$units" --decoder-out-embed-dim "$units" "${loss[@]}" "${@:3}"
 }
 
-system() { # system NAME: what each system has of its own
+system() { # system NAME: train a system; each branch has the options of one kind
     local name=$1 size further
     size=${name#"$prefix"-} size=${size%%-*} size=${!size}
     case $name in
@@ -99,7 +99,7 @@ system() { # system NAME: what each system has of its own
     esac
 }
 
-distilled_corpora() { # $corpus/seq-kd, and $corpus/seq-inter of all or half of the training set: by the teacher
+distilled_corpora() { # make $corpus/seq-kd, and $corpus/seq-inter from all or half of the training set, by the teacher
     distill "$prefix/seq-kd" "$teacher_path"
     if [ "$inter_share" = half ]; then
         local corpus=$corpus/half
@@ -108,7 +108,7 @@ distilled_corpora() { # $corpus/seq-kd, and $corpus/seq-inter of all or half of 
     distill "$prefix/seq-inter" "$teacher_path" --beam "$inter_beam" --select sentence-bleu
 }
 
-half_corpus() { # $corpus/bin: every second training pair of the corpus in the folder above
+half_corpus() { # make $corpus/bin: every second training pair of the corpus in the folder above
     local whole=${corpus%/*} language
     for language in "$source_language" "$target_language"; do
         step "$corpus/$language" run_to "$corpus/train.$language" awk 'NR % 2' "$whole/tokens/train.$language"
@@ -118,19 +118,19 @@ half_corpus() { # $corpus/bin: every second training pair of the corpus in the f
         --trainpref "$corpus/train" --validpref "$whole/tokens/valid"
 }
 
-score() { # score NAME: BLEU of greedy and of beam search, the probability of a greedy translation, and perplexity on the test set
+score() { # score NAME: compute BLEU with greedy and beam search, the probability of greedy translations, and test perplexity
     local into
     into=$(folder "$1")
     generate "$1" "$tests" greedy --beam 1
     generate "$1" "$tests" beam
-    # the task is named since fairseq-validate has no default for it
+    # fairseq-validate has no default --task
     step "$into/validate" log_to "$into/validate.txt" fairseq-validate "$corpus/bin" --user-dir "$plugin" --task translation \
         --path "$(model "$1")" --valid-subset "$(subset_of "$tests")" --max-tokens 4000 --log-format json \
         ${device[@]+"${device[@]}"}
     step "$into/perplexity" run_to "$into/perplexity.json" python -m recipes.sequence_kd.perplexity "$into/validate.txt"
 }
 
-scored() { # scored NAME: a system, trained and scored
+scored() { # scored NAME: train and score a system
     system "$1"
     score "$1"
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Table 1 of Kim & Rush: BLEU of teachers and students by kind of distillation, with greedy and with beam search; perplexity; and
-# how much of a model's probability its greedy translation has.
-# recipes/README.md says what SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN do.
+# the probability of greedy translations.
+# recipes/README.md explains SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN.
 # shellcheck source=recipes/sequence_kd/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 

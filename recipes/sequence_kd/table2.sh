@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Table 2 of Kim & Rush: source words translated per second, one sentence at a time, on a GPU (where there is one) and on the CPU.
-# recipes/README.md says what SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN do.
+# recipes/README.md explains SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN.
 # shellcheck source=recipes/sequence_kd/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
@@ -8,7 +8,7 @@ pair first
 prepare_corpus
 models=(first-{teacher,student,smaller})
 each system "${models[@]}"
-for name in "${models[@]}"; do # not with `each`: nothing else runs while time is taken
+for name in "${models[@]}"; do # not with `each`: nothing else may run during timing
     for beam in 1 5; do
         evaluate "$name" "$tests" "cpu-$beam" --beam "$beam" --batch-size 1 --cpu
         [ "$GPUS" = 0 ] || evaluate "$name" "$tests" "gpu-$beam" --beam "$beam" --batch-size 1

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Table 3 of Kim & Rush: the Seq-KD + Seq-Inter student with its smallest weights pruned, then trained on: on Seq-KD data and
-# fine-tuned on Seq-Inter data, as it was. Also, what is left of its BLEU before that.
-# recipes/README.md says what SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN do.
+# Table 3 of Kim & Rush: the Seq-KD + Seq-Inter student with its smallest weights pruned, then retrained: on Seq-KD data, then on
+# Seq-Inter data. Also its BLEU before retraining.
+# recipes/README.md explains SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN.
 # shellcheck source=recipes/sequence_kd/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 percents=(50 80 85 90)
 [ "$SCALE" != smoke ] || percents=(50)
 
-cut() { # cut PERCENT: of the student's weights
+cut() { # cut PERCENT: prune this share of the student's weights, and score it
     local into
     into=$(folder "first-student-cut-$1")
     step "$into/prune" run fairseq-flexdepth prune --path "$(model first-student-seq-kd-seq-inter)" --fraction "0.$1" \
@@ -16,7 +16,7 @@ cut() { # cut PERCENT: of the student's weights
     generate "first-student-cut-$1" "$tests" beam
 }
 
-beam() { # beam NAME: a system, and its BLEU with beam search
+beam() { # beam NAME: train a system and score it with beam search
     system "$1"
     generate "$1" "$tests" beam
 }

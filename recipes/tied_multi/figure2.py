@@ -1,8 +1,9 @@
-"""How often each depth is the oracle's: a histogram of several sets of models, and the same as a table.
+"""Draw Figure 2 of [dabre2020]: how often the oracle chooses each depth pair, as a histogram and a table.
 
     python -m recipes.tied_multi.figure2 VANILLA_LABELS TIED_LABELS --output FOLDER/NAME
 
-LABELS are folders that ``fairseq-flexdepth oracle`` wrote for the test set.
+The labels are folders that ``fairseq-flexdepth oracle`` wrote for the test set: one for separately trained models, one
+for the tied-multi model.
 """
 
 import argparse
@@ -11,28 +12,28 @@ from typing import Dict
 
 from fairseq_flexdepth.depth.space import DepthPair
 from fairseq_flexdepth.files.depth_labels import load_labels
-from recipes.common.figure import pyplot, save_figure
+from recipes.common.figure import pyplot, save_plot
+from recipes.common.markdown import markdown_table
 
 
 def shares(folder: Path) -> Dict[DepthPair, float]:
-    """The percentage of a test set's sentences whose oracle each pair is."""
+    """Return the percentage of test sentences for which the oracle chooses each depth pair."""
     labels = load_labels(str(folder), "test", "LABELS")
     chosen = labels.oracle[labels.labelled]
     return {pair: 100 * float((chosen == column).mean()) for column, pair in enumerate(labels.pairs)}
 
 
 def table(models: Dict[str, Dict[DepthPair, float]]) -> str:
-    """A row for each pair."""
-    lines = ["| encoder | decoder | " + " | ".join(f"{name}, %" for name in models) + " |"]
-    lines.append("|" + " --: |" * (2 + len(models)))
-    for pair in sorted(set().union(*models.values())):
-        cells = [f"{found.get(pair, 0):.1f}" for found in models.values()]
-        lines.append(f"| {pair[0]} | {pair[1]} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    """Return a Markdown table with one row per depth pair."""
+    rows = [
+        [*pair, *(f"{found.get(pair, 0):.1f}" for found in models.values())]
+        for pair in sorted(set().union(*models.values()))
+    ]
+    return markdown_table(["encoder", "decoder", *(f"{name}, %" for name in models)], rows, "r" * (2 + len(models)))
 
 
 def draw(models: Dict[str, Dict[DepthPair, float]], path: Path) -> None:
-    """Bars side by side for each pair."""
+    """Draw the bars of all models side by side, for each depth pair."""
     pairs = sorted(set().union(*models.values()))
     figure, axes = pyplot().subplots(figsize=(2 + 0.35 * len(pairs), 4))
     width = 0.8 / len(models)
@@ -41,13 +42,11 @@ def draw(models: Dict[str, Dict[DepthPair, float]], path: Path) -> None:
         axes.bar(places, [found.get(pair, 0) for pair in pairs], width, label=name)
     axes.set_xticks([place + 0.4 - width / 2 for place in range(len(pairs))])
     axes.set_xticklabels([f"{n},{m}" for n, m in pairs], rotation=90)
-    axes.set_xlabel("encoder, decoder layers")
-    axes.set_ylabel("% of the sentences")
-    axes.legend()
-    save_figure(figure, path)
+    save_plot(figure, axes, path, "encoder, decoder layers", "% of the sentences")
 
 
 def main() -> None:
+    """Write the table and the picture, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("vanilla", type=Path, metavar="VANILLA_LABELS")
     parser.add_argument("tied", type=Path, metavar="TIED_LABELS")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Figure 2 of Dabre et al.: how often each depth is the oracle's, with a model for each depth and with one tied-multi model.
-# recipes/README.md says what SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN do.
+# Figure 2 of Dabre et al.: how often the oracle chooses each depth pair, among separate models and in one tied-multi model.
+# recipes/README.md explains SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN.
 # shellcheck source=recipes/tied_multi/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 # shellcheck source=recipes/tied_multi/selection.sh

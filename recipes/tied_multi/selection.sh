@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154  # recipe.sh uses them, setup.sh sets them
-# The depth of each sentence (section 4): labels, classifiers, and decoding by them. Sourced after setup.sh.
+# A depth pair per sentence (section 4): labels, classifiers, and decoding by them. Sourced, after setup.sh.
 
 case $SCALE in
     smoke) selector_updates=6 selector_interval=3 selector_batch=16 tune_updates=3 log_interval=1 ;;
@@ -12,8 +12,8 @@ selector_updates=${UPDATES:-$selector_updates}
 [ "$selector_interval" -le "$selector_updates" ] || selector_interval=$selector_updates
 tied_average=$average
 
-# labels OWNER NAME SPLIT SYSTEM...: every depth's quality for each sentence, in OWNER's folder NAME; by one tied-multi model
-# or by a model for each depth
+# labels OWNER NAME SPLIT SYSTEM...: write the labels of a split (each sentence's quality at every depth pair) to OWNER's folder
+# NAME, by one tied-multi model or by a model per depth pair
 labels() {
     local into split owner=$1 name=$2 system paths=()
     into=$(folder "$owner")/$name split=$(subset_of "$3")
@@ -25,14 +25,14 @@ labels() {
 
 model_of_tied() { average=$tied_average model tied-multi; }
 
-selector() { # selector selector-LAYERS-HEADS[-tuned]: the paper's classifier, then fine-tuned on the development set
+selector() { # selector selector-LAYERS-HEADS[-tuned]: train the paper's classifier; -tuned: fine-tune it on the development set
     local name=$1 base layers heads
     local average=1 batch="$selector_batch sentences"
     IFS=- read -r _ layers heads _ <<<"$name"
     local training=(--task depth_selection --arch depth_selector --criterion depth_selection
         --init-embeddings-from "$(model_of_tied)" --encoder-layers "$layers" --encoder-attention-heads "$heads" --dropout 0.1
         --optimizer nag --momentum 0.9 --clip-norm 1 --lr-scheduler polynomial_decay --no-epoch-checkpoints)
-    # shellcheck disable=SC2206  # several words
+    # shellcheck disable=SC2206  # SELECTOR_OPTIONS has several words
     training+=(${SELECTOR_OPTIONS:-})
     case $name in
         *-tuned)
@@ -45,7 +45,7 @@ selector() { # selector selector-LAYERS-HEADS[-tuned]: the paper's classifier, t
     on "$(folder tied-multi)/labels" train "$name"
 }
 
-decode_by() { # decode_by CHOICE: the test set, one sentence at a time
+decode_by() { # decode_by CHOICE: decode the test set at the chosen depth pairs, one sentence at a time
     local options=(--batch-size 1)
     case $1 in
         deepest) ;;

@@ -32,7 +32,7 @@ training=("${sizes[@]}" --share-all-embeddings --dropout 0.1 --label-smoothing 0
 [ "$schedule" = inverse_sqrt ] || training+=(--total-num-update "$updates")
 decoding=(--beam 4 --lenpen 0.6 --max-tokens 4000 --post-process sentencepiece)
 teaching=()
-if [ "$SCALE" = smoke ]; then # a model of so few updates hardly ever ends a sentence
+if [ "$SCALE" = smoke ]; then # after so few updates a model almost never ends a sentence
     decoding+=(--max-len-a 1 --max-len-b 5)
     teaching=(--beam 20)
 fi
@@ -41,12 +41,12 @@ multi=(--criterion tied_multi_cross_entropy --encoder-layers "$N" --decoder-laye
 recurrent=(--arch "recurrent_stacked_transformer$size" "${multi[@]}")
 tied=(--arch "tied_multi_transformer$size" "${multi[@]}")
 
-vanilla() { # vanilla SYSTEM N M OPTIONS...
+vanilla() { # vanilla SYSTEM N M OPTIONS...: train a vanilla model of N encoder and M decoder layers
     train "$1" --arch "transformer$size" --criterion label_smoothed_cross_entropy --encoder-layers "$2" --decoder-layers "$3" \
         "${@:4}"
 }
 
-system() { # system NAME: what each system has of its own
+system() { # system NAME: train and score a system; each branch has the options of one kind
     local name=$1 n m
     case $name in
         vanilla-*)
@@ -62,7 +62,7 @@ system() { # system NAME: what each system has of its own
     evaluate "$name" "$tests" test
 }
 
-distilled_corpus() { # $work/distilled: the training set by the best of several vanilla models (section 5.2)
+distilled_corpus() { # make $work/distilled: the training set translated by the best of several vanilla models (section 5.2)
     local candidates=("vanilla-$N-$M") candidate
     for candidate in $(seq 2 "$teachers"); do candidates+=("candidate-$candidate"); done
     SEEDS=1 each system "${candidates[@]}"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Table 1 of Dabre et al.: BLEU of a vanilla model of every depth and of one tied-multi model at every depth, and the time
-# that decoding takes. recipes/README.md says what SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN do.
+# that decoding takes. recipes/README.md explains SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN.
 # shellcheck source=recipes/tied_multi/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Table 2 of Dabre et al.: the depth chosen per sentence, by the oracle and by classifiers, one sentence at a time.
-# SELECTOR_OPTIONS are further options of fairseq-train for the classifiers, such as what recipes/depth_selection/search.sh
-# found. recipes/README.md says what SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN do.
+# Table 2 of Dabre et al.: a depth pair per sentence, chosen by the oracle and by classifiers, one sentence at a time.
+# SELECTOR_OPTIONS are more options of fairseq-train for the classifiers, such as the result of
+# recipes/depth_selection/search.sh. recipes/README.md explains SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN.
 # shellcheck source=recipes/tied_multi/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 # shellcheck source=recipes/tied_multi/selection.sh
@@ -17,7 +17,7 @@ classifiers=(selector-8-8 selector-2-4 selector-4-2) tuned=(selector-8-8-tuned s
 [ "$SCALE" != smoke ] || classifiers=(selector-2-4) tuned=(selector-2-4-tuned)
 each selector "${classifiers[@]}"
 each selector "${tuned[@]}"
-JOBS=1 each decode_by deepest oracle "${classifiers[@]}" "${tuned[@]}" # nothing else runs while time is taken
+JOBS=1 each decode_by deepest oracle "${classifiers[@]}" "${tuned[@]}" # nothing else may run during timing
 table table2 \
     decode_seconds='tied-multi/chosen/{_choice}:seconds' \
     bleu='tied-multi/chosen/{_choice}:bleu'

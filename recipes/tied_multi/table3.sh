@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Table 3 of Dabre et al.: BLEU at every depth of tied-multi models with and without recurrent stacking (RS), trained on the
-# corpus and on a distilled one. recipes/README.md says what SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN do.
+# corpus and on a distilled one. recipes/README.md explains SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN.
 # shellcheck source=recipes/tied_multi/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 

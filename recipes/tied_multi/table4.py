@@ -1,9 +1,9 @@
-"""The parameters of N x M separately trained models, of one tied-multi model, and of both with recurrent stacking.
+"""Count the parameters in Table 4 of [dabre2020]: N × M separate models and one tied-multi model.
 
     python -m recipes.tied_multi.table4 --layers N M --vocab-size V
 
-prints them as JSON, in millions and relative to the tied-multi model. Adam's two moments are counted with each
-parameter, as in the paper's Table 4.
+It prints JSON: the counts without and with recurrent stacking, in millions and relative to the tied-multi model. Each
+parameter counts three times, with Adam's two moments, as in the paper.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from fairseq_flexdepth.cli.training_model import build_training_model
 
 
 def with_moments(arch: str, encoder_layers: int, decoder_layers: int, vocabulary: int) -> int:
-    """The parameters of a model of the base size with shared embeddings, and their Adam moments."""
+    """Return the number of parameters and Adam moments of a base-size model with shared embeddings."""
     layers = f"--encoder-layers {encoder_layers} --decoder-layers {decoder_layers}"
     options = f"--arch {arch} --share-all-embeddings {layers}"
     with quiet():
@@ -25,6 +25,7 @@ def with_moments(arch: str, encoder_layers: int, decoder_layers: int, vocabulary
 
 
 def main() -> None:
+    """Print the counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--layers", type=int, nargs=2, required=True, metavar=("N", "M"), help="of the deepest model")
     parser.add_argument("--vocab-size", type=int, required=True, help="entries of the shared vocabulary")

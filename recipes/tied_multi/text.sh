@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the text of Dabre et al. measures: training times (section 3.3), greedy search against beam search (5.2), and decoding
-# one sentence at a time (4.3). recipes/README.md says what SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN do.
+# Measurements in the text of Dabre et al.: training times (section 3.3), greedy search against beam search (5.2), and decoding
+# one sentence at a time (4.3). recipes/README.md explains SCALE, WORK, DATA, SOURCE, JOBS, GPUS and DRY_RUN.
 # shellcheck source=recipes/tied_multi/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 # shellcheck source=recipes/tied_multi/selection.sh
@@ -21,7 +21,7 @@ done
 table greedy bleu='{system}/{search}/sweep:bleu@{_depth}' decode_seconds='{system}/{search}/sweep:seconds@{_depth}'
 
 label_options=(--batch-size 1)
-# on one GPU: nothing else runs while time is taken
+# on one GPU: nothing else may run during timing
 GPUS=1 labels tied-multi one-by-one "$tests" tied-multi
 GPUS=1 labels vanilla one-by-one "$tests" "${vanilla[@]}"
 table batch1 decode_seconds='{_cell}'

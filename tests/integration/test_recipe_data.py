@@ -53,7 +53,7 @@ def lines(path: Path) -> List[str]:
 
 
 def contents(folder: Path) -> Dict[str, bytes]:
-    """The files that a script wrote for other scripts."""
+    """The files that a script wrote for later steps."""
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
@@ -155,7 +155,7 @@ def test_again_and_after_a_kill(source: Callable[[str], Path], tmp_path: Path) -
 
     run()
     whole = contents(tmp_path)
-    assert run() == f"{tmp_path}: there already\n"
+    assert run() == f"{tmp_path}: exists already\n"
     (tmp_path / ".done").unlink()
     (tmp_path / "train.de").rename(tmp_path / "train.de.part")  # killed between the two sides' renaming
     with (tmp_path / "train.en.part").open("w") as half:

@@ -81,7 +81,7 @@ def test_an_update_sees_as_many_sentences_on_any_number_of_gpus(
 
 def test_no_gpu_has_too_few_tokens_for_long_sentences(printed: Callable[..., List[str]]) -> None:
     error = printed(TRAIN, GPUS="8", SCALE="paper")[0]
-    assert error.startswith("error: 8000 tokens an update are 1000 for each of 8 GPUs; expected at least 1024: set")
+    assert error.startswith("error: 8000 tokens per update are 1000 for each of 8 GPUs; expected at least 1024: set")
     (line,) = printed(f"take_slot; {TRAIN}", GPUS="8", SCALE="paper", JOBS="2")
     assert _value(line, "--max-tokens") == 2000
     assert _value(printed("fairseq_train data into 512 2000", GPUS="1", SCALE="paper")[0], "--max-tokens") == 512

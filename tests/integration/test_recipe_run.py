@@ -50,7 +50,7 @@ def test_a_recipe_goes_on_after_a_kill_and_ends_in_its_table(tmp_path: Path, env
     results = tmp_path / "work" / "results"
     text = (results / "figure1.md").read_text(encoding="utf-8")
     head, _, row = text.split("\n\n")[0].splitlines()
-    assert head == "| p | unpruned | pruned by p | at depths | one layer a side |"
+    assert head == "| p | unpruned | pruned by p | at depths | one layer per side |"
     assert row.startswith("| 0.5 | ")
     assert "sacrebleu: `nrefs:1|" in text
     assert (results / "figure1.png").read_bytes().startswith(b"\x89PNG")

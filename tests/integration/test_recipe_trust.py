@@ -1,4 +1,4 @@
-"""Downloads of recipes are verified before they are used, and unpacked only into their folder."""
+"""Recipes verify downloads before they use them, and unpack them into their folder only."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""What the recipes read from fairseq-generate's output."""
+"""Parsing the output of fairseq-generate."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The rule of lengths that the recipe fits to labels."""
+"""The length rule that the recipe fits to labels."""
 
 from typing import Any
 

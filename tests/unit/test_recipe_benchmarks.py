@@ -1,4 +1,4 @@
-"""What recipes/benchmarks runs, and what it makes of what was measured."""
+"""The commands that recipes/benchmarks runs, and its committed reports."""
 
 import argparse
 import json
@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 
-from recipes.benchmarks import commands, sweep
+import pytest
+
+from recipes.benchmarks import commands, decode, distillation, export, flexible_depth, selection, sweep, train_step
 from recipes.benchmarks.common import ROOT
 from recipes.common.dry_run import RECIPES
 
@@ -27,9 +29,16 @@ def test_commands_run_the_repositorys_package(tmp_path, monkeypatch):
     assert printed.strip() == OURS
 
 
-def test_the_committed_table_of_sweep_is_of_the_committed_numbers():
+@pytest.mark.parametrize("benchmark", [decode, distillation, export, flexible_depth, selection, sweep, train_step])
+def test_committed_tables_are_made_of_the_committed_numbers(benchmark):
+    name = benchmark.__name__.rpartition(".")[2]
     results = RECIPES / "benchmarks" / "results"
-    result = json.loads((results / "sweep-cpu.json").read_text(encoding="utf-8"))
-    table = sweep.table(result["measured"], argparse.Namespace(**result["settings"]))
-    assert (results / "sweep-cpu.md").read_text(encoding="utf-8").startswith(table)
+    result = json.loads((results / f"{name}-cpu.json").read_text(encoding="utf-8"))
+    compared = [result["compared"]] if "compared" in result else []
+    table = benchmark.table(result["measured"], *compared, argparse.Namespace(**result["settings"]))
+    assert (results / f"{name}-cpu.md").read_text(encoding="utf-8").startswith(f"{table}\n\n")
+
+
+def test_sweep_is_compared_by_wall_clock_and_cpu_seconds():
+    result = json.loads((RECIPES / "benchmarks" / "results" / "sweep-cpu.json").read_text(encoding="utf-8"))
     assert set(result["measured"]["ratios"]) == {"whole", "cpu"}

@@ -1,4 +1,4 @@
-"""A random part of a training set: the same pairs of the text and of what was binarised."""
+"""A random sample of a training set: the same pairs from text and from binarised data."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ from recipes.ckd import sample
 
 
 def corpus(folder: Path, pairs: int) -> None:
-    """A pair a word; the target has one word more."""
+    """Write pairs of one source word each; the target has one more word."""
     folder.mkdir()
     for language, more in (("de", ""), ("en", " x")):
         for split in ("train", "valid"):

@@ -1,4 +1,4 @@
-"""What a recipe's trainings cost, by its dry run."""
+"""The cost of a recipe's trainings, computed from its dry run."""
 
 import json
 from typing import List

@@ -1,4 +1,4 @@
-"""What the recipes of layer_sharing compute themselves."""
+"""The Python scripts of layer_sharing's recipes: BLEU with split compounds, training texts of several parts."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What sequence_kd's recipe reads from fairseq-validate's output."""
+"""sequence_kd's recipe reads the perplexity from fairseq-validate's output."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The recipes' tables: where measured values come from, how they stand beside the paper's."""
+"""The recipes' tables: the source of measured values, and their place beside the paper's."""
 
 import json
 from pathlib import Path

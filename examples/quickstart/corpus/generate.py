@@ -5,9 +5,8 @@
 The same arguments give the same bytes on every Python. No German sentence occurs twice, so no
 valid or test sentence occurs in train; and the test set does not change with ``--pairs``.
 
-Where to look: ``lexicon/`` has the words and their senses, ``grammar/`` inflects them and orders
-them in both languages, ``sampling/`` chooses phrases and clauses, ``patterns/`` joins clauses to
-sentences.
+``lexicon/`` contains the words and their senses, ``grammar/`` inflects and orders them in both
+languages, ``sampling/`` draws phrases and clauses, ``patterns/`` joins clauses to sentences.
 """
 
 import argparse
@@ -22,18 +21,19 @@ from sampling.draw import Draw
 
 Pair = Tuple[str, str]
 SHORTEST, LONGEST = 3, 35  # words of either language
-PATIENCE = 10_000  # draws in a row that may give nothing new
+PATIENCE = 10_000  # stop after this number of draws without a new sentence
 
 
 class OneLineParser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, without the usage."""
 
     def error(self, message: str) -> NoReturn:
+        """Print the message and exit with status 2."""
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
 def sentence_pairs(seed: int) -> Iterator[Pair]:
-    """An endless stream of pairs whose German sentences all differ."""
+    """Yield pairs whose German sentences all differ, until the grammar has no new ones."""
     sampler = DependentSampler(Draw(seed))
     seen = set()
     idle = 0
@@ -51,7 +51,7 @@ def sentence_pairs(seed: int) -> Iterator[Pair]:
 
 
 def generate(sizes: Dict[str, int], seed: int) -> Dict[str, List[Pair]]:
-    """As many pairs for each split as ``sizes`` says, drawn in its order."""
+    """Return the pairs of each split; ``sizes`` gives their numbers and the order of drawing."""
     stream = sentence_pairs(seed)
     splits = {}
     for split, size in sizes.items():
@@ -84,21 +84,21 @@ def write(splits: Dict[str, List[Pair]], output: Path) -> None:
 
 
 def positive(text: str) -> int:
-    """An argument that must be an integer of at least 1."""
+    """Convert an argument that must be an integer of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected an integer of at least 1, got {text!r}")
     return int(text)
 
 
 def not_negative(text: str) -> int:
-    """An argument that must be an integer of at least 0."""
+    """Convert an argument that must be an integer of at least 0."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"expected an integer of at least 0, got {text!r}")
     return int(text)
 
 
 def parse(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
-    """The command line's options."""
+    """Read the command line."""
     parser = OneLineParser(prog="generate.py", description="Write a synthetic German-English corpus.")
     parser.add_argument("--output", type=Path, required=True, help="directory for the six files")
     for option, default, what in (
@@ -113,7 +113,7 @@ def parse(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """Generate and write; returns the exit status."""
+    """Generate and write the corpus; return the exit status."""
     options = parse(arguments)
     sizes = {"test": options.test, "valid": options.valid, "train": options.pairs}
     try:

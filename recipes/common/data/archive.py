@@ -1,10 +1,10 @@
-"""Verify and unpack the files that data sets come in.
+"""Verify and unpack the archives of data sets.
 
 python -m recipes.common.data.archive check FILE sha256:...|md5:...
 python -m recipes.common.data.archive unpack ARCHIVE FOLDER MEMBER...
 
-MEMBER is a name in the archive, or a pattern (*, ?) that fits at least one. Members named that are there already are
-not unpacked again. Nothing is ever written outside FOLDER: an archive whose wanted names lead out of it is refused.
+MEMBER is the name of a file in the archive, or a pattern (*, ?) that matches at least one. If FOLDER contains all of
+them already, nothing is unpacked. Nothing is written outside FOLDER: an archive is refused if a MEMBER leads out of it.
 """
 
 import contextlib
@@ -23,7 +23,11 @@ Member = Tuple[str, IO[bytes]]
 
 
 def check(path: str, checksum: str) -> None:
-    """Raise unless a file has a checksum, given as ``sha256:...`` or ``md5:...``."""
+    """Compare a file with its checksum, ``sha256:...`` or ``md5:...``.
+
+    Raises:
+        ValueError: they differ, or the checksum is of another kind.
+    """
     method, _, wanted = checksum.partition(":")
     if method not in ("sha256", "md5") or not wanted:
         raise ValueError(f"checksum {checksum}: expected sha256:... or md5:...")
@@ -39,7 +43,7 @@ def check(path: str, checksum: str) -> None:
 
 
 def members(archive: str) -> Iterator[Member]:
-    """The names and contents of the regular files in a tar (of any compression) or zip archive, in its order."""
+    """Yield name and content of the regular files in a tar (of any compression) or zip archive, in its order."""
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as packed:
             for entry in packed.infolist():
@@ -56,7 +60,11 @@ def members(archive: str) -> Iterator[Member]:
 
 
 def inside(folder: str, name: str) -> str:
-    """Where a member goes; raises for a name that leads out of the folder."""
+    """Return the path of a member below *folder*.
+
+    Raises:
+        ValueError: its name leads out of the folder.
+    """
     parts = name.replace("\\", "/").split("/")
     below = [part for part in parts if part not in ("", ".")]
     if name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0] or not below:
@@ -65,7 +73,7 @@ def inside(folder: str, name: str) -> str:
 
 
 def missing(folder: str, patterns: Sequence[str], found: Set[str]) -> List[str]:
-    """The patterns that fit nothing: neither a name found, nor (for plain names) a file in the folder."""
+    """Return the patterns that match no name in *found* and that are no file in *folder*."""
     return [
         pattern
         for pattern in patterns
@@ -74,7 +82,11 @@ def missing(folder: str, patterns: Sequence[str], found: Set[str]) -> List[str]:
 
 
 def unpack(archive: str, folder: str, patterns: Sequence[str]) -> None:
-    """Write the members that fit any pattern to the folder, each whole or not at all."""
+    """Write the members that match any pattern to *folder*, each whole or not at all.
+
+    Raises:
+        ValueError: the archive is damaged, lacks a member, or a member leads out of the folder.
+    """
     if not missing(folder, patterns, set()):
         return
     found = set()

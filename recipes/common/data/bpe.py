@@ -2,20 +2,19 @@
 
 python -m recipes.common.data.bpe TOKENS FOLDER --languages de,en --splits train,valid,test --merges N [--workers N]
 
-Reads SPLIT.LANG in TOKENS, which is text in tokens; writes FOLDER/codes, the merges, and SPLIT.LANG in FOLDER.
+It reads SPLIT.LANG in TOKENS, which is tokenised text, and writes the merges to FOLDER/codes and SPLIT.LANG to FOLDER.
 """
 
-import argparse
 import functools
 import itertools
 import os
 from typing import Any, Sequence
 
-from recipes.common.data import files, workers
+from recipes.common.data import files, splits
 
 
 def learn(paths: Sequence[str], codes: str, merges: int) -> None:
-    """Learn merges from several texts taken together, and write them."""
+    """Learn the merges of several texts together, and write them to *codes*."""
     from subword_nmt.learn_bpe import learn_bpe
 
     lines = itertools.chain.from_iterable(files.read_lines(path) for path in paths)
@@ -25,7 +24,7 @@ def learn(paths: Sequence[str], codes: str, merges: int) -> None:
 
 @functools.lru_cache(maxsize=None)
 def merger(codes: str) -> Any:
-    """What splits a sentence by the merges in a file."""
+    """Return subword-nmt's object that splits sentences by the merges in a file."""
     from subword_nmt.apply_bpe import BPE
 
     with open(codes, encoding="utf-8") as merges:
@@ -33,30 +32,20 @@ def merger(codes: str) -> Any:
 
 
 def split_line(line: str, codes: str) -> str:
-    """A sentence in sub-words; a function that other processes can be sent."""
+    """Return a sentence in sub-words; a picklable function, for worker processes."""
     return merger(codes).process_line(line)
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Learn and apply."""
-    parser = argparse.ArgumentParser(description="Split parallel text in tokens into sub-words by joint BPE.")
-    parser.add_argument("text", help="folder with SPLIT.LANG")
-    parser.add_argument("destination", help="folder for the merges and the split text")
-    parser.add_argument("--languages", default="de,en", help="the two languages, separated by a comma")
-    parser.add_argument("--splits", default="train,valid,test", help="separated by commas; train teaches the merges")
-    parser.add_argument("--merges", type=int, required=True)
-    parser.add_argument("--workers", type=int, default=1)
+    """Learn the merges from the training text and apply them to every split."""
+    parser = splits.splits_parser(
+        "Split parallel text in tokens into sub-words by joint BPE.", "folder for the merges and the split text"
+    )
+    parser.add_argument("--merges", type=int, required=True, help="number of merges, learnt from train")
     args = parser.parse_args(arguments)
-    languages = args.languages.split(",")
     codes = os.path.join(args.destination, "codes")
-    learn([os.path.join(args.text, f"train.{language}") for language in languages], codes, args.merges)
-    with workers.Workers(args.workers) as processes:
-        for split, language in itertools.product(args.splits.split(","), languages):
-            name = f"{split}.{language}"
-            with files.written_whole(os.path.join(args.destination, name)) as output:
-                for block in workers.blocks(files.read_lines(os.path.join(args.text, name))):
-                    pieces = processes.map(functools.partial(split_line, codes=codes), block)
-                    output.writelines(f"{line}\n" for line in pieces)
+    learn(splits.training_files(args), codes, args.merges)
+    splits.rewrite_splits(args, lambda language: functools.partial(split_line, codes=codes))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Files written whole, and mistakes told in one line: what every module here shares.
+"""Reading and writing text, and one-line errors, for all data scripts.
 
-Nothing here imports torch or fairseq, so that these commands start at once.
+This module imports neither torch nor fairseq, so that the scripts start at once.
 """
 
 import codecs
@@ -8,12 +8,13 @@ import contextlib
 import gzip
 import os
 import sys
+from pathlib import Path
 from typing import IO, Any, Callable, Iterable, Iterator, Sequence
 
 
 @contextlib.contextmanager
 def written_whole(path: str, mode: str = "w") -> Iterator[IO]:
-    """A file to write to under a temporary name, which gets its own when everything is written."""
+    """Open a file for writing under a temporary name; rename it to *path* when everything is written."""
     partial = f"{path}.part"
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
@@ -22,16 +23,25 @@ def written_whole(path: str, mode: str = "w") -> Iterator[IO]:
     os.replace(partial, path)
 
 
+def link(target: Path, path: Path) -> None:
+    """Make *path* a symbolic link to *target*, in place of a link or file that may be there."""
+    partial = path.with_name(f"{path.name}.part")
+    if partial.is_symlink():
+        partial.unlink()
+    partial.symlink_to(target.resolve())
+    os.replace(partial, path)
+
+
 def write_lines(path: str, lines: Iterable[str]) -> None:
-    """Write lines, given without their ends."""
+    """Write lines, given without line ends."""
     with written_whole(path) as output:
         output.writelines(f"{line}\n" for line in lines)
 
 
 def read_lines(path: str) -> Iterator[str]:
-    """A text file's lines, gzipped or not, without their ends or a byte order mark.
+    """Yield the lines of a text file, gzipped or not, without line ends and byte order mark.
 
-    Only a line feed ends a line: texts hold U+2028 and the like.
+    Only a line feed ends a line, since texts contain U+2028 and the like.
 
     Raises:
         ValueError: the file is in UTF-16.
@@ -46,7 +56,7 @@ def read_lines(path: str) -> Iterator[str]:
 
 
 def run(main: Callable[[Sequence[str]], None]) -> None:
-    """Run a command; a mistake of its user ends it in one line and with status 2."""
+    """Run a command with the arguments of this process; a user's mistake prints one line and exits with status 2."""
     try:
         main(sys.argv[1:])
     except (ValueError, OSError) as error:

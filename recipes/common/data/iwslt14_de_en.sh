@@ -3,7 +3,7 @@
 #
 # Writes TEXT/{train,valid,test}.{de,en}, lowercased, not tokenised. As in fairseq's prepare-iwslt14.sh (which counts
 # 160,239, 7,283 and 6,750 pairs) pairs of 1 to 175 tokens with a ratio of at most 1.5 are kept, every 23rd is for
-# validation, and the test set is all five dev and test sets in one. For the environment see fetch.sh.
+# validation, and the test set is all five dev and test sets in one. fetch.sh explains the environment variables.
 set -euo pipefail
 # shellcheck source=recipes/common/fetch.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../fetch.sh"

@@ -2,11 +2,11 @@
 # IWSLT'15 Thai-English: iwslt15_th_en.sh TEXT
 #
 # Writes TEXT/{train,valid,test}.{th,en}; pairs of 1 to 175 tokens train. The paper (sequence_kd) validates on 2010, 2011 and
-# 2012 and tests on 2012 and 2013; here 2012 is for testing alone. A set that the archive lacks is left out, and named.
+# 2012 and tests on 2012 and 2013; here 2012 is a test set only. A set that the archive lacks is left out with a message.
 # Thai has no spaces between words, Moses' tokenizer adds none: SEGMENTER, a command that reads Thai text on its
-# standard input and writes it in words, line by line, is applied where it is set. For the environment see fetch.sh.
+# standard input and writes it in words, line by line, is applied where it is set. fetch.sh explains the environment variables.
 #
-# SOURCE takes th-en.tgz, or the whole year's 2015-01.tgz, in which it is.
+# SOURCE may contain th-en.tgz, or the archive of the whole year, 2015-01.tgz, which contains it.
 set -euo pipefail
 # shellcheck source=recipes/common/fetch.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../fetch.sh"
@@ -25,12 +25,12 @@ else
 fi
 unpack "$pair" th-en/train.tags.th-en.{th,en} 'th-en/IWSLT15.TED*.xml'
 
-segment() { # segment FILE...: Thai text in words, in place
+segment() { # segment FILE...: split Thai text into words, in place
     local file
     [ -n "${SEGMENTER:-}" ] || return 0
     for file; do run_to "$file.words" bash -c "$SEGMENTER <\"\$1\"" - "$file"; run mv "$file.words" "$file"; done
 }
-pairs() { # pairs NAME PARTS OPTIONS...: the sets that there are, one after the other
+pairs() { # pairs NAME PARTS OPTIONS...: write one split from its parts, as far as they exist
     local name=$1 part original thai=() english=()
     for part in $2; do
         original=$text/original/th-en/$part

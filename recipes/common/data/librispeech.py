@@ -4,7 +4,7 @@ python -m recipes.common.data.librispeech features ARCHIVE FOLDER SPLIT [--worke
 python -m recipes.common.data.librispeech vocabulary FOLDER SPLIT... [--vocabulary N]
 
 ``features`` reads an archive of OpenSLR 12 once, from front to back, without unpacking it, and writes
-FOLDER/fbank80-SPLIT.zip (80 log Mel filter banks a frame of 10 ms, as Kaldi makes them, one .npy an utterance) and
+FOLDER/fbank80-SPLIT.zip (Kaldi's log Mel filter banks, 80 per frame of 10 ms, one .npy file per utterance) and
 FOLDER/SPLIT.tsv. ``vocabulary`` learns pieces from the transcripts of the splits and writes them and config.yaml.
 """
 
@@ -20,7 +20,7 @@ import numpy
 from recipes.common.data import archive, files, workers
 
 BINS = 80
-BLOCK = 128  # utterances held at a time
+BLOCK = 128  # utterances in memory at a time
 COLUMNS = ("id", "audio", "n_frames", "tgt_text", "speaker")
 SPECIAL = {"bos_id": 0, "pad_id": 1, "eos_id": 2, "unk_id": 3}  # fairseq's own numbers
 # SpecAugment's policy LD, which fairseq's own recipe uses
@@ -30,7 +30,7 @@ SPECAUGMENT = {
 
 
 def filter_banks(flac: bytes) -> numpy.ndarray:
-    """Frames × 80, float32, of 16-bit samples, without dither."""
+    """Return the filter banks of a sound file: frames × 80, float32, of 16-bit samples, without dither."""
     import kaldi_native_fbank
     import soundfile
 
@@ -46,7 +46,7 @@ def filter_banks(flac: bytes) -> numpy.ndarray:
 
 
 def _features(flac: bytes) -> Tuple[bytes, int]:
-    """An utterance's filter banks as a .npy file's content, and its number of frames."""
+    """Return the filter banks of an utterance as the content of a .npy file, and its number of frames."""
     frames = filter_banks(flac)
     content = io.BytesIO()
     numpy.save(content, frames)
@@ -54,7 +54,7 @@ def _features(flac: bytes) -> Tuple[bytes, int]:
 
 
 def utterances(path: str, transcripts: Dict[str, str]) -> Iterator[Tuple[str, bytes]]:
-    """The ids and sounds in an archive; what was said goes into *transcripts*."""
+    """Yield id and sound of every utterance in an archive, and add the transcripts to *transcripts*, by id."""
     for name, content in archive.members(path):
         base = os.path.basename(name)
         if base.endswith(".flac"):
@@ -66,7 +66,17 @@ def utterances(path: str, transcripts: Dict[str, str]) -> Iterator[Tuple[str, by
 
 
 def write_features(path: str, folder: str, split: str, number: int) -> None:
-    """Write a split's features, made in several processes, and its manifest, which says where each is in the zip."""
+    """Write the features of a split, and its manifest, which gives the place of each utterance in the zip file.
+
+    Args:
+        path: the archive.
+        folder: the folder to write to.
+        split: the name of the split.
+        number: number of processes.
+
+    Raises:
+        ValueError: an utterance lacks its transcript or its sound.
+    """
     transcripts: Dict[str, str] = {}
     frames: Dict[str, int] = {}
     zip_name = f"fbank{BINS}-{split}.zip"
@@ -77,7 +87,7 @@ def write_features(path: str, folder: str, split: str, number: int) -> None:
         for block in workers.blocks(utterances(path, transcripts), BLOCK):
             results = processes.map(_features, [flac for _, flac in block], share=4)
             for (utterance, _), (content, length) in zip(block, results):
-                packed.writestr(zipfile.ZipInfo(f"{utterance}.npy"), content)  # ZipInfo: not the time of day
+                packed.writestr(zipfile.ZipInfo(f"{utterance}.npy"), content)  # ZipInfo: without the current time
                 frames[utterance] = length
         places = {entry.filename: (entry.header_offset, entry.file_size) for entry in packed.infolist()}
     silent = sorted(set(frames) ^ set(transcripts))
@@ -94,7 +104,7 @@ def write_features(path: str, folder: str, split: str, number: int) -> None:
 
 
 def transcripts_of(folder: str, splits: Sequence[str]) -> List[str]:
-    """All that is said in the splits."""
+    """Return the transcripts of the splits."""
     said = []
     for split in splits:
         rows = files.read_lines(os.path.join(folder, f"{split}.tsv"))
@@ -104,7 +114,7 @@ def transcripts_of(folder: str, splits: Sequence[str]) -> List[str]:
 
 
 def write_vocabulary(folder: str, splits: Sequence[str], vocabulary: int) -> None:
-    """Write the pieces, fairseq's dictionary of them, and the configuration."""
+    """Write the SentencePiece model, fairseq's dictionary of its pieces, and the configuration."""
     import sentencepiece
     import yaml
 

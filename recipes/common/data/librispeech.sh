@@ -5,12 +5,12 @@
 # the data folder of `--task speech_to_text --config-yaml config.yaml --train-subset train-clean-100,train-clean-360,...`.
 # In the environment, besides fetch.sh's: SPLITS (default: all seven); VOCABULARY, the pieces (default: 10000).
 #
-# All of it downloads 60 GB and writes 110 GB of features.
+# All splits are 60 GB to download and 110 GB of features.
 set -euo pipefail
 # shellcheck source=recipes/common/fetch.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../fetch.sh"
 url=${LIBRISPEECH_URL:-http://www.openslr.org/resources/12}
-# torchaudio's (datasets/librispeech.py), and tensorflow_datasets'. 337,926,286 bytes to 30,593,501,606.
+# From torchaudio (datasets/librispeech.py) and tensorflow_datasets. The files have 337,926,286 to 30,593,501,606 bytes.
 declare -A checksums=(
     [dev-clean]=sha256:76f87d090650617fca0cac8f88b9416e0ebf80350acb97b343a85fa903728ab3
     [dev-other]=sha256:12661c48e8c3fe1de2c1caa4c3e135193bfb1811584f11f569dd12645aa84365

@@ -1,9 +1,9 @@
-"""A miniature of a data set: the files that its script reads, in their original formats, a few hundred sentences large.
+"""Write a miniature of a data set: the files that its script reads, in their original formats, of few sentences.
 
 python -m recipes.common.data.miniature NAME FOLDER [--sentences N]
 
-FOLDER then serves as SOURCE of recipes/common/data/NAME.sh, with CHECKSUMS=skip. The text is made up; it has the ugly
-things real corpora have (see miniature_text.spoiled), which the scripts must clean.
+FOLDER then serves as SOURCE of recipes/common/data/NAME.sh, with CHECKSUMS=skip. The text is generated. It contains the
+flaws of real corpora (see miniature_text.spoiled), which the scripts must clean.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from recipes.common.data import files
 from recipes.common.data import miniature_text as make
 
 Members = Dict[str, bytes]
-HELD_OUT = 12  # dev and test sets of any one data set, at most
+HELD_OUT = 12  # the largest number of dev and test sets of a data set
 TALK = (
     "<url>http://www.ted.com/talks/miniature_{0}</url>",
     "<keywords>miniature, talk</keywords>",
@@ -25,18 +25,18 @@ TALK = (
 
 
 def held_out(source: str, target: str, number: int, sentences: int) -> List[make.Pair]:
-    """The pairs of the ``number``-th dev or test set: a tenth of the training set's number, and in no other set."""
+    """Return the pairs of the *number*-th dev or test set: a tenth of the training set's size, and in no other set."""
     size = max(4, sentences // 10)
     return make.pairs(source, target, number * size, size)
 
 
 def training(source: str, target: str, sentences: int) -> List[make.Pair]:
-    """The training pairs, with all that is ugly; they come after those of all dev and test sets."""
+    """Return the training pairs, with flaws; they are drawn after those of all dev and test sets."""
     return make.spoiled(make.pairs(source, target, HELD_OUT * max(4, sentences // 10), sentences))
 
 
 def tagged(pairs: List[make.Pair], side: int) -> bytes:
-    """One side of IWSLT's training text: talks of 20 sentences, after lines of tags."""
+    """Return one side of IWSLT's training text: talks of 20 sentences, each after lines of tags."""
     lines = []
     for number, pair in enumerate(pairs):
         if number % 20 == 0:
@@ -47,7 +47,7 @@ def tagged(pairs: List[make.Pair], side: int) -> bytes:
 
 
 def xml(pairs: List[make.Pair], side: int, language: str) -> bytes:
-    """One side of an IWSLT dev or test set."""
+    """Return one side of an IWSLT dev or test set."""
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', "<mteval>", f'<srcset setid="miniature" srclang="{language}">']
     lines += ['<doc docid="1" genre="lectures">', "<title>Miniature</title>"]
     lines += [f'<seg id="{n}"> {html.escape(pair[side], quote=False)}  </seg>' for n, pair in enumerate(pairs, 1)]
@@ -55,14 +55,14 @@ def xml(pairs: List[make.Pair], side: int, language: str) -> bytes:
 
 
 def sgm(pairs: List[make.Pair], side: int, language: str) -> bytes:
-    """One side of a WMT test set."""
+    """Return one side of a WMT test set."""
     lines = [f'<srcset setid="miniature" srclang="{language}">', '<doc docid="1" genre="news">', "<p>"]
     lines += [f'<seg id="{n}">{pair[side]}</seg>' for n, pair in enumerate(pairs, 1)]
     return make.text([*lines, "</p>", "</doc>", "</srcset>"])
 
 
 def iwslt(source: str, target: str, year: int, sets: Sequence[str], sentences: int) -> Members:
-    """The members of a WIT3 archive of a pair."""
+    """Return the members of a WIT3 archive of a language pair."""
     name = f"{source}-{target}"
     train = training(source, target, sentences)
     members = {}
@@ -76,7 +76,7 @@ def iwslt(source: str, target: str, year: int, sets: Sequence[str], sentences: i
 
 
 def multi30k(folder: Path, sentences: int) -> None:
-    """Multi30k's task 1: gzipped text."""
+    """Write Multi30k's task 1: gzipped text."""
     for split, pairs in (
         ("train", make.pairs("de", "en", sentences, sentences)),
         ("val", held_out("de", "en", 0, sentences)),
@@ -88,20 +88,20 @@ def multi30k(folder: Path, sentences: int) -> None:
 
 
 def iwslt14_de_en(folder: Path, sentences: int) -> None:
-    """WIT3's archive as fairseq keeps it."""
+    """Write WIT3's archive as fairseq publishes it."""
     sets = ("TED.dev2010", "TEDX.dev2012", "TED.tst2010", "TED.tst2011", "TED.tst2012")
     make.write(folder / "de-en.tgz", make.tgz(iwslt("de", "en", 14, sets, sentences)))
 
 
 def iwslt15_th_en(folder: Path, sentences: int) -> None:
-    """WIT3's archive of the year, with that of the pair in it, which lacks one of the sets."""
+    """Write WIT3's archive of the year, which contains the archive of the pair; one of the sets is missing."""
     sets = ("TED.dev2010", "TED.tst2010", "TED.tst2012", "TED.tst2013")
     pair = make.tgz(iwslt("th", "en", 15, sets, sentences))
     make.write(folder / "2015-01.tgz", make.tgz({"2015-01/texts/th/en/th-en.tgz": pair}))
 
 
 def ted(folder: Path, sentences: int) -> None:
-    """The multitarget TED talks, Portuguese and Turkish."""
+    """Write the multitarget TED talks, Portuguese and Turkish."""
     members = {}
     for language in ("pt", "tr"):
         for split, pairs in (
@@ -116,7 +116,15 @@ def ted(folder: Path, sentences: int) -> None:
 
 
 def wmt(folder: Path, sentences: int, other: str, corpora: Dict[str, str], years: Sequence[int]) -> None:
-    """Training corpora (archive and name in it, without language), as equal parts of the whole, and test sets."""
+    """Write WMT's training corpora and test sets.
+
+    Args:
+        folder: the folder to write to.
+        sentences: number of training pairs, which the corpora share equally.
+        other: the language beside English.
+        corpora: by archive, the name of its member, with ``{}`` for the language.
+        years: of the test sets.
+    """
     train = training("en", other, sentences)
     part = -(-len(train) // len(corpora))
     for number, (archive, name) in enumerate(corpora.items()):
@@ -145,25 +153,25 @@ COMMONCRAWL = {"wmt13/training-parallel-commoncrawl.tgz": "commoncrawl.{pair}.{{
 
 
 def corpora(pair: str, *others: str) -> Dict[str, str]:
-    """Europarl, Common Crawl, and others given as ``archive name``."""
+    """Return the corpora of a pair for `wmt`: Europarl, Common Crawl, and others written as ``archive name``."""
     listed = {**EUROPARL, **COMMONCRAWL, **dict(other.split() for other in others)}
     return {archive: name.format(pair=pair) for archive, name in listed.items()}
 
 
 def wmt16_en_de(folder: Path, sentences: int) -> None:
-    """Corpora and test sets of WMT'16."""
+    """Write corpora and test sets of WMT'16."""
     news = "wmt16/training-parallel-nc-v11.tgz training-parallel-nc-v11/news-commentary-v11.{pair}.{{}}"
     wmt(folder, sentences, "de", corpora("de-en", news), (*range(2010, 2017), 2018, 2019))
 
 
 def wmt18_en_de(folder: Path, sentences: int) -> None:
-    """Corpora and test sets of WMT'18."""
+    """Write corpora and test sets of WMT'18."""
     news = "wmt18/training-parallel-nc-v13.tgz training-parallel-nc-v13/news-commentary-v13.{pair}.{{}}"
     wmt(folder, sentences, "de", corpora("de-en", news, "wmt18/rapid2016.tgz rapid2016.{pair}.{{}}"), (2017, 2018))
 
 
 def wmt14_en_fr(folder: Path, sentences: int) -> None:
-    """Corpora and test sets of WMT'14."""
+    """Write corpora and test sets of WMT'14."""
     others = (
         "wmt13/training-parallel-un.tgz un/undoc.2000.{pair}.{{}}",
         "wmt14/training-parallel-nc-v9.tgz training/news-commentary-v9.{pair}.{{}}",
@@ -173,7 +181,7 @@ def wmt14_en_fr(folder: Path, sentences: int) -> None:
 
 
 def wikitext103(folder: Path, sentences: int) -> None:
-    """WikiText-103: articles with headings, in tokens."""
+    """Write WikiText-103: articles with headings, in tokens."""
     members = {}
     for split, pairs in (
         ("train", make.pairs("de", "en", sentences, sentences)),
@@ -190,7 +198,7 @@ def wikitext103(folder: Path, sentences: int) -> None:
 
 
 def librispeech(folder: Path, sentences: int) -> None:
-    """OpenSLR's archives: a fifth of the sentences in all, for sound takes space."""
+    """Write OpenSLR's archives, with fewer utterances than other miniatures have sentences, since sound takes space."""
     from recipes.common.data import miniature_speech
 
     size = max(5, sentences // 10)

@@ -1,4 +1,4 @@
-"""Miniature LibriSpeech: sentences in which every letter is a tone, in the original's folders and formats."""
+"""A miniature of LibriSpeech: sentences in which every letter is a tone, in the original folders and formats."""
 
 import io
 import zlib
@@ -9,11 +9,11 @@ import numpy
 from recipes.common.data import miniature_text as make
 
 RATE = 16_000
-LETTER = 0.05  # seconds that a letter sounds; a space is silent
+LETTER = 0.05  # seconds per letter; a space is silent
 
 
 def spoken(sentence: str) -> numpy.ndarray:
-    """Float samples: one frequency a letter, with a little noise that is the same at every run."""
+    """Return the sound of a sentence as float samples: one frequency per letter, and noise, the same in every run."""
     time = numpy.arange(int(LETTER * RATE)) / RATE
     tones = [
         0.3 * numpy.sin(2 * numpy.pi * (300 + 130 * (ord(letter) - ord("A"))) * time) * (letter != " ")
@@ -24,18 +24,24 @@ def spoken(sentence: str) -> numpy.ndarray:
 
 
 def said(pair: make.Pair) -> str:
-    """The English side as LibriSpeech writes: capitals, no punctuation."""
+    """Return the English side in LibriSpeech's spelling: capitals without punctuation."""
     kept = (c for c in pair[1].upper() if c == " " or "A" <= c <= "Z")
     return " ".join("".join(kept).split())
 
 
 def members(split: str, first: int, utterances: int) -> Dict[str, bytes]:
-    """The files of a split: speakers of five utterances, a chapter each."""
+    """Return the files of a split: five utterances per speaker, one chapter each.
+
+    Args:
+        split: its name.
+        first: number of the first sentence to draw from.
+        utterances: number of utterances.
+    """
     import soundfile
 
     files: Dict[str, bytes] = {"LibriSpeech/SPEAKERS.TXT": b";ID |SEX| SUBSET |MINUTES| NAME\n"}
     lines: Dict[str, str] = {}
-    # the shortest of some, for time is seconds times letters
+    # the shortest quarter of the sentences drawn, since each letter takes time
     sentences = sorted(map(said, make.german_english(first, 4 * utterances)), key=len)[:utterances]
     for number, sentence in enumerate(sentences):
         speaker, utterance = 1000 + number // 5, number % 5

@@ -1,7 +1,7 @@
-"""Text of the miniature corpora, and the archives it is packed into: the same bytes at every run.
+"""Text of the miniature corpora, and their archives: the same bytes in every run.
 
-German and English come from the quickstart's grammar. The other languages are no languages but English words respelled
-by a rule that a model can learn, in letters of the language they stand for.
+German and English come from the quickstart's grammar. The other "languages" are English words respelled by a rule that
+a model can learn, with letters of the language that they stand for.
 """
 
 import functools
@@ -19,7 +19,7 @@ CORPUS = Path(__file__).resolve().parents[3] / "examples" / "quickstart" / "corp
 
 @functools.lru_cache(maxsize=None)
 def _stream() -> Iterator[Pair]:
-    """All German-English pairs there are, each once; made as far as they are asked for."""
+    """Return the stream of all German-English pairs of the grammar, each once."""
     sys.path.insert(0, str(CORPUS))
     try:
         import generate  # type: ignore[import-not-found]
@@ -32,7 +32,7 @@ _DRAWN: List[Pair] = []
 
 
 def german_english(first: int, count: int) -> List[Pair]:
-    """Pairs ``first`` to ``first + count``: no two are the same."""
+    """Return pairs ``first`` to ``first + count - 1`` of the stream, which are all different."""
     stream = _stream()
     while len(_DRAWN) < first + count:
         _DRAWN.append(next(stream))
@@ -40,7 +40,7 @@ def german_english(first: int, count: int) -> List[Pair]:
 
 
 def _by_word(respell: Callable[[str], str]) -> Callable[[str], str]:
-    """A rule for words as a rule for sentences: punctuation stays where it is, as do capitals at the start."""
+    """Turn a rule for words into a rule for sentences, which keeps punctuation and the capital at the start."""
 
     def sentence(text: str) -> str:
         words = []
@@ -53,7 +53,7 @@ def _by_word(respell: Callable[[str], str]) -> Callable[[str], str]:
 
 
 def _thai(text: str) -> str:
-    """Every letter becomes a Thai consonant."""
+    """Replace every letter by a Thai consonant."""
     return "".join(chr(0xE01 + ord(c) - ord("a")) if "a" <= c <= "z" else c for c in text.lower())
 
 
@@ -66,7 +66,7 @@ RESPELLED: Dict[str, Callable[[str], str]] = {
 
 
 def pairs(source: str, target: str, first: int, count: int) -> List[Pair]:
-    """Pairs of sentences in two languages."""
+    """Return pairs ``first`` to ``first + count - 1`` in two languages."""
 
     def say(language: str, german: str, english: str) -> str:
         return {"de": german, "en": english}.get(language) or RESPELLED[language](english)
@@ -75,10 +75,10 @@ def pairs(source: str, target: str, first: int, count: int) -> List[Pair]:
 
 
 def spoiled(clean: List[Pair]) -> List[Pair]:
-    """Clean pairs with what real corpora have: odd spaces and line ends, and pairs that cleaning has to drop.
+    """Add the flaws of real corpora to clean pairs: odd spaces and line ends, and pairs that cleaning must drop.
 
-    Every tenth pair has a space too many, another a no-break space, a third a carriage return at its end. Four pairs
-    are put in: one side empty, both sides too long, one side far longer than the other, and nothing but spaces.
+    Of every ten pairs one gets a double space, one a no-break space, and one carriage returns. Four pairs are inserted:
+    with an empty side, with two sides that are too long, with very different lengths, and with spaces alone.
     """
     ugly = []
     for number, (source, target) in enumerate(clean):
@@ -97,18 +97,18 @@ def spoiled(clean: List[Pair]) -> List[Pair]:
 
 
 def text(lines: List[str]) -> bytes:
-    """Lines as a file's content."""
+    """Return lines as the content of a file."""
     return "".join(f"{line}\n" for line in lines).encode("utf-8")
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file, and the folders above it."""
+    """Write a file, and create its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
 
 
 def gzipped(content: bytes) -> bytes:
-    """Compressed, without the time of day."""
+    """Return gzipped content, without the current time."""
     output = io.BytesIO()
     with gzip.GzipFile(fileobj=output, mode="wb", mtime=0) as packed:
         packed.write(content)
@@ -116,7 +116,7 @@ def gzipped(content: bytes) -> bytes:
 
 
 def tar(members: Dict[str, bytes]) -> bytes:
-    """An uncompressed tar archive."""
+    """Return an uncompressed tar archive."""
     output = io.BytesIO()
     with tarfile.open(fileobj=output, mode="w") as archive:
         for name, content in members.items():
@@ -127,12 +127,12 @@ def tar(members: Dict[str, bytes]) -> bytes:
 
 
 def tgz(members: Dict[str, bytes]) -> bytes:
-    """A gzipped tar archive."""
+    """Return a gzipped tar archive."""
     return gzipped(tar(members))
 
 
 def zipped(members: Dict[str, bytes]) -> bytes:
-    """A zip archive."""
+    """Return a zip archive."""
     output = io.BytesIO()
     with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():

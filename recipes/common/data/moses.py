@@ -1,23 +1,20 @@
-"""Moses tokenisation by sacremoses, in several processes: the same text whatever their number.
+"""Tokenise parallel text as Moses does, by sacremoses; the result does not depend on the number of processes.
 
 python -m recipes.common.data.moses TEXT FOLDER --languages de,en --splits train,valid,test [--lowercase]
     [--split-hyphens] [--workers N]
 """
 
-import argparse
 import functools
-import itertools
-import os
 from typing import Callable, Sequence
 
-from recipes.common.data import files, workers
+from recipes.common.data import files, splits
 
 Tokenizer = Callable[[str], str]
 
 
 @functools.lru_cache(maxsize=None)
 def tokenizer(language: str, split_hyphens: bool) -> Tokenizer:
-    """What splits a sentence into tokens with a space between, special characters escaped as Moses does."""
+    """Return the function that splits a sentence into tokens, separated by spaces, with Moses' escaped characters."""
     from sacremoses import MosesTokenizer
 
     moses = MosesTokenizer(lang=language)
@@ -25,29 +22,25 @@ def tokenizer(language: str, split_hyphens: bool) -> Tokenizer:
 
 
 def tokenized(line: str, language: str, split_hyphens: bool) -> str:
-    """A sentence in tokens; a function that other processes can be sent."""
+    """Return a sentence in tokens; a picklable function, for worker processes."""
     return tokenizer(language, split_hyphens)(line)
+
+
+def lowercased(line: str, language: str, split_hyphens: bool) -> str:
+    """Return a sentence in lowercase tokens; a picklable function, too."""
+    return tokenized(line, language, split_hyphens).lower()
 
 
 def main(arguments: Sequence[str]) -> None:
     """Tokenise all splits."""
-    parser = argparse.ArgumentParser(description="Tokenise parallel text as Moses does.")
-    parser.add_argument("text", help="folder with SPLIT.LANG")
-    parser.add_argument("destination", help="folder for the same files in tokens")
-    parser.add_argument("--languages", default="de,en", help="the two languages, separated by a comma")
-    parser.add_argument("--splits", default="train,valid,test", help="separated by commas")
-    parser.add_argument("--lowercase", action="store_true")
+    parser = splits.splits_parser("Tokenise parallel text as Moses does.", "folder for the same files in tokens")
+    parser.add_argument("--lowercase", action="store_true", help="lowercase the tokens")
     parser.add_argument("--split-hyphens", action="store_true", help="split at hyphens, which become @-@ (Moses' -a)")
-    parser.add_argument("--workers", type=int, default=1)
     args = parser.parse_args(arguments)
-    with workers.Workers(args.workers) as processes:
-        for split, language in itertools.product(args.splits.split(","), args.languages.split(",")):
-            name = f"{split}.{language}"
-            work = functools.partial(tokenized, language=language, split_hyphens=args.split_hyphens)
-            with files.written_whole(os.path.join(args.destination, name)) as output:
-                for block in workers.blocks(files.read_lines(os.path.join(args.text, name))):
-                    for line in processes.map(work, block):
-                        output.write(f"{line.lower() if args.lowercase else line}\n")
+    tokenize = lowercased if args.lowercase else tokenized
+    splits.rewrite_splits(
+        args, lambda language: functools.partial(tokenize, language=language, split_hyphens=args.split_hyphens)
+    )
 
 
 if __name__ == "__main__":

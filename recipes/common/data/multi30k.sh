@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Multi30k German-English, task 1: multi30k.sh TEXT
 #
-# Writes TEXT/{train,valid,test}.{de,en}: 29,000, 1,014 and 1,000 pairs; test is test_2016_flickr. The files are used as they
-# are, gzipped or not (in SOURCE). For the environment see fetch.sh.
+# Writes TEXT/{train,valid,test}.{de,en}: 29,000, 1,014 and 1,000 pairs; test is test_2016_flickr. The text is not changed. In
+# SOURCE the files may be gzipped or not. fetch.sh explains the environment variables.
 set -euo pipefail
 # shellcheck source=recipes/common/fetch.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../fetch.sh"
 url=${MULTI30K_URL:-https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw}
-# Of a copy whose gzip headers are of 2017; the repository publishes none.
+# Of files with gzip headers from 2017; the repository publishes no checksums.
 checksums="train.de sha256:726e39b2fa9eb9ffb6dc763fb35a179f80fae06ffc5d28b6ace5faa883de28a6
 train.en sha256:d79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f
 val.de sha256:f0cba2f995189cf5770f29a8a9a537a3ad3f51657ad873405082ff6863a5e75a
@@ -18,7 +18,7 @@ test_2016_flickr.en sha256:611d361c6334bc7246101d48097c13cf5c4413c5befc793cc6299
 begin "$@"
 while read -r name checksum; do
     if [ -n "${SOURCE:-}" ] && [ -e "$SOURCE/$name" ]; then
-        fetch "$url/$name" "$name" "" # unpacked by hand
+        fetch "$url/$name" "$name" "" # the user has unpacked it
         run_to "$text/$name.plain" cat "$downloads/$name"
     else
         fetch "$url/$name.gz" "$name.gz" "$checksum" "See github.com/multi30k/dataset, data/task1/raw."

@@ -1,10 +1,10 @@
-"""Clean, aligned sentence pairs from a corpus in its original files.
+"""Write clean, aligned sentence pairs from a corpus in its original files.
 
 python -m recipes.common.data.parallel PREFIX SRC TGT --source FILE... --target FILE... [options]
 
-Writes PREFIX.SRC and PREFIX.TGT, a sentence a line. Without options every pair is kept, as in a test set; with
---longest the pairs that no system should learn from go, by the rules of Moses' clean-corpus-n.perl: an empty side,
-more than --longest tokens on a side, one side more than --ratio times as long as the other.
+It writes PREFIX.SRC and PREFIX.TGT, one sentence per line. Without --longest every pair is kept, as a test set needs.
+With --longest it drops, as Moses' clean-corpus-n.perl does, pairs with an empty side, with more than --longest tokens
+on a side, or with one side more than --ratio times as long as the other.
 """
 
 import argparse
@@ -19,7 +19,11 @@ Pair = Tuple[str, str]
 
 
 def aligned(sources: Sequence[str], targets: Sequence[str]) -> Iterator[Pair]:
-    """The pairs of several corpora, one after the other; raises where two files are not equally long."""
+    """Yield the pairs of several corpora, one corpus after the other.
+
+    Raises:
+        ValueError: two files have different numbers of sentences.
+    """
     if len(sources) != len(targets):
         raise ValueError(f"--source has {len(sources)} files, --target has {len(targets)}: expected as many")
     for source, target in zip(sources, targets):
@@ -31,18 +35,18 @@ def aligned(sources: Sequence[str], targets: Sequence[str]) -> Iterator[Pair]:
 
 
 def length(line: str, language: str, split_hyphens: bool) -> int:
-    """The number of Moses' tokens in a sentence."""
+    """Return the number of Moses' tokens in a sentence."""
     return len(moses.tokenized(line, language, split_hyphens).split())
 
 
 def fits(lengths: Sequence[int], longest: int, ratio: float) -> bool:
-    """Whether a pair of these numbers of tokens may stay."""
+    """Whether a pair with these numbers of tokens is kept."""
     shorter, longer = sorted(lengths)
     return shorter >= 1 and longer <= longest and longer <= ratio * shorter
 
 
 def normalized(pairs: Iterable[Pair], args: argparse.Namespace) -> Iterator[Pair]:
-    """The pairs with quotes, dashes and the like in their plainest forms."""
+    """Yield the pairs with punctuation normalised by sacremoses (quotes, dashes, ...)."""
     from sacremoses import MosesPunctNormalizer
 
     source, target = (MosesPunctNormalizer(lang=language).normalize for language in args.languages)
@@ -50,7 +54,7 @@ def normalized(pairs: Iterable[Pair], args: argparse.Namespace) -> Iterator[Pair
 
 
 def filtered(pairs: Iterable[Pair], args: argparse.Namespace) -> Iterator[Pair]:
-    """The pairs whose tokens, as Moses counts them, are neither too many nor too different in number."""
+    """Yield the pairs that `fits` keeps."""
     counters = [functools.partial(length, language=to, split_hyphens=args.split_hyphens) for to in args.languages]
     with workers.Workers(args.workers) as processes:
         for block in workers.blocks(pairs):
@@ -59,7 +63,7 @@ def filtered(pairs: Iterable[Pair], args: argparse.Namespace) -> Iterator[Pair]:
 
 
 def write(pairs: Iterable[Pair], prefix: str, languages: Sequence[str], every: int, held_out: str) -> List[int]:
-    """Write pairs, every n-th of them to another prefix where ``every`` is not 0; returns the numbers of pairs."""
+    """Write the pairs to *prefix*, but every *every*-th one (0: none) to *held_out*; return both numbers of pairs."""
     prefixes = [prefix, held_out] if every else [prefix]
     names = [f"{name}.{language}" for name in prefixes for language in languages]
     counts = [0] * len(prefixes)
@@ -81,18 +85,18 @@ def write(pairs: Iterable[Pair], prefix: str, languages: Sequence[str], every: i
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Read, clean and write."""
-    parser = argparse.ArgumentParser(description="Clean, aligned sentence pairs from a corpus in its original files.")
+    """Read, clean and write the pairs."""
+    parser = argparse.ArgumentParser(description="Write clean, aligned sentence pairs from a corpus' original files.")
     parser.add_argument("prefix")
     parser.add_argument("languages", nargs=2, metavar=("SRC", "TGT"))
     parser.add_argument("--source", nargs="+", required=True, metavar="FILE")
     parser.add_argument("--target", nargs="+", required=True, metavar="FILE")
-    parser.add_argument("--longest", type=int, help="filter: at most so many tokens on a side")
-    parser.add_argument("--ratio", type=float, default=9.0, help="filter: between the sides' lengths (default: 9)")
-    parser.add_argument("--split-hyphens", action="store_true", help="hyphens split words when tokens are counted")
+    parser.add_argument("--longest", type=int, help="filter: most tokens on a side")
+    parser.add_argument("--ratio", type=float, default=9.0, help="filter: most between the sides' lengths (default: 9)")
+    parser.add_argument("--split-hyphens", action="store_true", help="split words at hyphens when counting tokens")
     parser.add_argument("--normalize-punctuation", action="store_true", help="as Moses' normalize-punctuation.perl")
     parser.add_argument("--lowercase", action="store_true")
-    parser.add_argument("--straight-quotes", action="store_true", help="’ becomes '")
+    parser.add_argument("--straight-quotes", action="store_true", help="replace ’ by '")
     parser.add_argument("--every", type=int, default=0, metavar="N", help="every N-th pair goes to --held-out instead")
     parser.add_argument("--held-out", default="", metavar="PREFIX")
     parser.add_argument("--workers", type=int, default=1)

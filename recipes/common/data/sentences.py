@@ -1,8 +1,8 @@
-"""Sentences out of the formats that corpora come in, one a line, clean: what is read depends on the file's name.
+"""Read clean sentences from the formats of corpora. The format depends on the file's name:
 
 - ``train.tags.*``: IWSLT's training text, between lines of tags about each talk;
 - ``*.xml``: IWSLT's dev and test sets, ``<seg id="1"> text </seg>``, characters escaped as in XML;
-- ``*.sgm``: WMT's, the same tags; read as sacrebleu reads them, entities and all, so that references are the same;
+- ``*.sgm``: WMT's test sets, the same tags; entities stay, as in sacrebleu, so that references are the same;
 - ``*.gz``: gzipped plain text;
 - anything else: plain text.
 """
@@ -17,18 +17,17 @@ from recipes.common.data import files
 _SEGMENT = re.compile(r"<seg[^>]*>(.*?)</seg>")
 _ABOUT_THE_TALK = re.compile(r"<(url|talkid|keywords|speaker|reviewer|translator|doc|/doc)\b")
 _UNWRAPPED = re.compile(r"</?(?:title|description)>")
-# What is no character of a sentence: controls (but tabs and the like, which are spaces), byte order marks, spaces of no
-# width.
+# Characters to remove: controls (except tabs and the like, which are spaces), byte order marks, zero-width spaces.
 _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200b\ufeff\ufffe\uffff]")
 
 
 def clean(line: str) -> str:
-    """A sentence without invisible characters, with single spaces (Unicode's other spaces count as such), stripped."""
+    """Remove invisible characters and outer spaces from a sentence; replace all other Unicode spaces by single ones."""
     return " ".join(_INVISIBLE.sub("", line).split())
 
 
 def read(path: str) -> Iterator[str]:
-    """The sentences of a file, clean; an empty one stays, for lines are aligned by their number."""
+    """Yield the clean sentences of a file. Empty ones stay, since sentences are aligned by their number."""
     name = os.path.basename(path)
     if name.startswith("train.tags."):
         for line in files.read_lines(path):

@@ -2,18 +2,17 @@
 
 python -m recipes.common.data.subwords TEXT FOLDER [--languages de,en] [--vocabulary N] [--splits train,valid,test]
 
-Reads SPLIT.LANG in TEXT and writes the model and SPLIT.LANG in pieces to FOLDER.
+It reads SPLIT.LANG in TEXT and writes the model, and SPLIT.LANG in pieces, to FOLDER.
 """
 
-import argparse
 import os
 from typing import Iterator, List, Sequence
 
-from recipes.common.data import files
+from recipes.common.data import files, splits
 
 
 def thinned(paths: Sequence[str], lines: int) -> Iterator[str]:
-    """Every n-th line of the files taken together, n as small as leaves at most so many."""
+    """Yield every n-th line of all files together, with the smallest n that leaves at most *lines* lines."""
     total = 0
     for path in paths:
         total += sum(1 for _ in files.read_lines(path))
@@ -27,7 +26,7 @@ def thinned(paths: Sequence[str], lines: int) -> Iterator[str]:
 
 
 def train(paths: List[str], prefix: str, vocabulary: int, lines: int) -> None:
-    """Train the model ``prefix``.model: the same pieces at every run."""
+    """Train the model ``PREFIX.model``, on at most *lines* lines; every run gives the same pieces."""
     import sentencepiece
 
     few = sum(1 for path in paths for _ in files.read_lines(path)) <= lines
@@ -37,13 +36,13 @@ def train(paths: List[str], prefix: str, vocabulary: int, lines: int) -> None:
         model_prefix=prefix,
         vocab_size=vocabulary,
         character_coverage=1.0,
-        num_threads=1,  # several add up in another order at every run
+        num_threads=1,  # several threads sum in another order in every run
         minloglevel=2,
     )
 
 
 def encode(model: str, source: str, target: str, workers: int) -> None:
-    """Write a text in pieces."""
+    """Write the text in *source* to *target*, in pieces of *model*."""
     import sentencepiece
 
     pieces = sentencepiece.SentencePieceProcessor(model_file=model)
@@ -63,24 +62,20 @@ def encode(model: str, source: str, target: str, workers: int) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Train and encode."""
-    parser = argparse.ArgumentParser(description="Split parallel text into sub-words that both languages share.")
-    parser.add_argument("text", help="folder with SPLIT.LANG")
-    parser.add_argument("destination", help="folder for the model and the split text")
-    parser.add_argument("--languages", default="de,en", help="the two languages, separated by a comma")
+    """Train the model on the training text and encode every split."""
+    parser = splits.splits_parser(
+        "Split parallel text into sub-words that both languages share.", "folder for the model and the split text"
+    )
     parser.add_argument("--vocabulary", type=int, default=4000, help="number of pieces, shared by both languages")
-    parser.add_argument("--splits", default="train,valid,test", help="separated by commas; train trains the model")
     parser.add_argument("--lines", type=int, default=2_000_000, help="learn the pieces from at most so many lines")
-    parser.add_argument("--workers", type=int, default=1, help="threads that encode")
     args = parser.parse_args(arguments)
-    names = [f"{split}.{language}" for split in args.splits.split(",") for language in args.languages.split(",")]
+    names = splits.split_names(args)
     missing = [path for path in (os.path.join(args.text, name) for name in names) if not os.path.isfile(path)]
     if missing:
         raise ValueError(f"missing: {', '.join(missing)}")
     os.makedirs(args.destination, exist_ok=True)
     prefix = os.path.join(args.destination, "sentencepiece.bpe")
-    training = [os.path.join(args.text, f"train.{language}") for language in args.languages.split(",")]
-    train(training, prefix, args.vocabulary, args.lines)
+    train(splits.training_files(args), prefix, args.vocabulary, args.lines)
     for name in names:
         encode(f"{prefix}.model", os.path.join(args.text, name), os.path.join(args.destination, name), args.workers)
 

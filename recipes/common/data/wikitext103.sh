@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # WikiText-103, for language models: wikitext103.sh TEXT
 #
-# Writes TEXT/{train,valid,test}.tokens, as they are in the archive. For the environment see fetch.sh.
+# Writes TEXT/{train,valid,test}.tokens, as they are in the archive. fetch.sh explains the environment variables.
 set -euo pipefail
 # shellcheck source=recipes/common/fetch.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../fetch.sh"

@@ -3,8 +3,8 @@
 #
 # Writes TEXT/{train,valid,newstest2014}.{en,fr}. Training: all parallel corpora of that year's task (Europarl v7, Common
 # Crawl, UN, News Commentary v9, Giga), punctuation normalised, pairs of 1 to 175 tokens with a ratio of at most 1.5, as in
-# fairseq's prepare-wmt14en2fr.sh (which counts sub-words, up to 250). valid is newstest2013. For the environment see
-# fetch.sh.
+# fairseq's prepare-wmt14en2fr.sh (which counts sub-words, up to 250). valid is newstest2013. fetch.sh explains the
+# environment variables.
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=recipes/common/fetch.sh

@@ -3,7 +3,8 @@
 #
 # Writes TEXT/{train,valid,newstest2010,...,newstest2016,newstest2018,newstest2019}.{en,de}. Training: Europarl v7, Common
 # Crawl and News Commentary v11, pairs of 1 to 80 tokens, as in google/seq2seq's wmt16_en_de.sh, whose result (4.5 million
-# pairs) the papers used; it can no longer be downloaded ready-made. valid is newstest2013. For the environment see fetch.sh.
+# pairs) the papers used; it can no longer be downloaded ready-made. valid is newstest2013. fetch.sh explains the environment
+# variables.
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=recipes/common/fetch.sh

@@ -3,7 +3,7 @@
 #
 # Writes TEXT/{train,valid,newstest2018}.{en,de}. Training: all parallel corpora of that year's task but ParaCrawl, which
 # are Europarl v7, Common Crawl, News Commentary v13 and Rapid 2016, pairs of 1 to LONGEST (default: 80) tokens. The paper
-# has 5.58 million pairs and does not say by which rule. valid is newstest2017. For the environment see fetch.sh.
+# has 5.58 million pairs and does not say by which rule. valid is newstest2017. fetch.sh explains the environment variables.
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=recipes/common/fetch.sh

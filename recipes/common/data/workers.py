@@ -1,20 +1,24 @@
-"""Work on the lines of a large file in several processes: the same result whatever their number."""
+"""Process the lines of a large file in several processes; the result does not depend on their number."""
 
 import itertools
 import multiprocessing
 from typing import Any, Callable, Iterable, Iterator, List
 
-BLOCK = 20_000  # lines held at a time
+BLOCK = 20_000  # lines in memory at a time
 
 
 def blocks(items: Iterable[Any], size: int = BLOCK) -> Iterator[List[Any]]:
-    """The items, in lists of a size that memory can hold."""
+    """Yield the items in lists of *size*, which fit into memory."""
     iterator = iter(items)
     return iter(lambda: list(itertools.islice(iterator, size)), [])
 
 
 class Workers:
-    """A number of processes; one is this one."""
+    """A pool of processes; a single one is this process itself.
+
+    Raises:
+        ValueError: the number is below 1.
+    """
 
     def __init__(self, number: int) -> None:
         if number < 1:
@@ -22,7 +26,7 @@ class Workers:
         self._pool = multiprocessing.Pool(number) if number > 1 else None
 
     def map(self, function: Callable[[Any], Any], items: List[Any], share: int = 500) -> List[Any]:
-        """The function's results in the order of the items; ``share`` of them go to a process at a time."""
+        """Return the results in the order of the items; each process is given *share* items at a time."""
         return list(map(function, items)) if self._pool is None else self._pool.map(function, items, chunksize=share)
 
     def __enter__(self) -> "Workers":

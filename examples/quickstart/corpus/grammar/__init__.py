@@ -1,1 +1,1 @@
-"""How it is said: inflection, phrases and word order, without any choice."""
+"""Inflection, phrases and word order of both languages, without random choices."""

@@ -33,7 +33,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Clause:
-    """Everything said in one clause; the methods only order and inflect it.
+    """The content of one clause; the methods order and inflect it.
 
     ``tense`` is infinitive, present, perfect, pluperfect, preterite, future, or a modal (``können``; past:
     ``konnte``). ``english_tense`` is set where English differs: with ``gern``, ``seit`` and
@@ -88,7 +88,7 @@ class Clause:
         return [*middle[:position], self.subject.german("nom"), *middle[position:]]
 
     def german_main(self, with_subject: bool = True) -> str:
-        """Verb second."""
+        """The German main clause: verb second."""
         finite, closing = self.bracket()
         front = self.part(self.front)
         if front is None:
@@ -99,12 +99,12 @@ class Clause:
         return " ".join(words + closing + self._behind())
 
     def german_verb_first(self) -> str:
-        """A yes/no question, or what follows a fronted word or clause."""
+        """The German clause with the verb first: a yes/no question, or a main clause after a fronted word or clause."""
         finite, closing = self.bracket()
         return " ".join([finite, *self._subject_and_middle(), *closing, *self._behind()])
 
     def german_verb_final(self, lead: str = "") -> str:
-        """A subordinate clause; ``lead`` is its conjunction or relative pronoun."""
+        """The German subordinate clause; ``lead`` is its conjunction or relative pronoun."""
         finite, closing = self.bracket()
         if self.verb.prefix and closing == [self.verb.prefix]:
             finite, closing = self.verb.prefix + finite, []
@@ -112,7 +112,7 @@ class Clause:
         return " ".join(words + closing + [finite] + self._behind())
 
     def german_infinitive(self, lead: str = "") -> str:
-        """A zu-infinitive clause; ``lead`` is ``um``, ``ohne``, ``statt`` or nothing."""
+        """The German zu-infinitive clause; ``lead`` is ``um``, ``ohne``, ``statt`` or nothing."""
         words = [lead] * bool(lead) + self._middle()
         return " ".join([*words, self.verb.zu_infinitive, *self._behind()])
 
@@ -122,7 +122,7 @@ class Clause:
     # English
 
     def _english_rest(self, fronted: Optional[Part]) -> List[str]:
-        """What follows the English verb, the particle before a long object and behind a short one."""
+        """The words after the English verb; the particle stands before a long object and after a short one."""
         behind_verb = [part for part in self.parts if part.slot in ENGLISH_ORDER and part.english]
         ordered = sorted(behind_verb, key=lambda part: ENGLISH_ORDER.index(part.slot))
         ordered = [part for part in ordered if part is not fronted]
@@ -136,7 +136,7 @@ class Clause:
         return words
 
     def english(self, inverted: bool = False, with_subject: bool = True, lead: str = "") -> str:
-        """Subject first, or (``inverted``) the operator first; ``lead`` comes before all."""
+        """The English clause: subject first, or (``inverted``) operator first; ``lead`` stands before all."""
         tense = self.english_tense or self.tense
         if tense == "müssen" and self.negated:
             tense = "not müssen"
@@ -157,6 +157,6 @@ class Clause:
         return " ".join(filter(None, words))
 
     def english_nonfinite(self, form: str) -> str:
-        """The infinitive (``form`` is ``to``) or the gerund (``-ing``) without a subject."""
+        """The English infinitive (``form`` is ``to``) or gerund (``-ing``) clause, without a subject."""
         verb = gerund(self.verb.english) if form == "-ing" else f"to {self.verb.english}"
         return " ".join(filter(None, [verb, self.verb.fixed, *self._english_rest(None)]))

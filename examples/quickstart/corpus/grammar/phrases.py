@@ -46,11 +46,12 @@ class NounPhrase(NamedTuple):
 
     @property
     def tags(self) -> Tuple[str, ...]:
-        """What it can do and be: the noun's tags; names and pronouns without a noun are persons."""
+        """The tags of the noun; names and pronouns without a noun are persons."""
         return self.noun.tags if self.noun is not None else ("person",)
 
     @property
     def animate(self) -> bool:
+        """Whether it is a person or an animal."""
         return "person" in self.tags or "animal" in self.tags
 
     @property

@@ -11,12 +11,12 @@ class Sentence(NamedTuple):
     end: str = "."
 
     def tidied(self) -> Tuple[str, str]:
-        """German and English as they are written."""
+        """The German and the English sentence with tidied punctuation."""
         return tidy(self.german, self.end), tidy(self.english, self.end)
 
 
 def tidy(text: str, end: str) -> str:
-    """Commas attached, none doubled or at either end; a capital first and the end mark last."""
+    """Attach commas, drop doubled and outer ones, capitalise the first word, and add the end mark."""
     words: List[str] = []
     for word in text.split():
         if word != ",":

@@ -1,1 +1,1 @@
-"""What there is to say: words in both languages and their senses."""
+"""The words of both languages and their senses."""

@@ -38,10 +38,12 @@ class Verb(NamedTuple):
 
     @property
     def infinitive(self) -> str:
+        """``anrufen`` or ``lesen``."""
         return self.prefix + self.base
 
     @property
     def participle(self) -> str:
+        """``angerufen`` or ``gelesen``."""
         return self.prefix + self.base_participle
 
     @property
@@ -69,7 +71,7 @@ def auxiliary(lemma: str, person: str, past: bool = False) -> str:
 
 
 def parse_verb(line: str) -> Verb:
-    """One line of the tables above."""
+    """Parse one line of verb_table.py."""
     fields = [field.strip() for field in line.split("|")]
     if " " not in fields[0]:  # the first bar was the prefix's
         prefix, fields = fields[0], fields[1:]

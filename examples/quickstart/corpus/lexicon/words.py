@@ -139,7 +139,7 @@ class Adjective(NamedTuple):
 
     @property
     def stem(self) -> str:
-        """What an attributive ending is added to: ``teuer``, but ``teure``."""
+        """The stem to which attributive endings are added: ``teur`` of ``teuer``."""
         return ATTRIBUTIVE_STEMS.get(self.german, self.german)
 
 

@@ -1,4 +1,4 @@
-"""How often each pattern occurs in the corpus."""
+"""The frequency of each pattern in the corpus."""
 
 from typing import Callable, Tuple
 
@@ -30,5 +30,5 @@ PATTERNS: Tuple[Tuple[Pattern, float], ...] = (
 
 
 def draw_sentence(sampler: DependentSampler) -> Tuple[str, str]:
-    """German and English of one random sentence."""
+    """Draw a sentence; return its German and its English."""
     return sampler.draw.weighted(PATTERNS)(sampler).tidied()

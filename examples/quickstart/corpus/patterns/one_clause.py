@@ -17,7 +17,7 @@ LIKED_TAGS = ("document", "picture", "sight", "clothes", "song")
 
 
 def statement(sampler: DependentSampler) -> Sentence:
-    """A main clause; only here may a relative clause hold another one."""
+    """A main clause; only here a relative clause may contain another one."""
     clause = sampler.clause(sampler.world(), depth=2 if sampler.draw.chance(0.15) else 1)
     return Sentence(clause.german_main(), clause.english())
 
@@ -37,7 +37,7 @@ def word_question(sampler: DependentSampler) -> Sentence:
 
 
 def which_question(sampler: DependentSampler) -> Sentence:
-    """``Welchen Brief ...?``: the object asked for."""
+    """``Welchen Brief ...?``: a question for the object."""
     verb = sampler.draw.pick([verb for verb in verbs_for("person") if verb.frame == ("acc",)])
     clause = sampler.clause(sampler.world(), verbs=[verb], depth=0, main=False, timed=False, gap="acc")
     noun = sampler.noun(nouns_with(*verb.objects))
@@ -99,7 +99,7 @@ def liking(sampler: DependentSampler) -> Sentence:
 
 
 def existence(sampler: DependentSampler) -> Sentence:
-    """``In der Stadt gibt es ...``, or that someone says so."""
+    """``In der Stadt gibt es ...``, sometimes as indirect speech."""
     draw = sampler.draw
     (german_place, english_place), thing = _place_and_thing(sampler)
     now = draw.chance(0.6)
@@ -117,7 +117,7 @@ def existence(sampler: DependentSampler) -> Sentence:
 
 
 def _place_and_thing(sampler: DependentSampler) -> Tuple[Tuple[str, str], NounPhrase]:
-    """Buildings in towns, furniture in rooms."""
+    """Draw a place and a thing: a building in a town, or furniture in a room."""
     draw = sampler.draw
     word = draw.pick(("ein", "ein", "viel", "zwei two", "drei three"))
     in_town = draw.chance(0.5)

@@ -1,1 +1,1 @@
-"""Choosing what to say: random phrases and clauses."""
+"""Drawing random phrases and clauses."""

@@ -27,7 +27,7 @@ HOMES = ("town", "building", "room")
 
 
 class ClauseSampler(PhraseSampler):
-    """Draws clauses; ``depth`` is how deep relative clauses may still nest."""
+    """Draws clauses; ``depth`` is the number of further levels of relative clauses."""
 
     def clause(
         self,
@@ -41,7 +41,7 @@ class ClauseSampler(PhraseSampler):
         positive: bool = False,
         gap: str = "",
     ) -> Clause:
-        """A clause in the ``now`` or ``past`` world.
+        """Draw a clause in the ``now`` or ``past`` world.
 
         Only a ``main`` clause takes sentence adverbs and a fronted constituent, only a ``timed`` one
         a time; a ``positive`` one has no negation. ``gap`` is the frame item that a relative
@@ -68,11 +68,11 @@ class ClauseSampler(PhraseSampler):
         return self._fronted(clause) if main else clause
 
     def world(self) -> str:
-        """Present and future, or past."""
+        """Draw a world: ``now`` (present and future) or ``past``."""
         return "now" if self.draw.chance(0.58) else "past"
 
     def subject_of(self, verb: Verb, depth: int) -> NounPhrase:
-        """A subject that the verb allows."""
+        """Draw a subject that the verb allows."""
         if verb.subjects == ("person",):
             if "a" in verb.flags and self.draw.chance(0.3):
                 return self.maybe_relative(self.phrase(nouns_with("animal")), depth, 0.12)
@@ -80,11 +80,11 @@ class ClauseSampler(PhraseSampler):
         return self.maybe_relative(self.phrase(nouns_with(*verb.subjects)), depth, 0.12)
 
     def maybe_relative(self, phrase: NounPhrase, depth: int, probability: float) -> NounPhrase:
-        """The phrase, now and then with a relative clause (see relatives.py)."""
+        """Return the phrase, sometimes with a relative clause (see relatives.py)."""
         return phrase
 
     def tense(self, world: str, verb: Verb, subject: NounPhrase) -> str:
-        """Mostly the plain tense of the world; modals for those who can act."""
+        """Draw a tense: mostly the plain one of the world; a modal only if the subject can act."""
         acts = "person" in subject.tags and "n" not in verb.flags
         if world == "past":
             return self.draw.pick(tuple(MODAL_PASTS)) if acts and self.draw.chance(0.25) else "perfect"
@@ -96,7 +96,7 @@ class ClauseSampler(PhraseSampler):
     def complements(
         self, verb: Verb, subject: NounPhrase, negated: bool, depth: int, gap: str = ""
     ) -> Tuple[List[Part], bool]:
-        """What the verb's frame asks for, and whether ``kein`` already says the negation."""
+        """Draw the complements of the verb's frame; return them and whether ``kein`` expresses the negation."""
         parts = [Part("reflexive", reflexive(subject.person), "")] if verb.reflexive else []
         none = False
         for item in verb.frame:
@@ -125,7 +125,7 @@ class ClauseSampler(PhraseSampler):
         return parts, none
 
     def dative(self, verb: Verb, subject: NounPhrase, negated: bool, depth: int) -> Part:
-        """The dative: the only object, or the receiver, which English marks with ``to``."""
+        """Draw the dative: the only object, or the receiver, which English marks with ``to``."""
         receiver = "acc" in verb.frame
         receiving = verb._replace(objects=("person",)) if receiver else verb
         phrase = self.object(receiving, "dat", subject, "", negated, 0 if receiver else depth)
@@ -136,7 +136,7 @@ class ClauseSampler(PhraseSampler):
     def object(
         self, verb: Verb, case: str, subject: NounPhrase, word: str, negated: bool, depth: int
     ) -> NounPhrase:
-        """An object; beside ``nicht`` a definite one."""
+        """Draw an object; beside ``nicht`` it is definite."""
         if not word and self.draw.chance(0.1):
             pronoun = self.object_pronoun(verb, case, subject)
             if pronoun:
@@ -151,7 +151,7 @@ class ClauseSampler(PhraseSampler):
         return self.maybe_relative(phrase, 0 if len(verb.frame) > 1 else depth, 0.16)
 
     def object_pronoun(self, verb: Verb, case: str, subject: NounPhrase) -> Optional[NounPhrase]:
-        """A pronoun that has one English translation without any context (so no accusative ``sie``)."""
+        """Draw a pronoun with only one English translation without context (so no accusative ``sie``)."""
         if verb.objects == ("person",):
             gender, english = self.draw.pick(
                 (("ich", "I"), ("wir", "we"), ("m", "he"), ("f", "she") if case == "dat" else ("m", "he"))
@@ -167,7 +167,7 @@ class ClauseSampler(PhraseSampler):
     def adverbials(
         self, verb: Verb, tense: str, negated: bool, main: bool, timed: bool
     ) -> Tuple[List[Part], str]:
-        """Time, place, manner, frequency and sentence adverbs, and the English tense they bring."""
+        """Draw time, place, manner, frequency and sentence adverbs; return them and the English tense they require."""
         chance = self.draw.chance
         parts: List[Part] = []
         english_tense = ""
@@ -193,7 +193,7 @@ class ClauseSampler(PhraseSampler):
         return parts, english_tense
 
     def passive(self, world: str, verb: Verb, timed: bool, positive: bool) -> Clause:
-        """The object as the subject; the one who acts behind ``von``, or unsaid."""
+        """Draw a passive clause: the object is the subject; the agent follows ``von`` or is left out."""
         subject = self.phrase(nouns_with(*verb.objects))
         tense = self.draw.pick(("perfect", "preterite"))
         if world == "now":
@@ -212,7 +212,7 @@ class ClauseSampler(PhraseSampler):
         return Clause(subject, verb, tense, tuple(parts), english_tense, negated, passive=True)
 
     def _fronted(self, clause: Clause) -> Clause:
-        """Perhaps another constituent than the subject before the finite verb."""
+        """Sometimes put another constituent than the subject before the finite verb."""
         slots = [part.slot for part in clause.parts if self._may_lead(clause, part)]
         if "sentence" in slots:
             slots = [slot for slot in slots if slot not in ("time", "place")]

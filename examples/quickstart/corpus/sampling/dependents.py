@@ -15,7 +15,7 @@ IT = pronoun_phrase("n", "it")
 
 
 def without_future(clause: Clause) -> Clause:
-    """``if he comes tomorrow``, not ``if he will come tomorrow``; and nothing that lasts ``seit`` days."""
+    """Replace the future (``if he comes tomorrow``, not ``if he will come``), and drop ``seit`` with a duration."""
     if clause.english_tense == "present_perfect":
         clause = replace(clause, parts=tuple(part for part in clause.parts if part.slot != "time"))
     tense = "present" if clause.tense == "future" else clause.tense
@@ -27,7 +27,7 @@ class DependentSampler(RelativeSampler):
     """Draws clauses that continue a given one."""
 
     def about(self, phrase: NounPhrase, world: str, dynamic: bool) -> Clause:
-        """A clause with ``phrase`` as its subject; ``dynamic`` excludes the copular ones."""
+        """Draw a clause with ``phrase`` as its subject; ``dynamic`` excludes copular clauses."""
         verbs = verbs_for(*phrase.tags)
         if not verbs or "animal" in phrase.tags or (not dynamic and self.draw.chance(0.22)):
             return self.copula(phrase, world)
@@ -55,7 +55,7 @@ class DependentSampler(RelativeSampler):
         return Clause(subject, verb, tense, parts, negated=negated)
 
     def topic(self, clause: Clause) -> Optional[NounPhrase]:
-        """The clause's subject or object, if a pronoun for it would be understood."""
+        """Return the clause's subject or object, if a pronoun for it is unambiguous."""
         target = clause.part("definite", "indefinite")
         thing = target.phrase if target else None
         thing = thing if thing and thing.noun and thing.noun.plural and not thing.animate else None
@@ -70,7 +70,7 @@ class DependentSampler(RelativeSampler):
         return subject
 
     def followed(self, clause: Clause, world: str, dynamic: bool = False) -> Clause:
-        """A second clause: about the first one's subject or object, or about something new."""
+        """Draw a second clause: about the first one's subject or object, or about something new."""
         topic = self.topic(clause) if self.draw.chance(0.65) else None
         if topic is None or (dynamic and "person" not in topic.tags):
             timed = self.draw.chance(0.3)
@@ -82,7 +82,7 @@ class DependentSampler(RelativeSampler):
         return Clause(IT, REGNEN, "present" if world == "now" else "perfect")
 
     def action(self, subject: NounPhrase) -> Clause:
-        """What ``subject`` does in an infinitive clause: something deliberate."""
+        """Draw a deliberate action of ``subject``, for an infinitive clause."""
         verbs = [verb for verb in verbs_for("person") if "n" not in verb.flags]
         verb = self.draw.pick(verbs)
         parts, _ = self.complements(verb, subject, False, 1)
@@ -90,7 +90,7 @@ class DependentSampler(RelativeSampler):
         return self._extraposed(Clause(subject, verb, "infinitive", tuple(parts + adverbials)))
 
     def asked(self, word: Tuple[str, str], world: str) -> Tuple[Tuple[str, str], Clause]:
-        """A clause for a question word to lead; ``warum`` where the drawn one does not fit."""
+        """Draw a clause that a question word can lead; ``warum`` replaces a word that does not fit."""
         clause = self.clause(world, main=False, timed=False, positive=word[0] != "warum")
         verb = clause.verb
         if word[0] == "wo":

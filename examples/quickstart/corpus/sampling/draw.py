@@ -21,13 +21,13 @@ class Draw:
         return self._random.random() < probability
 
     def pick(self, items: Sequence[T]) -> T:
-        """One item, all equally likely."""
+        """Draw one item; all are equally likely."""
         if not items:
             raise ValueError("pick: expected at least one item, got none")
         return items[int(self._random.random() * len(items))]
 
     def weighted(self, items: Sequence[Tuple[T, float]]) -> T:
-        """One item of ``(item, weight)`` pairs, in proportion to its weight."""
+        """Draw one item of ``(item, weight)`` pairs, with probability proportional to its weight."""
         remaining = self._random.random() * sum(weight for _, weight in items)
         for item, weight in items:
             remaining -= weight

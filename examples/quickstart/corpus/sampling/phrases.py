@@ -60,7 +60,7 @@ class PhraseSampler:
         self.draw = draw
 
     def noun(self, candidates: Sequence[Noun]) -> Noun:
-        """One of the candidates, often as the head of a compound."""
+        """Draw one of the candidates, often as the head of a compound."""
         noun = self.draw.pick(candidates)
         modifiers = [modifier for group in noun.groups for modifier in MODIFIERS[group]]
         if modifiers and self.draw.chance(0.35):
@@ -68,7 +68,7 @@ class PhraseSampler:
         return noun
 
     def adjectives(self, noun: Noun) -> List[Adjective]:
-        """None, one, or one and a color."""
+        """Draw no adjective, one, or one and a color."""
         possible = ADJECTIVES_OF.get(noun.tags[0], [])
         count = self.draw.weighted(((0, 0.62), (1, 0.3), (2, 0.08))) if possible else 0
         plain = [adjective for adjective in possible if adjective.german not in COLORS]
@@ -80,7 +80,7 @@ class PhraseSampler:
     def phrase(
         self, candidates: Sequence[Noun], owner: Optional[NounPhrase] = None, word: str = ""
     ) -> NounPhrase:
-        """A noun phrase; ``owner`` is what a possessive refers to, ``word`` a fixed determiner."""
+        """Draw a noun phrase; ``owner`` is the antecedent of a possessive, ``word`` a fixed determiner."""
         noun = self.noun(candidates)
         if not noun.plural:
             return noun_phrase(noun, False, word or self.draw.weighted((("", 0.7), ("der", 0.3))))
@@ -104,7 +104,7 @@ class PhraseSampler:
         return noun_phrase(noun, plural, word, adjectives)
 
     def _owned(self, noun: Noun, plural: bool, adjectives: List[Adjective]) -> NounPhrase:
-        """``das Buch des Lehrers``, ``Annas Buch``: the English order is the other way round."""
+        """Draw ``das Buch des Lehrers`` or ``Annas Buch``; English puts the owner first."""
         if noun.tags[0] not in OWNABLE and "kin" not in noun.tags:
             return noun_phrase(noun, plural, "der", adjectives)
         if self.draw.chance(0.4):
@@ -136,7 +136,7 @@ class PhraseSampler:
         return phrase
 
     def location(self, tags: Tuple[str, ...] = ("place",)) -> Tuple[str, str]:
-        """Where: a preposition with the dative; ``tags`` say what kind of place it may be."""
+        """Draw a location: a preposition with the dative; ``tags`` are the allowed kinds of place."""
         kind = self.draw.weighted((("home", 0.08), ("city", 0.22), ("place", 0.7)))
         if kind == "home":
             return "zu Hause", "at home"
@@ -155,7 +155,7 @@ class PhraseSampler:
         return contract(preposition, phrase.head("dat")), f"{english} {phrase.english}"
 
     def destination(self, tags: Tuple[str, ...] = ("place",)) -> Tuple[str, str]:
-        """Where to: the same prepositions with the accusative, or ``zu`` and ``nach``."""
+        """Draw a destination: the same prepositions with the accusative, or ``zu`` and ``nach``."""
         kind = self.draw.weighted((("home", 0.12), ("city", 0.25), ("place", 0.63)))
         if kind == "home":
             return "nach Hause", "home"
@@ -169,13 +169,13 @@ class PhraseSampler:
         return contract(preposition, phrase.head("acc")), f"to {phrase.english}"
 
     def place(self, tags: Tuple[str, ...]) -> NounPhrase:
-        """A place one can be in; not a bridge."""
+        """Draw a place that something can be in (no bridge)."""
         noun = self.noun([noun for noun in unambiguous(*tags) if "crossing" not in noun.tags])
         word = "ein" if self.draw.chance(0.12) else "der"
         return noun_phrase(noun, False, word, self.adjectives(noun) if self.draw.chance(0.5) else [])
 
     def time(self, tense: str) -> Time:
-        """A time that goes with the tense: fixed, by the clock, counted, or around an event."""
+        """Draw a time that fits the tense: fixed, by the clock, counted, or relative to an event."""
         default = ("any", "past") if tense in MODAL_PASTS else ("any", "future")
         allowed = self.draw.pick(TIME_CLASSES.get(tense, default))
         kind = self.draw.weighted((("fixed", 0.64), ("clock", 0.08), ("counted", 0.16), ("event", 0.12)))

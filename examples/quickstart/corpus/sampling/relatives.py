@@ -20,7 +20,7 @@ class RelativeSampler(ClauseSampler):
     """Draws relative clauses of every kind a noun phrase allows."""
 
     def maybe_relative(self, phrase: NounPhrase, depth: int, probability: float) -> NounPhrase:
-        """The phrase with a relative clause, if the depth and the dice allow it."""
+        """Return the phrase, with a relative clause if the depth and a random draw allow it."""
         if depth <= 0 or phrase.noun is None or phrase.style == "pronoun" or not phrase.noun.plural:
             return phrase
         if not self.draw.chance(probability):
@@ -29,7 +29,7 @@ class RelativeSampler(ClauseSampler):
         return phrase.with_relative(*relative) if relative else phrase
 
     def relative(self, phrase: NounPhrase, depth: int) -> Optional[Pair]:
-        """A relative clause about the phrase, or None where it would be ambiguous."""
+        """Draw a relative clause about the phrase; None if it would be ambiguous."""
         tags = phrase.tags
         kinds = [(self._subject_relative, 0.4), (self._object_relative, 0.4), (self._copular_relative, 0.1)]
         if "person" in tags:
@@ -76,7 +76,7 @@ class RelativeSampler(ClauseSampler):
         return clause.german_verb_final(lead=german), clause.english(lead=pronoun.english)
 
     def _verb_with_object(self, tags: Tuple[str, ...]) -> Optional[Tuple[Verb, str]]:
-        """A verb whose one complement can have these tags, and that complement's frame item."""
+        """Draw a verb whose only complement can have these tags; return it and the complement's frame item."""
         fitting: List[Tuple[Verb, str]] = []
         for verb in VERBS:
             items = [item for item in verb.frame if item in ("acc", "dat") or ":" in item]
