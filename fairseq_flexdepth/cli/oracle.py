@@ -41,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "%(prog)s DATA --path CHECKPOINT --output FOLDER [fairseq-generate options]"
     parser.epilog = (
         "All other options are those of fairseq-generate, with the same meaning. FOLDER collects one split per run, "
-        "named after --gen-subset. --num-shards N --shard-id I decodes one of N parts; --num-shards N --merge then puts "
-        "them together."
+        "named after --gen-subset. --num-shards N --shard-id I decodes one of N parts; --num-shards N --merge then "
+        "puts them together."
     )
     parser.add_argument(
         "--path", action="append", default=[], metavar="CHECKPOINT",
