@@ -5,14 +5,14 @@ import json
 import sys
 from typing import Dict, List, Optional, Tuple
 
-from fairseq_flexdepth.depth.space import parse_depths
-from fairseq_flexdepth.depth.subnetworks import (
+from fairseq_flexdepth.depth.subnetwork_strategies import (
     STRATEGIES,
     WRAPPING,
     assign_subnetworks,
     average_layer_distance,
     task_balance,
 )
+from fairseq_flexdepth.depth.supported_depths import parse_depths
 
 NAME = "depths"
 HELP = "show which layers run at each depth, with the task balance (TB) and average layer distance (ALD)"

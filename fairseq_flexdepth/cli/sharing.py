@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from fairseq_flexdepth.depth.sharing import STRATEGIES, Assignment, assign_layers
+from fairseq_flexdepth.depth.sharing_strategies import STRATEGIES, Assignment, assign_layers
 
 NAME = "sharing"
 HELP = "show which unique layer each layer position uses (SEQUENCE, CYCLE, CYCLE (REV))"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, List, Optional, Sequence
 
 from fairseq_flexdepth.cli.fairseq_options import check_one_directory, check_paths, parse_generation_options, quiet
 from fairseq_flexdepth.cli.generate_options import hides_progress
-from fairseq_flexdepth.depth.space import DepthPair, parse_pairs
+from fairseq_flexdepth.depth.supported_depths import DepthPair, parse_pairs
 from fairseq_flexdepth.files.outputs import check_folder
 
 if TYPE_CHECKING:

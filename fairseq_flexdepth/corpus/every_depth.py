@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fairseq_flexdepth.corpus.split import Split
 from fairseq_flexdepth.decoding.model_depth import common_pairs
-from fairseq_flexdepth.depth.space import DepthPair, DepthSpace, written_pair
+from fairseq_flexdepth.depth.supported_depths import DepthPair, DepthSpace, written_pair
 from fairseq_flexdepth.modules.device_copies import lists_of
 from fairseq_flexdepth.protocols import FlexibleModel, Sample
 

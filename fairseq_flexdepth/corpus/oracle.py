@@ -7,7 +7,7 @@ import numpy
 from fairseq_flexdepth.corpus.every_depth import EveryDepth
 from fairseq_flexdepth.corpus.scores import SACREBLEU, corpus_scores, sentence_bleu, sentence_chrf
 from fairseq_flexdepth.corpus.split import Split
-from fairseq_flexdepth.depth.space import DepthPair, from_fastest
+from fairseq_flexdepth.depth.supported_depths import DepthPair, from_fastest
 from fairseq_flexdepth.depth.trade_off import fastest_of_best
 from fairseq_flexdepth.files.checksums import dictionary_checksum, source_checksum
 from fairseq_flexdepth.files.depth_labels import DepthLabels

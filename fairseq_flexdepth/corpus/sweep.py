@@ -7,7 +7,7 @@ from fairseq_flexdepth.corpus.every_depth import EveryDepth
 from fairseq_flexdepth.corpus.scores import SACREBLEU, CorpusScorer
 from fairseq_flexdepth.corpus.split import Split
 from fairseq_flexdepth.corpus.sweep_rows import SweepRow, SweepTable, short_names
-from fairseq_flexdepth.depth.space import DepthPair, from_fastest
+from fairseq_flexdepth.depth.supported_depths import DepthPair, from_fastest
 
 # A further score of translations, by its name, computed from them and their references.
 Score = Callable[[List[str], List[str]], Dict[str, float]]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import List, Optional, Sequence
 
-from fairseq_flexdepth.depth.space import DepthPair
+from fairseq_flexdepth.depth.supported_depths import DepthPair
 from fairseq_flexdepth.depth.trade_off import best_within, pareto_front
 
 

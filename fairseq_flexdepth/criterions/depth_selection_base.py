@@ -9,7 +9,7 @@ from fairseq.tasks import FairseqTask
 from torch import Tensor, nn
 
 from fairseq_flexdepth.criterions.logged_sums import logged_sums, mean
-from fairseq_flexdepth.depth.space import from_fastest
+from fairseq_flexdepth.depth.supported_depths import from_fastest
 from fairseq_flexdepth.depth.trade_off import fastest_of_best
 from fairseq_flexdepth.modules.depth_choice import choose, probabilities
 from fairseq_flexdepth.protocols import Sample

@@ -9,7 +9,7 @@ from fairseq import utils
 from fairseq.logging import metrics
 from torch import Tensor
 
-from fairseq_flexdepth.depth.space import DepthPair
+from fairseq_flexdepth.depth.supported_depths import DepthPair
 
 
 def logged_sums(logging_outputs: Sequence[Dict[str, Any]]) -> Dict[str, float]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fairseq_flexdepth.criterions.logged_sums import log_cross_entropies, logged_sums, pair_key
 from fairseq_flexdepth.criterions.weighted_sentences import WeightedSentencesCriterion
-from fairseq_flexdepth.depth.space import DepthPair, DepthSpace
+from fairseq_flexdepth.depth.supported_depths import DepthPair, DepthSpace
 from fairseq_flexdepth.depth.weights import pair_weights, parse_depth_weights
 from fairseq_flexdepth.models.built_models import built_model
 from fairseq_flexdepth.modules.device_copies import on_device_of

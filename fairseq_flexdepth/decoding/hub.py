@@ -10,7 +10,7 @@ from fairseq.tasks.translation import TranslationConfig
 from omegaconf import open_dict
 
 from fairseq_flexdepth.decoding.model_depth import common_pairs
-from fairseq_flexdepth.depth.space import DepthPair
+from fairseq_flexdepth.depth.supported_depths import DepthPair
 
 
 class FlexDepthHubInterface(GeneratorHubInterface):

@@ -2,7 +2,7 @@
 
 from typing import Iterable, List, Optional, Sequence, cast
 
-from fairseq_flexdepth.depth.space import DepthPair, DepthSpace
+from fairseq_flexdepth.depth.supported_depths import DepthPair, DepthSpace
 from fairseq_flexdepth.protocols import EncoderDecoder, FlexibleModel
 
 # The tasks whose models decode at a chosen depth.

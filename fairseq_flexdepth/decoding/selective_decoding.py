@@ -11,7 +11,7 @@ import numpy
 from fairseq_flexdepth.decoding.batches_by_depth import Batches, BatchesByDepth
 from fairseq_flexdepth.decoding.model_depth import common_pairs
 from fairseq_flexdepth.decoding.selectors import Selector
-from fairseq_flexdepth.depth.space import DepthPair
+from fairseq_flexdepth.depth.supported_depths import DepthPair
 from fairseq_flexdepth.protocols import FlexibleModel, Sample, SentencePairs
 
 logger = logging.getLogger(__name__)

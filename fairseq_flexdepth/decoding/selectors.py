@@ -11,7 +11,7 @@ from fairseq.data import data_utils
 from fairseq_flexdepth.decoding.batches_by_depth import Batches
 from fairseq_flexdepth.decoding.selector_checkpoint import load_selector
 from fairseq_flexdepth.depth.length_rule import parse_length_rule
-from fairseq_flexdepth.depth.space import DepthPair
+from fairseq_flexdepth.depth.supported_depths import DepthPair
 from fairseq_flexdepth.files.depth_labels import check_labels, labels_file, load_labels
 from fairseq_flexdepth.protocols import SentencePairs, Symbols
 

@@ -4,7 +4,7 @@ import bisect
 import re
 from typing import List, NamedTuple
 
-from fairseq_flexdepth.depth.space import DepthPair
+from fairseq_flexdepth.depth.supported_depths import DepthPair
 
 
 class LengthRule(NamedTuple):

@@ -3,7 +3,7 @@
 import math
 from typing import Dict, Optional, Sequence
 
-from fairseq_flexdepth.depth.space import DepthPair, DepthSpace
+from fairseq_flexdepth.depth.supported_depths import DepthPair, DepthSpace
 
 
 def pair_weights(text: Optional[str], space: DepthSpace, drawn: DepthSpace) -> Dict[DepthPair, float]:

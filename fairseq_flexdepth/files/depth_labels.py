@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Optional, Sequence
 import numpy
 from torch import Tensor
 
-from fairseq_flexdepth.depth.space import DepthPair, from_fastest
+from fairseq_flexdepth.depth.supported_depths import DepthPair, from_fastest
 from fairseq_flexdepth.depth.trade_off import fastest_of_best
 from fairseq_flexdepth.files.checksums import dictionary_checksum, source_checksum
 from fairseq_flexdepth.files.outputs import replaced

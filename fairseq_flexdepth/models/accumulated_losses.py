@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 import torch
 from torch import Tensor, nn
 
-from fairseq_flexdepth.depth.space import DepthSpace
+from fairseq_flexdepth.depth.supported_depths import DepthSpace
 from fairseq_flexdepth.models.depth_losses import DepthBatch, pair_losses, target_rows
 from fairseq_flexdepth.protocols import TrainedModel
 

@@ -7,8 +7,8 @@ from fairseq.models import FairseqEncoderDecoderModel
 from fairseq.models.transformer import TransformerConfig
 
 from fairseq_flexdepth.depth.plan import DepthPlan, build_plan
-from fairseq_flexdepth.depth.space import DepthPair, DepthSpace, parse_depths
-from fairseq_flexdepth.depth.subnetworks import assign_subnetworks
+from fairseq_flexdepth.depth.subnetwork_strategies import assign_subnetworks
+from fairseq_flexdepth.depth.supported_depths import DepthPair, DepthSpace, parse_depths
 
 
 class AnyDepthModel(FairseqEncoderDecoderModel):

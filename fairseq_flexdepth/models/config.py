@@ -14,7 +14,7 @@ from fairseq.models.transformer.transformer_config import (
 from fairseq.tasks import FairseqTask
 from omegaconf import DictConfig, OmegaConf
 
-from fairseq_flexdepth.depth.subnetworks import STRATEGIES
+from fairseq_flexdepth.depth.subnetwork_strategies import STRATEGIES
 from fairseq_flexdepth.models.layer_sharing import SharingConfig, check_sharing
 
 _GROUPS = {"encoder": EncDecBaseConfig, "decoder": DecoderConfig, "quant_noise": QuantNoiseConfig}

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 import torch
 from torch import Tensor
 
-from fairseq_flexdepth.depth.space import DepthSpace
+from fairseq_flexdepth.depth.supported_depths import DepthSpace
 from fairseq_flexdepth.modules.layer_trace import LayerTrace
 from fairseq_flexdepth.modules.losses.chunks import FeatureRows
 from fairseq_flexdepth.modules.losses.distilled_cross_entropy import Mixture, distilled_linear_cross_entropy

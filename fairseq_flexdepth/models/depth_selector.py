@@ -18,7 +18,7 @@ from omegaconf import II
 from torch import Tensor, nn
 
 from fairseq_flexdepth.compat import disable_encoder_fast_path, drop_fast_path_keys, register_model
-from fairseq_flexdepth.depth.space import DepthPair, from_fastest
+from fairseq_flexdepth.depth.supported_depths import DepthPair, from_fastest
 from fairseq_flexdepth.files.checkpoints import read_checkpoint
 from fairseq_flexdepth.files.checksums import dictionary_checksum
 from fairseq_flexdepth.modules import depth_choice

@@ -11,7 +11,7 @@ from fairseq.utils import safe_getattr
 from omegaconf import II
 from torch import nn
 
-from fairseq_flexdepth.depth.sharing import STRATEGIES, Assignment, assign_layers
+from fairseq_flexdepth.depth.sharing_strategies import STRATEGIES, Assignment, assign_layers
 from fairseq_flexdepth.modules.shared_layers import share_parameters
 
 logger = logging.getLogger(__name__)

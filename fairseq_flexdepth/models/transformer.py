@@ -14,7 +14,7 @@ from fairseq.tasks import FairseqTask
 from torch import Tensor, nn
 
 from fairseq_flexdepth.compat import register_model
-from fairseq_flexdepth.depth.space import DepthSpace
+from fairseq_flexdepth.depth.supported_depths import DepthSpace
 from fairseq_flexdepth.files.checkpoints import brief
 from fairseq_flexdepth.models.accumulated_losses import accumulated_losses
 from fairseq_flexdepth.models.any_depth import AnyDepthModel

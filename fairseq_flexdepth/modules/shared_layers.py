@@ -10,7 +10,7 @@ from typing import Any, Dict, Tuple
 from torch import Tensor, nn
 
 from fairseq_flexdepth.compat import FAST_PATH_NAMES
-from fairseq_flexdepth.depth.sharing import Assignment, first_positions
+from fairseq_flexdepth.depth.sharing_strategies import Assignment, first_positions
 from fairseq_flexdepth.modules.admin import SCALE_SUFFIX
 
 

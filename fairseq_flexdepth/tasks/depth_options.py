@@ -1,7 +1,7 @@
 """The depth options of the translation task: ``--enc-layers``, ``--dec-layers``, ``--depth-selector`` and others.
 
 fairseq parses them into :class:`FlexDepthTranslationConfig`. ``decoding/model_depth.py`` applies a depth to a model;
-``depth/space.py`` refuses a depth that the model does not support: ``--enc-layers 7: this model supports 1,2,3,6``.
+``depth/supported_depths.py`` refuses other depths than the model supports: ``--enc-layers 7: this model supports 1,2``.
 The depths to train, ``--encoder-depths`` and ``--decoder-depths``, are options of the model: ``models/config.py``.
 """
 
@@ -11,7 +11,7 @@ from typing import Optional
 from fairseq.dataclass import ChoiceEnum
 from fairseq.tasks.translation import TranslationConfig
 
-from fairseq_flexdepth.depth.subnetworks import STRATEGIES
+from fairseq_flexdepth.depth.subnetwork_strategies import STRATEGIES
 
 
 @dataclass

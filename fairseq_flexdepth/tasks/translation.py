@@ -18,11 +18,11 @@ from fairseq_flexdepth.compat import register_task, replace_task
 from fairseq_flexdepth.decoding.model_depth import apply_depth, describe_depth
 from fairseq_flexdepth.decoding.selective_decoding import SelectiveDecoding
 from fairseq_flexdepth.decoding.selectors import build_selector
-from fairseq_flexdepth.depth.space import written_pair
+from fairseq_flexdepth.depth.supported_depths import written_pair
 from fairseq_flexdepth.files import binarised_data
 from fairseq_flexdepth.models.mixed_precision import loss_scale, refresh_fp32_copies
 from fairseq_flexdepth.protocols import Hypotheses, Options, Sample
-from fairseq_flexdepth.pruning.pruned_weights import PrunedWeights
+from fairseq_flexdepth.pruning.keep_pruned import PrunedWeights
 from fairseq_flexdepth.tasks.bleu_options import check_bleu_options
 from fairseq_flexdepth.tasks.depth_options import FlexDepthTranslationConfig
 from fairseq_flexdepth.tasks.resuming import portable

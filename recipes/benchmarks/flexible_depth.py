@@ -12,8 +12,8 @@ from typing import Any, Dict, List, Optional, Tuple
 from fairseq.criterions.label_smoothed_cross_entropy import label_smoothed_nll_loss
 from torch import nn
 
-from fairseq_flexdepth.depth.space import DepthSpace, parse_depths
-from fairseq_flexdepth.depth.subnetworks import assign_subnetworks
+from fairseq_flexdepth.depth.subnetwork_strategies import assign_subnetworks
+from fairseq_flexdepth.depth.supported_depths import DepthSpace, parse_depths
 from recipes.benchmarks import build, common
 from recipes.benchmarks.update import FormGradients, add_repeat_options, measure_update
 from recipes.common.markdown import markdown_table

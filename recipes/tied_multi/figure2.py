@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 from typing import Dict
 
-from fairseq_flexdepth.depth.space import DepthPair
+from fairseq_flexdepth.depth.supported_depths import DepthPair
 from fairseq_flexdepth.files.depth_labels import load_labels
 from recipes.common.figure import pyplot, save_plot
 from recipes.common.markdown import markdown_table

@@ -13,7 +13,7 @@ from sacrebleu.metrics import BLEU, CHRF
 from fairseq_flexdepth.cli.main import main
 from fairseq_flexdepth.cli.report import heatmap
 from fairseq_flexdepth.corpus.oracle import Oracle
-from fairseq_flexdepth.depth.space import DepthPair
+from fairseq_flexdepth.depth.supported_depths import DepthPair
 from fairseq_flexdepth.files.depth_labels import DepthLabels, load_labels
 from tests.integration import cli
 

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 import fairseq_flexdepth
 from fairseq_flexdepth.cli.main import main
 from fairseq_flexdepth.decoding.selector_checkpoint import load_selector
-from fairseq_flexdepth.depth.space import DepthPair
+from fairseq_flexdepth.depth.supported_depths import DepthPair
 from fairseq_flexdepth.files.depth_labels import DepthLabels, labels_file, load_labels
 from tests.integration import cli, selector_cli
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import fairseq_flexdepth
-from fairseq_flexdepth.depth.space import DepthPair
+from fairseq_flexdepth.depth.supported_depths import DepthPair
 from tests.integration import cli
 
 PAIRS = [(n, m) for n in (1, 2, 3) for m in (1, 2)]

@@ -9,7 +9,7 @@ import numpy
 import pytest
 import torch
 
-from fairseq_flexdepth.depth.space import from_fastest
+from fairseq_flexdepth.depth.supported_depths import from_fastest
 from fairseq_flexdepth.files.checksums import dictionary_checksum, source_checksum
 from fairseq_flexdepth.files.depth_labels import DepthLabels, check_labels, labels_file, load_labels
 from tests.tiny import dictionary

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairseq_flexdepth.depth import sharing, subnetworks
+from fairseq_flexdepth.depth import sharing_strategies, subnetwork_strategies
 from fairseq_flexdepth.depth.length_rule import parse_length_rule
 from fairseq_flexdepth.depth.plan import build_plan
-from fairseq_flexdepth.depth.space import DepthSpace, parse_depths, parse_pairs
+from fairseq_flexdepth.depth.supported_depths import DepthSpace, parse_depths, parse_pairs
 from fairseq_flexdepth.depth.teacher_layers import COMBINATIONS, map_layers, skip_mapping
 from fairseq_flexdepth.depth.weights import parse_depth_weights
 
@@ -68,10 +68,10 @@ def test_a_length_rule_chooses_the_first_limit_that_is_not_passed(limits, data):
 
 
 @LAW
-@given(st.sampled_from(subnetworks.STRATEGIES), LAYERS, st.data())
+@given(st.sampled_from(subnetwork_strategies.STRATEGIES), LAYERS, st.data())
 def test_every_strategy_gives_each_depth_that_many_layers_and_the_plan_runs_them(strategy, layers, data):
     depths = data.draw(st.sets(st.integers(1, layers), min_size=1))
-    assigned = subnetworks.assign_subnetworks(strategy, layers, sorted(depths, reverse=True))
+    assigned = subnetwork_strategies.assign_subnetworks(strategy, layers, sorted(depths, reverse=True))
     assert list(assigned) == sorted(depths)
     for depth, used in assigned.items():
         assert len(used) == depth
@@ -82,17 +82,17 @@ def test_every_strategy_gives_each_depth_that_many_layers_and_the_plan_runs_them
 
 
 @LAW
-@given(st.sampled_from(subnetworks.STRATEGIES), LAYERS)
+@given(st.sampled_from(subnetwork_strategies.STRATEGIES), LAYERS)
 def test_the_full_depth_runs_every_layer(strategy, layers):
-    assert subnetworks.assign_subnetworks(strategy, layers, [layers]) == {layers: tuple(range(1, layers + 1))}
+    assert subnetwork_strategies.assign_subnetworks(strategy, layers, [layers]) == {layers: tuple(range(1, layers + 1))}
 
 
 @LAW
-@given(st.sampled_from(sharing.STRATEGIES), LAYERS, st.integers(1, 6))
+@given(st.sampled_from(sharing_strategies.STRATEGIES), LAYERS, st.integers(1, 6))
 def test_sharing_uses_every_unique_layer_equally_often(strategy, unique, rounds):
-    assignment = sharing.assign_layers(strategy, unique * rounds, unique)
+    assignment = sharing_strategies.assign_layers(strategy, unique * rounds, unique)
     assert sorted(assignment) == sorted(list(range(1, unique + 1)) * rounds)
-    firsts = sharing.first_positions(assignment)
+    firsts = sharing_strategies.first_positions(assignment)
     for position, (layer, first) in enumerate(zip(assignment, firsts), start=1):
         assert first <= position
         assert assignment[first - 1] == layer
@@ -101,13 +101,13 @@ def test_sharing_uses_every_unique_layer_equally_often(strategy, unique, rounds)
 
 
 @LAW
-@given(st.sampled_from(sharing.STRATEGIES), st.integers(-3, 12), st.integers(-3, 14))
+@given(st.sampled_from(sharing_strategies.STRATEGIES), st.integers(-3, 12), st.integers(-3, 14))
 def test_sharing_is_refused_where_it_does_not_divide(strategy, layers, unique):
     if layers >= 1 and unique >= 1 and layers % unique == 0:
-        assert len(sharing.assign_layers(strategy, layers, unique)) == layers
+        assert len(sharing_strategies.assign_layers(strategy, layers, unique)) == layers
     else:
         with pytest.raises(ValueError, match=f"^--unique {unique}: "):
-            sharing.assign_layers(strategy, layers, unique)
+            sharing_strategies.assign_layers(strategy, layers, unique)
 
 
 @LAW

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fairseq_flexdepth.depth.plan import INPUT, LayerRun, build_plan
-from fairseq_flexdepth.depth.subnetworks import assign_subnetworks
+from fairseq_flexdepth.depth.subnetwork_strategies import assign_subnetworks
 
 SEQUENCES = st.lists(st.lists(st.integers(1, 5), min_size=1, max_size=7), min_size=1, max_size=8)
 SUBSETS = st.lists(st.sets(st.integers(1, 8), min_size=1).map(sorted), min_size=1, max_size=8)

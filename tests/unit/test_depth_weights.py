@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairseq_flexdepth.depth.space import DepthSpace
+from fairseq_flexdepth.depth.supported_depths import DepthSpace
 from fairseq_flexdepth.depth.weights import pair_weights, parse_depth_weights
 
 SPACE = DepthSpace((1, 3), (1, 2, 4))

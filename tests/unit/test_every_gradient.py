@@ -20,7 +20,7 @@ from fairseq_flexdepth.criterions.tied_multi_cross_entropy import (
     TiedMultiCrossEntropyCriterion,
 )
 from fairseq_flexdepth.criterions.word_kd import WordKDConfig, WordKDCriterion
-from fairseq_flexdepth.depth.subnetworks import STRATEGIES
+from fairseq_flexdepth.depth.subnetwork_strategies import STRATEGIES
 from fairseq_flexdepth.models.teacher import Teacher
 from tests import tiny
 

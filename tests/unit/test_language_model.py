@@ -10,7 +10,7 @@ from fairseq import models
 from fairseq.models import ARCH_CONFIG_REGISTRY, MODEL_DATACLASS_REGISTRY
 from fairseq.models.transformer_lm import TransformerLanguageModel, transformer_lm_baevski_wiki103
 
-from fairseq_flexdepth.depth.sharing import STRATEGIES
+from fairseq_flexdepth.depth.sharing_strategies import STRATEGIES
 from tests import tiny
 
 WORDS = tiny.dictionary(40)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fairseq_flexdepth.compat import FAST_PATH_NAMES
-from fairseq_flexdepth.depth.sharing import STRATEGIES, assign_layers
+from fairseq_flexdepth.depth.sharing_strategies import STRATEGIES, assign_layers
 from tests import tiny
 
 BATCH = tiny.sample([6, 2, 4], [3, 7, 5])

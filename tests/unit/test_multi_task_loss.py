@@ -8,7 +8,7 @@ from fairseq.criterions.label_smoothed_cross_entropy import label_smoothed_nll_l
 
 from fairseq_flexdepth.criterions.multi_task_depth_cross_entropy import MultiTaskDepthCrossEntropyCriterion
 from fairseq_flexdepth.criterions.tied_multi_cross_entropy import TiedMultiCrossEntropyConfig
-from fairseq_flexdepth.depth.subnetworks import STRATEGIES, assign_subnetworks
+from fairseq_flexdepth.depth.subnetwork_strategies import STRATEGIES, assign_subnetworks
 from tests import tiny
 
 PAD, EPSILON = 1, 0.1

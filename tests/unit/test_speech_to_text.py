@@ -12,7 +12,7 @@ from fairseq.models import ARCH_CONFIG_REGISTRY
 from fairseq.models.speech_to_text.s2t_transformer import S2TTransformerModel, s2t_transformer_m
 
 from fairseq_flexdepth.compat import FAST_PATH_NAMES
-from fairseq_flexdepth.depth.sharing import STRATEGIES
+from fairseq_flexdepth.depth.sharing_strategies import STRATEGIES
 from tests import tiny
 
 TASK = SimpleNamespace(target_dictionary=tiny.dictionary(21))

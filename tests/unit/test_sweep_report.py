@@ -18,7 +18,7 @@ from fairseq_flexdepth.cli.report.terminal import summary
 from fairseq_flexdepth.corpus.scores import CometScorer
 from fairseq_flexdepth.corpus.sweep import ModelDepth, SweepResults
 from fairseq_flexdepth.corpus.sweep_rows import SweepRow, SweepTable, short_names
-from fairseq_flexdepth.depth.space import parse_pairs
+from fairseq_flexdepth.depth.supported_depths import parse_pairs
 
 Sizes = List[Tuple[int, int]]  # encoder and decoder layers of each model
 

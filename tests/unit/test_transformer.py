@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fairseq_flexdepth.depth.space import DepthSpace
+from fairseq_flexdepth.depth.supported_depths import DepthSpace
 from tests import tiny
 
 BATCH = tiny.sample([6, 2, 4], [3, 7, 5])

@@ -7,7 +7,7 @@ import pytest
 import torch
 from fairseq.tasks.fairseq_task import FairseqTask
 
-from fairseq_flexdepth.depth.subnetworks import STRATEGIES
+from fairseq_flexdepth.depth.subnetwork_strategies import STRATEGIES
 from tests import tiny
 
 PAD = 1

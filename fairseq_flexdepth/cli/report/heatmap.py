@@ -3,7 +3,7 @@
 from typing import Dict, Sequence
 
 from fairseq_flexdepth.corpus.sweep_rows import SweepRow
-from fairseq_flexdepth.depth.space import DepthPair
+from fairseq_flexdepth.depth.supported_depths import DepthPair
 from fairseq_flexdepth.files.outputs import save_figure
 
 

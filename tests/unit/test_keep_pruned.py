@@ -13,8 +13,8 @@ from fairseq.optim.fp16_optimizer import FP16Optimizer, MemoryEfficientFP16Optim
 from fairseq.tasks.translation import TranslationTask
 from omegaconf import OmegaConf
 
+from fairseq_flexdepth.pruning.keep_pruned import PrunedWeights
 from fairseq_flexdepth.pruning.magnitude_pruning import prunable_weights, pruned_number, zero_smallest
-from fairseq_flexdepth.pruning.pruned_weights import PrunedWeights
 from fairseq_flexdepth.tasks.translation import FlexDepthTranslationConfig, FlexDepthTranslationTask
 from tests import tiny
 

@@ -5,7 +5,7 @@ from typing import List
 
 import pytest
 
-from fairseq_flexdepth.depth.sharing import STRATEGIES, assign_layers, first_positions
+from fairseq_flexdepth.depth.sharing_strategies import STRATEGIES, assign_layers, first_positions
 
 DIVIDING = [(layers, unique) for layers in range(1, 25) for unique in range(1, layers + 1) if layers % unique == 0]
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairseq_flexdepth.depth.space import DepthSpace, parse_depths
+from fairseq_flexdepth.depth.supported_depths import DepthSpace, parse_depths
 
 LAW = settings(derandomize=True, deadline=None, database=None)
 

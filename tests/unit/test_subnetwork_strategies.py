@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from fairseq_flexdepth.depth.subnetworks import (
+from fairseq_flexdepth.depth.subnetwork_strategies import (
     STRATEGIES,
     WRAPPING,
     assign_subnetworks,
