@@ -135,9 +135,9 @@ def test_depth_options_reach_the_checkpoint_and_the_best_one_can_be_that_of_one_
     assert output.splitlines()[-1] == "ValueError: --enc-layers 2: this model supports 1,3"
 
 
-def test_validation_by_bleu_as_the_readme_has_it(tmp_path: Path) -> None:
-    readme = (cli.REPOSITORY / "README.md").read_text(encoding="utf-8")
-    options = shlex.split(re.findall(r"(?m)^ +(--eval-bleu .*\\\n.*)$", readme)[0].replace("\\\n", " "))
+def test_validation_by_bleu_as_the_docs_have_it(tmp_path: Path) -> None:
+    page = (cli.REPOSITORY / "docs" / "training.md").read_text(encoding="utf-8")
+    options = shlex.split(re.findall(r"(?m)^ +(--eval-bleu (?:.*\\\n)+.*)$", page)[0].replace("\\\n", " "))
     assert "--maximize-best-checkpoint-metric" in options
     cli.write_reversal_corpus(tmp_path / "text", {"train": 200, "valid": 20, "test": 20})
     for path in (tmp_path / "text").iterdir():  # as SentencePiece marks the beginnings of words
