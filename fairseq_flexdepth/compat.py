@@ -162,12 +162,12 @@ def _registered_or(existing: Optional[type], register: Callable) -> Callable:
 
 
 def register_model(name: str, dataclass: Optional[type] = None) -> Callable:
-    """fairseq's decorator ``register_model``, which may be applied twice under one name."""
+    """fairseq's decorator ``register_model``, made safe to apply twice under one name."""
     return _registered_or(models.MODEL_REGISTRY.get(name), models.register_model(name, dataclass=dataclass))
 
 
 def register_architecture(model: str, name: str) -> Callable:
-    """fairseq's decorator ``register_model_architecture``, which may be applied twice under one name."""
+    """fairseq's decorator ``register_model_architecture``, made safe to apply twice under one name."""
     return _registered_or(
         models.ARCH_CONFIG_REGISTRY.get(name), models.register_model_architecture(model, name)
     )
@@ -180,13 +180,13 @@ def register_own_architecture(model: str, architecture: Callable) -> None:
 
 
 def register_criterion(name: str, dataclass: type) -> Callable:
-    """fairseq's decorator ``register_criterion``, which may be applied twice under one name."""
+    """fairseq's decorator ``register_criterion``, made safe to apply twice under one name."""
     existing = registry.REGISTRIES["criterion"]["registry"].get(name)
     return _registered_or(existing, criterions.register_criterion(name, dataclass=dataclass))
 
 
 def register_task(name: str, dataclass: type) -> Callable:
-    """fairseq's decorator ``register_task``, which may be applied twice under one name."""
+    """fairseq's decorator ``register_task``, made safe to apply twice under one name."""
     return _registered_or(tasks.TASK_REGISTRY.get(name), tasks.register_task(name, dataclass=dataclass))
 
 

@@ -1,6 +1,6 @@
-"""``fairseq-flexdepth average``: the mean of several checkpoints of one training.
+"""``fairseq-flexdepth average``: average the parameters of several checkpoints of one training.
 
-A checkpoint holds each unique layer once, also if layers are shared, so averaging key by key averages the models.
+A checkpoint stores each unique layer once, even if several positions share it. So the mean of each tensor is enough.
 """
 
 import argparse

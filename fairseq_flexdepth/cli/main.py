@@ -20,15 +20,17 @@ PROGRAM = "fairseq-flexdepth"
 
 
 class Command(Protocol):
-    """What a sub-command's module offers."""
+    """The attributes and functions of a sub-command's module."""
 
     NAME: str
     HELP: str
     EXAMPLES: Tuple[str, str]
 
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options of the sub-command."""
 
-    def run(self, args: argparse.Namespace) -> int: ...
+    def run(self, args: argparse.Namespace) -> int:
+        """Run the sub-command; return the exit status."""
 
 
 COMMANDS: Tuple[Command, ...] = (depths, sharing, params, sweep, oracle, distill, export, average, prune, doctor)

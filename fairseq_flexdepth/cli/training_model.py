@@ -1,6 +1,6 @@
 """Build the model of a fairseq-train command line, without its data.
 
-fairseq's own parser, tasks and model builders do the work; the dictionaries are made up, of the sizes asked for.
+fairseq's own parser, tasks and model builders do the work. The dictionaries hold made-up words, as many as requested.
 """
 
 import argparse

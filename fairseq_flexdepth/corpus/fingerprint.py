@@ -38,7 +38,7 @@ def settings(split: Split, own: Dict[str, Any]) -> Dict[str, Any]:
     """The options that determine the output, as JSON values.
 
     They are the sub-command's own options, the options of the data and the task, and all generation options of fairseq
-    that are not at their defaults. An option at its default that only one fairseq version has makes no difference.
+    that are not at their defaults. So an option that only one fairseq version has makes no difference at its default.
 
     Args:
         split: the data, the models and the options of fairseq-generate.

@@ -60,7 +60,7 @@ class BleuText(NamedTuple):
         return [tokenizer.tokenize(text) for text in texts]
 
     def signature(self, metric: "BLEU") -> str:
-        """sacrebleu's signature, with the preparation that was done before sacrebleu."""
+        """sacrebleu's signature; it also names the tokenisation and lower-casing that fairseq did before sacrebleu."""
         text = str(metric.get_signature())
         if not self.by_fairseq:
             return text

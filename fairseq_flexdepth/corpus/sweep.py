@@ -112,7 +112,7 @@ class SweepResults:
         Args:
             sources: all source sentences as text.
             references: their references.
-            comet: computes the score ``comet``.
+            comet: computes the COMET score of the translations; ``None``: no such score.
             budget: the share of the baseline's time that ``--budget`` allows.
         """
         scorer = CorpusScorer(references, self.sweep.split.bleu_text or SACREBLEU)

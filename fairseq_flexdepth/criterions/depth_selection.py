@@ -33,7 +33,7 @@ class PaperDepthSelectionConfig(FairseqDataclass):
     )
     selector_threshold: float = field(
         default=0.5,
-        metadata={"help": "for the logged values: the deepest pair is chosen if no probability reaches this"},
+        metadata={"help": "for the logged values only: choose the deepest pair if no probability reaches this value"},
     )
 
 

@@ -65,18 +65,21 @@ class DepthSelectionCriterion(FairseqCriterion):
         self.relative_seconds = self.relative_seconds.to(device)
 
     def losses(self, logits: Tensor, sample: Sample) -> Tensor:
-        """The loss of each sentence: batch.
+        """Compute the loss of each sentence.
 
         Args:
             logits: batch × pairs, in single precision.
             sample: the batch, with ``target`` and ``scores`` of batch × pairs.
+
+        Returns:
+            batch.
         """
         raise NotImplementedError
 
     def forward(
         self, model: nn.Module, sample: Sample, reduce: bool = True
     ) -> Tuple[Tensor, int, Dict[str, Any]]:
-        """The loss of a batch, the number of sentences to divide it by, and the logging output."""
+        """Return the loss of a batch, the number of sentences to divide it by, and the logging output."""
         logits = model(**sample["net_input"]).float()  # batch × pairs
         self.move_labels(logits.device)
         loss = self.losses(logits, sample).sum()

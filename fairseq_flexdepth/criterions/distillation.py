@@ -62,7 +62,7 @@ class DistillationCriterion(MultiDepthCriterion):
 
     @property
     def mixture(self) -> Mixture:
-        """The weights of the cross-entropy and of the word-level distillation, smoothing and temperature."""
+        """The weights of cross-entropy and word-level distillation, the label smoothing and the temperature."""
         raise NotImplementedError
 
     @property

@@ -40,7 +40,7 @@ class WordKDCriterion(DistillationCriterion):
 
     @property
     def mixture(self) -> Mixture:
-        """The weights 1 − α and α, smoothing and temperature."""
+        """The weights 1 − α and α, the label smoothing and the temperature."""
         return Mixture(1 - self.cfg.kd_alpha, self.cfg.kd_alpha, self.cfg.label_smoothing, self.cfg.kd_temperature)
 
     def forward(

@@ -133,7 +133,7 @@ def _model_options(model: Any, encoder_layers: int, decoder_layers: int) -> Dict
 
 
 def _plain(value: Any) -> Any:
-    """*value* as a number, a string, ``None`` or a list of these: fairseq's choices are of special string classes."""
+    """Convert *value* to plain numbers, strings, ``None`` or lists: fairseq's choices are subclasses of ``str``."""
     if value is None or isinstance(value, (bool, int, float)):
         return value
     return str(value) if isinstance(value, str) else [_plain(item) for item in value]

@@ -81,7 +81,7 @@ class _GradientSums:
         return at_cut
 
     def _add(self, found: List[Optional[Tensor]]) -> None:
-        """Add the gradients *found*, one per parameter, to the sums; the list is emptied."""
+        """Add the gradients *found*, one per parameter, to the sums, and release them."""
         for index, part in enumerate(found):
             found[index] = None  # releases the memory
             if part is None:

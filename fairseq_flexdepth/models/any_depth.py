@@ -72,6 +72,6 @@ class AnyDepthModel(FairseqEncoderDecoderModel):
 
 @lru_cache(maxsize=None)
 def _plan(subnetworks: Tuple[Tuple[int, ...], ...]) -> DepthPlan:
-    """``build_plan`` with a cache: every update asks for a plan, and few are different."""
+    """``build_plan`` with a cache: every update needs a plan, and few different plans occur."""
     return build_plan(subnetworks)
 

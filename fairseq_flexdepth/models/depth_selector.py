@@ -99,7 +99,7 @@ class DepthSelector(FairseqEncoderModel):
         """Build a selector for the task's dictionary and the depth pairs of its labels.
 
         Raises:
-            ValueError: the task has no labels, or the sizes make no Transformer.
+            ValueError: the task has no labels, or the sizes are invalid for a Transformer.
         """
         labels = getattr(task, "labels", None)
         if labels is None:
@@ -152,7 +152,7 @@ class DepthSelector(FairseqEncoderModel):
     def load_state_dict(self, state_dict: Dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Load a checkpoint, except for its ``relative_seconds``.
 
-        These stay as in the labels of this training: a selector that is fine-tuned learns from the new times.
+        They keep the values of this training's labels, so that fine-tuning uses the times of the new labels.
 
         Raises:
             ValueError: the checkpoint is not of a selector, or its depth pairs, dictionary or width are different.
@@ -163,7 +163,7 @@ class DepthSelector(FairseqEncoderModel):
     def _check_fits(self, state_dict: Dict[str, Any]) -> None:
         """Raise a ``ValueError`` if a checkpoint does not fit this selector."""
         if "depth_pairs" not in state_dict:
-            raise ValueError("--arch depth_selector: the checkpoint is of another architecture")
+            raise ValueError("--arch depth_selector: the checkpoint was trained with another architecture")
         trained = pairs_of(state_dict)
         if trained != self.pairs:
             raise ValueError(

@@ -70,13 +70,13 @@ ChunkLoss = Callable[[Chunk], Tensor]  # adds the chunk's gradients; returns ter
 
 
 def loss_in_chunks(rows: FeatureRows, gradients: Gradients, loss_of_chunk: ChunkLoss, terms: int) -> Tensor:
-    """Project *rows* a chunk at a time and apply a loss to each chunk.
+    """Project *rows* one chunk at a time and apply a loss to each chunk.
 
     Args:
         rows: all rows.
         gradients: zeros, to which the gradients are added.
-        loss_of_chunk: the loss of one chunk.
-        terms: the number of values per row that it returns.
+        loss_of_chunk: computes the loss of one chunk and adds its gradients.
+        terms: the number of values that *loss_of_chunk* returns per row.
 
     Returns:
         terms × rows, in single precision.

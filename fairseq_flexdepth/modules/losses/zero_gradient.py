@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class _ZeroGradient(torch.autograd.Function):
-    """The identity, whose backward pass gives zeros to the unused tensors."""
+    """The identity function; its backward pass gives the unused tensors zero gradients."""
 
     @staticmethod
     def forward(ctx: Any, output: Tensor, *unused: Tensor) -> Tensor:

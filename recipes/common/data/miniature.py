@@ -25,7 +25,10 @@ TALK = (
 
 
 def held_out(source: str, target: str, number: int, sentences: int) -> List[make.Pair]:
-    """Return the pairs of the *number*-th dev or test set: a tenth of the training set's size, and in no other set."""
+    """Return the pairs of the *number*-th dev or test set.
+
+    It has a tenth of the training set's size and shares no pair with another set.
+    """
     size = max(4, sentences // 10)
     return make.pairs(source, target, number * size, size)
 

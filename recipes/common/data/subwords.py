@@ -42,7 +42,7 @@ def train(paths: List[str], prefix: str, vocabulary: int, lines: int) -> None:
 
 
 def encode(model: str, source: str, target: str, workers: int) -> None:
-    """Write the text in *source* to *target*, in pieces of *model*."""
+    """Split the text in *source* into subword pieces of *model* and write them to *target*."""
     import sentencepiece
 
     pieces = sentencepiece.SentencePieceProcessor(model_file=model)
