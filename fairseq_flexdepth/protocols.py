@@ -95,7 +95,7 @@ class FlexibleModel(EncoderDecoder, Protocol):
         """The parameters, as torch's modules list them."""
 
     def set_depth(self, encoder_depth: Optional[int] = None, decoder_depth: Optional[int] = None) -> Tuple[int, int]:
-        """Run this depth pair alone from now on, and return it; a depth left out is the deepest."""
+        """Run only this depth pair from now on, and return it; the default of each depth is the deepest."""
 
     def use_subnetworks(self, strategy: str) -> None:
         """Run the layers that *strategy* chooses for each depth."""

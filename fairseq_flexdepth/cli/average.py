@@ -78,7 +78,8 @@ def _latest(inputs: List[str], option: str, number: int, pattern: str) -> List[s
         raise ValueError(f"--inputs {' '.join(inputs)}: expected one directory with {option} {number}")
     found = checkpoint_paths(inputs[0], pattern)
     if not 1 <= number <= len(found):
-        raise ValueError(f"{option} {number}: {inputs[0]} has {len(found)} such checkpoints; expected 1 or more")
+        there = f"{inputs[0]} has {len(found)} such checkpoints"
+        raise ValueError(f"{option} {number}: {there}; expected at least 1 and at most all of them")
     if option == "--num-best-checkpoints" and not _more_is_better(found):
         found.reverse()
     return found[:number]
@@ -129,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the averaged checkpoint.
 
     Raises:
-        ValueError: the inputs are not checkpoints of one model, or cannot be ordered as asked for.
+        ValueError: the inputs are not checkpoints of one model, or the option that selects them does not fit.
     """
     check_output(args.output)
     with quiet():

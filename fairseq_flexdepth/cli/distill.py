@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the sub-command."""
     parser.usage = "%(prog)s DATA --path TEACHER --dest FOLDER [fairseq-generate options]"
     parser.epilog = (
-        "All other options are those of fairseq-generate, with the same meaning; --gen-subset is train unless given. "
+        "All other options are options of fairseq-generate, with the same meaning; --gen-subset is train unless given. "
         "--num-shards N --shard-id I decodes one of N parts; --num-shards N --merge then puts them together."
     )
     parser.add_argument(
@@ -92,7 +92,8 @@ def _check(args: argparse.Namespace, config: "DictConfig") -> None:
     check_one_directory(config, "distill")
     generation = config.generation
     if generation.nbest not in (1, generation.beam):
-        raise ValueError(f"--nbest {generation.nbest}: expected {generation.beam}, as --beam; all hypotheses are used")
+        expected = f"expected {generation.beam}, the value of --beam"
+        raise ValueError(f"--nbest {generation.nbest}: {expected}: all hypotheses are used")
     if config.scoring is not None and args.select != "sentence-bleu":
         raise ValueError(f"--scoring {config.scoring._name}: has no effect without --select sentence-bleu")
     check_file("--dest", args.dest)

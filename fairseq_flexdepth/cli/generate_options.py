@@ -1,4 +1,4 @@
-"""The options of fairseq-generate in ``sweep``, ``oracle`` and ``distill``: each acts as there or is refused.
+"""The options of fairseq-generate in ``sweep``, ``oracle`` and ``distill``: each acts as in fairseq, or is refused.
 
 Every option of fairseq's parser is in ``ACTING``, ``REFUSED`` or ``WITHOUT_MEANING``; a test fails for a new one.
 """

@@ -86,7 +86,7 @@ def _section(options: Any) -> Any:
 
 
 def _selector(text: str, name: str) -> Any:
-    """``--depth-selector`` *text*; the checksum of the labels of split *name*, or of the trained selector."""
+    """The value of ``--depth-selector``; the selector's file, or labels of split *name*, as a checksum."""
     if text.startswith(ORACLE):
         return file_checksum(labels_file(text[len(ORACLE) :], name))
     return file_checksum(text) if os.path.isfile(text) else text

@@ -98,7 +98,7 @@ class DistillationCriterion(MultiDepthCriterion):
                 _check_positions(model, teacher)
 
     def metric_names(self, model: Any) -> List[str]:
-        """The names of the values that validation of *model* logs; those of the depth pairs come last."""
+        """The names of the values that validation of *model* logs; the depth pairs come last."""
         taught = ["kd_loss"] if self.mixture.soft > 0 else []
         return [*taught, *(["kd_dropped"] if taught and self.cfg.kd_topk else []), *super().metric_names(model)]
 

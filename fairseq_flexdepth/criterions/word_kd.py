@@ -19,7 +19,7 @@ class WordKDConfig(DistillationConfig):
 
     kd_alpha: float = field(
         default=0.5,
-        metadata={"help": "weight of the distillation; 1 - alpha is that of the cross-entropy; 0 needs no teacher"},
+        metadata={"help": "weight of the distillation; the cross-entropy has the weight 1 - alpha; 0 needs no teacher"},
     )
 
 

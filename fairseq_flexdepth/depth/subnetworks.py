@@ -15,9 +15,9 @@ def head(layers: int, depths: Sequence[int]) -> Subnetworks:
 
 
 def seq(layers: int, depths: Sequence[int]) -> Subnetworks:
-    """Each depth runs the layers that follow those of the next smaller depth ([wang2020] §4.2, ``Seq``).
+    """Each depth runs the layers that follow the layers of the next smaller depth ([wang2020] §4.2, ``Seq``).
 
-    The first layer follows the last.
+    After the last layer, the choice continues with the first layer.
     """
     subnetworks, used = {}, 0
     for depth in sorted(depths):

@@ -1,4 +1,4 @@
-"""Options of our translation models: fairseq's Transformer options under flat names, and ours; their checks."""
+"""Options of our translation models, and their checks: fairseq's Transformer options under flat names, and our own."""
 
 from argparse import Namespace
 from dataclasses import dataclass, field, fields, make_dataclass
@@ -49,7 +49,7 @@ FlatTransformerConfig: Any = make_dataclass("FlatTransformerConfig", _flat_field
 
 @dataclass
 class FlexDepthTransformerConfig(SharingConfig, FlatTransformerConfig):
-    """fairseq's Transformer options, those of depths, and those of layer sharing."""
+    """fairseq's Transformer options, the depth options, and the options of layer sharing."""
 
     subnetworks: ChoiceEnum(STRATEGIES) = field(  # type: ignore[valid-type]
         default="head",

@@ -33,7 +33,7 @@ class DepthSelectorConfig(FairseqDataclass):
 
     encoder_embed_dim: Optional[int] = field(
         default=None,
-        metadata={"help": f"width of the model (default: that of --init-embeddings-from, or else {DEFAULT_WIDTH})"},
+        metadata={"help": f"width of the model (default: the width of --init-embeddings-from, else {DEFAULT_WIDTH})"},
     )
     encoder_ffn_embed_dim: int = field(default=2048, metadata={"help": "width of the feed-forward layers"})
     encoder_layers: int = field(default=2, metadata={"help": "number of layers"})
@@ -68,7 +68,7 @@ class DepthSelector(FairseqEncoderModel):
         cfg: fairseq's options of a Transformer encoder.
         dictionary: the source dictionary.
         pairs: the depth pairs to choose from.
-        relative_seconds: the decoding time of each pair, relative to that of the deepest.
+        relative_seconds: the decoding time of each pair, relative to the deepest pair.
     """
 
     exclusive = False  # whether the probabilities of the pairs sum to 1, as cost_aware_depth_selection trains them
@@ -130,7 +130,7 @@ class DepthSelector(FairseqEncoderModel):
         return self.output(states[-1])  # batch × pairs
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """The probabilities that the choice is made by: batch × pairs, from *logits* of batch × pairs."""
+        """The probabilities from which a pair is chosen: batch × pairs, from *logits* of batch × pairs."""
         return depth_choice.probabilities(logits, self.exclusive)
 
     def choose(self, probabilities: Tensor, threshold: float) -> Tensor:
@@ -170,7 +170,7 @@ class DepthSelector(FairseqEncoderModel):
                 f"the selector was trained for the depth pairs {trained}; these labels are for {self.pairs}"
             )
         if int(state_dict["dictionary_checksum"]) != int(self.dictionary_checksum):
-            raise ValueError("the selector was trained with another source dictionary than that of the labels")
+            raise ValueError("the selector was trained with a source dictionary that differs from the labels'")
         trained_width, width = state_dict["output.weight"].size(1), self.output.in_features
         if trained_width != width:
             raise ValueError(f"--encoder-embed-dim {width}: the checkpoint was trained with {trained_width}")
@@ -199,7 +199,7 @@ def translation_embeddings(path: str, dictionary: Dictionary) -> Tensor:
         Words × width, in single precision.
 
     Raises:
-        ValueError: there is no such file, it is no checkpoint, or it has no embeddings of *dictionary*'s words.
+        ValueError: there is no such file, it is not a checkpoint, or it has no embeddings of *dictionary*'s words.
     """
     option = f"--init-embeddings-from {path}"
     weights = read_checkpoint("--init-embeddings-from", path)["model"]

@@ -207,7 +207,7 @@ class FlexDepthTransformer(AnyDepthModel, TransformerModelBase):
         try:
             return super().load_state_dict(state_dict, *args, **kwargs)
         except (RuntimeError, KeyError) as error:  # KeyError comes from the layers of fairseq 0.12.2
-            raise ValueError(f"the checkpoint's weights are not those of this model: {brief(error)}") from error
+            raise ValueError(f"the checkpoint's weights do not match this model: {brief(error)}") from error
 
 
 def _check_checkpointing(model: FlexDepthTransformer, cfg: TransformerConfig) -> None:

@@ -38,7 +38,7 @@ def share_parameters(layers: nn.ModuleList, assignment: Assignment) -> None:
 
 
 def _tie(source: nn.Module, copy: nn.Module) -> None:
-    """Replace the parameters of the layer *copy* by those of *source*."""
+    """Replace the parameters of the layer *copy* by the parameters of the layer *source*."""
     for name, parameter in source.named_parameters():
         if not name.endswith(SCALE_SUFFIX):
             owner, _, leaf = name.rpartition(".")

@@ -112,7 +112,7 @@ WITH_A_MODEL = [
     ("oracle", "--shard-id -1", "--shard-id -1: expected 0 to 0 with --num-shards 1"),
     ("distill", "--max-ratio nan", "--max-ratio nan: expected 1 or more"),
     ("distill", "--max-length -3", "--max-length -3: expected 1 or more"),
-    ("distill", "--select all --nbest 5", "--nbest 5: expected 2, as --beam; all hypotheses are used"),
+    ("distill", "--select all --nbest 5", "--nbest 5: expected 2, the value of --beam: all hypotheses are used"),
     ("distill", "--replace-unk", "--replace-unk @@ : not supported by distill; leave it out"),
     ("distill", "--scoring sacrebleu", "--scoring sacrebleu: has no effect without --select sentence-bleu"),
     ("distill", "--task language_modeling", "--task language_modeling: expected translation or translation_flexdepth"),

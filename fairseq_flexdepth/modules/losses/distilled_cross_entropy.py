@@ -1,4 +1,4 @@
-"""The mixture of cross-entropy and word-level distillation, a chunk of rows at a time (see ``chunks.py``).
+"""The mixture of cross-entropy and word-level distillation, one chunk of rows at a time (see ``chunks.py``).
 
     hard · (label-smoothed cross-entropy) + soft · T² · (− Σ_v q_T(v) · log p_T(v))
 

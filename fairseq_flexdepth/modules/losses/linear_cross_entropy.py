@@ -1,4 +1,4 @@
-"""Output projection and label-smoothed cross-entropy in one, a chunk of rows at a time (see ``chunks.py``)."""
+"""Output projection and label-smoothed cross-entropy in one, one chunk of rows at a time (see ``chunks.py``)."""
 
 from functools import partial
 from typing import NamedTuple

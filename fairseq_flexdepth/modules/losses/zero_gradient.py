@@ -28,7 +28,7 @@ def with_zero_gradients(output: Tensor, unused: Sequence[Tensor]) -> Tensor:
 
     Args:
         output: the loss, or a tensor that the loss is computed from.
-        unused: parameters or computed tensors; frozen ones are passed over.
+        unused: parameters or computed tensors; frozen ones are ignored.
 
     Returns:
         *output* itself if there is nothing to do.
