@@ -24,10 +24,11 @@ HELP = "decode a test set at every depth pair; report quality and speed as a web
 
 EPILOG = (
     "All other options are options of fairseq-generate, with the same meaning; --enc-layers or --dec-layers keeps only "
-    "the depth pairs that have this depth. Seconds are the time of beam search and of the encoder, which runs once for "
-    "all depth pairs of a model: each pair is charged for the encoder layers that it uses. Loading, batching and a "
-    "warm-up batch are not counted. Words per second are source words, separated by white space, after --post-process, "
-    "--bpe and --tokenizer have restored the text. An interrupted sweep resumes when you give the same command again."
+    "the depth pairs that have this depth. Seconds are the time of the encoder and of beam search. The encoder runs "
+    "once for all depth pairs of a model; each pair is charged for the encoder layers that it uses. Loading, batching "
+    "and a warm-up batch are not counted. Words per second are source words, separated by white space, after "
+    "--post-process, --bpe and --tokenizer have restored the text. An interrupted sweep resumes when you give the same "
+    "command again."
 )
 
 EXAMPLES = (

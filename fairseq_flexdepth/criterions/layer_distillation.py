@@ -109,7 +109,7 @@ class LayerDistillationCriterion(DistillationCriterion):
         avoid_encoder_fast_path(model.encoder.layers.children())  # its layer outputs are batch-first
 
     def metric_names(self, model: Any) -> List[str]:
-        """The names of the values that validation of *model* logs; the depth pairs come last."""
+        """The names of the values that validation of *model* logs; the values of the depth pairs come last."""
         return [*(["layer_loss"] if self.mappings else []), *super().metric_names(model)]
 
     def forward(

@@ -35,7 +35,10 @@ def left(layers: int, depths: Sequence[int]) -> Subnetworks:
 
 
 def middle_left(layers: int, depths: Sequence[int]) -> Subnetworks:
-    """Depth d runs the middle layer of each of d chunks; the left one of two ([wang2020] §3, ``MiddleLeft``)."""
+    """Depth d runs the middle layer of each of d chunks ([wang2020] §3, ``MiddleLeft``).
+
+    If a chunk has two middle layers, it is the left one.
+    """
     return {depth: tuple(map(_middle, _chunks(layers, depth))) for depth in sorted(depths)}
 
 

@@ -26,7 +26,7 @@ def _flat_fields() -> List[Tuple[str, Any, Any]]:
     """The fields of fairseq's TransformerConfig under flat names, as on the command line and in checkpoints.
 
     fairseq's own fields are nested: ``decoder.embed_dim`` for ``--decoder-embed-dim``. omegaconf 2.0 cannot convert
-    between the two, and does not distinguish a missing key from ``None``.
+    nested fields to flat names, and does not distinguish a missing key from ``None``.
     """
     flat = []
     for outer in fields(TransformerConfig):

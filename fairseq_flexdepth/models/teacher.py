@@ -139,7 +139,7 @@ def _check_dictionaries(option: str, trained_with: Any, weights: Dict[str, Tenso
         embeddings = weights.get(f"{stack}.embed_tokens.weight")
         if embeddings is not None and len(embeddings) != len(dictionary):
             raise ValueError(
-                f"{option}: has a {side} dictionary of {len(embeddings)} entries, DATA one of {len(dictionary)}"
+                f"{option}: its {side} dictionary has {len(embeddings)} entries, DATA's has {len(dictionary)}"
             )
         file = os.path.join(folder, f"dict.{language}.txt")
         made = getattr(teachers_task, f"{side}_dictionary", None)

@@ -146,7 +146,7 @@ DATA = [
     (f"{SOURCE}.bin", lambda content: b"", f"{SOURCE}.bin: has no sentences; expected at least one"),
     (f"{SOURCE}.bin", cut_to(0.5), f"{SOURCE}.bin: has 96 bytes, its index"),
     (f"{SOURCE}.bin", lambda content: content + bytes(8), f"{SOURCE}.bin: has 200 bytes, its index"),
-    (f"{SOURCE}.bin", lambda content: b"\xff" * len(content), f"{SOURCE}.bin: has token 65535, but its dictionary has 16"),
+    (f"{SOURCE}.bin", lambda whole: b"\xff" * len(whole), f"{SOURCE}.bin: has token 65535, but its dictionary has 16"),
     (f"{TARGET}.bin", cut_to(2), f"{TARGET}.bin: has 2 bytes, its index"),
     (f"{SOURCE}.idx", lambda content: b"", f"{SOURCE}.idx: is not the index of a binarised data set, or truncated"),
     (f"{SOURCE}.idx", cut_to(12), f"{SOURCE}.idx: is not the index of a binarised data set, or truncated"),

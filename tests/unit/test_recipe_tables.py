@@ -62,7 +62,7 @@ def test_cells(work, cell, value):
 def test_mistakes_in_cells(work):
     with pytest.raises(ValueError, match="cell bleu: expected SYSTEM/FILE:KEY"):
         Measurements(work).value("bleu", {})
-    with pytest.raises(ValueError, match="holds no chrf, but enc_layers"):
+    with pytest.raises(ValueError, match="has no key chrf; its keys are enc_layers"):
         Measurements(work).value("tied/test/sweep:chrf", {})
 
 

@@ -79,9 +79,9 @@ def test_files_that_cannot_teach_are_refused(tmp_path: Path) -> None:
 
 def test_other_dictionaries_are_refused(tmp_path: Path) -> None:
     path = save(tiny.plain_model(), tmp_path / "teacher.pt")
-    with pytest.raises(ValueError, match="has a source dictionary of 17 entries, DATA one of 19"):
+    with pytest.raises(ValueError, match="its source dictionary has 17 entries, DATA's has 19"):
         load_teacher(str(path), student_task(source=19))
-    with pytest.raises(ValueError, match="has a target dictionary of 21 entries, DATA one of 22"):
+    with pytest.raises(ValueError, match="its target dictionary has 21 entries, DATA's has 22"):
         load_teacher(str(path), student_task(target=22))
     other = Dictionary()
     for index in range(13):

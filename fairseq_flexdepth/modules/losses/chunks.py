@@ -133,7 +133,7 @@ def projected_loss(rows: FeatureRows, form: Callable[[FeatureRows, Gradients], T
 
 
 class WeightedSum(torch.autograd.Function):
-    """A weighted sum of the losses of rows, whose forward pass also forms the gradients; each is used once."""
+    """A weighted sum of the losses of rows. Its forward pass also forms the gradients, which can be used once."""
 
     @staticmethod
     def forward(
