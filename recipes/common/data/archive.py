@@ -68,7 +68,7 @@ def inside(folder: str, name: str) -> str:
     parts = name.replace("\\", "/").split("/")
     below = [part for part in parts if part not in ("", ".")]
     if name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0] or not below:
-        raise ValueError(f"{name}: is outside the folder that the archive is unpacked to; refused")
+        raise ValueError(f"{name}: is not inside the folder that the archive is unpacked to; refused")
     return os.path.join(folder, *below)
 
 
