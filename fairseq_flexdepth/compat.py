@@ -75,8 +75,8 @@ def read_arrays_of_numpy_2() -> None:
 def keep_last_batch() -> None:
     """Make fairseq-fixed keep the last batch of a data set, as 0.12.2 does.
 
-    It drops the remaining sentences if ``--required-batch-size-multiple`` (8 by default) does not divide their number:
-    up to 7 sentences of a test set would never be translated, and a split of fewer than 8 sentences would be empty.
+    fairseq-fixed drops the last sentences if ``--required-batch-size-multiple`` (8 by default) does not divide their
+    number. Up to 7 sentences of a test set would never be translated; a split of fewer than 8 sentences would be empty.
     """
     stock = data_utils.batch_by_size
     if hasattr(stock, "__wrapped__"):
@@ -118,7 +118,7 @@ def drop_fast_path_keys(state_dict: Dict[str, Any], prefix: str, layer: nn.Modul
     """Remove 0.12.2's fast-path weights from *state_dict* where *layer* has no parameters or buffers for them.
 
     Args:
-        state_dict: of a checkpoint; changed in place.
+        state_dict: the weights of a checkpoint; changed in place.
         prefix: the layer's name in it.
         layer: an encoder layer of this stack.
     """
@@ -131,7 +131,7 @@ def add_positions_key(state_dict: Dict[str, Any], prefix: str, positions: nn.Mod
     """Add the buffer of 0.12.2's sinusoidal positions to *state_dict*: a checkpoint of fairseq-fixed lacks it.
 
     Args:
-        state_dict: of a checkpoint; changed in place.
+        state_dict: the weights of a checkpoint; changed in place.
         prefix: the name of the positions in it.
         positions: the positional embeddings of this stack.
     """
@@ -162,12 +162,12 @@ def _registered_or(existing: Optional[type], register: Callable) -> Callable:
 
 
 def register_model(name: str, dataclass: Optional[type] = None) -> Callable:
-    """fairseq's decorator ``register_model``, which may be applied twice under one name."""
+    """fairseq's decorator ``register_model``, made safe to apply twice under one name."""
     return _registered_or(models.MODEL_REGISTRY.get(name), models.register_model(name, dataclass=dataclass))
 
 
 def register_architecture(model: str, name: str) -> Callable:
-    """fairseq's decorator ``register_model_architecture``, which may be applied twice under one name."""
+    """fairseq's decorator ``register_model_architecture``, made safe to apply twice under one name."""
     return _registered_or(
         models.ARCH_CONFIG_REGISTRY.get(name), models.register_model_architecture(model, name)
     )
@@ -180,13 +180,13 @@ def register_own_architecture(model: str, architecture: Callable) -> None:
 
 
 def register_criterion(name: str, dataclass: type) -> Callable:
-    """fairseq's decorator ``register_criterion``, which may be applied twice under one name."""
+    """fairseq's decorator ``register_criterion``, made safe to apply twice under one name."""
     existing = registry.REGISTRIES["criterion"]["registry"].get(name)
     return _registered_or(existing, criterions.register_criterion(name, dataclass=dataclass))
 
 
 def register_task(name: str, dataclass: type) -> Callable:
-    """fairseq's decorator ``register_task``, which may be applied twice under one name."""
+    """fairseq's decorator ``register_task``, made safe to apply twice under one name."""
     return _registered_or(tasks.TASK_REGISTRY.get(name), tasks.register_task(name, dataclass=dataclass))
 
 
@@ -197,7 +197,7 @@ def replace_task(name: str, task: type, dataclass: Callable[[], Any]) -> None:
     without ``--task``.
 
     Args:
-        name: a registered task's.
+        name: the name of a registered task.
         task: a subclass of that task.
         dataclass: the class of its options.
     """

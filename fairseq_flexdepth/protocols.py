@@ -1,7 +1,7 @@
 """Types of fairseq's objects for annotations, since fairseq itself is untyped.
 
-A Protocol names the attributes and methods that this package uses of an object, and no others: it says what a stand-in
-for the object must offer. Where an argument is handed on to fairseq as it is, annotate it with fairseq's class.
+A Protocol lists exactly the attributes and methods that this package uses of an object. Any object with these can take
+its place, for example in a test. Where an argument is only passed on to fairseq, annotate it with fairseq's class.
 """
 
 from argparse import Namespace
@@ -95,7 +95,7 @@ class FlexibleModel(EncoderDecoder, Protocol):
         """The parameters, as torch's modules list them."""
 
     def set_depth(self, encoder_depth: Optional[int] = None, decoder_depth: Optional[int] = None) -> Tuple[int, int]:
-        """Run this depth pair alone from now on, and return it; a depth left out is the deepest."""
+        """Run only this depth pair from now on, and return it; the default of each depth is the deepest."""
 
     def use_subnetworks(self, strategy: str) -> None:
         """Run the layers that *strategy* chooses for each depth."""

@@ -1,6 +1,6 @@
-"""``fairseq-flexdepth average``: the mean of several checkpoints of one training.
+"""``fairseq-flexdepth average``: average the parameters of several checkpoints of one training.
 
-A checkpoint holds each unique layer once, also if layers are shared, so averaging key by key averages the models.
+A checkpoint stores each unique layer once, even if several positions share it. So the mean of each tensor is enough.
 """
 
 import argparse
@@ -78,7 +78,8 @@ def _latest(inputs: List[str], option: str, number: int, pattern: str) -> List[s
         raise ValueError(f"--inputs {' '.join(inputs)}: expected one directory with {option} {number}")
     found = checkpoint_paths(inputs[0], pattern)
     if not 1 <= number <= len(found):
-        raise ValueError(f"{option} {number}: {inputs[0]} has {len(found)} such checkpoints; expected 1 or more")
+        there = f"{inputs[0]} has {len(found)} such checkpoints"
+        raise ValueError(f"{option} {number}: {there}; expected at least 1 and at most all of them")
     if option == "--num-best-checkpoints" and not _more_is_better(found):
         found.reverse()
     return found[:number]
@@ -129,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the averaged checkpoint.
 
     Raises:
-        ValueError: the inputs are not checkpoints of one model, or cannot be ordered as asked for.
+        ValueError: the inputs are not checkpoints of one model, or the option that selects them does not fit.
     """
     check_output(args.output)
     with quiet():

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the sub-command."""
     parser.usage = "%(prog)s DATA --path TEACHER --dest FOLDER [fairseq-generate options]"
     parser.epilog = (
-        "All other options are those of fairseq-generate, with the same meaning; --gen-subset is train unless given. "
+        "All other options are options of fairseq-generate, with the same meaning; --gen-subset is train unless given. "
         "--num-shards N --shard-id I decodes one of N parts; --num-shards N --merge then puts them together."
     )
     parser.add_argument(
@@ -48,8 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--select", choices=HYPOTHESIS_FILTERS, default="best",
-        help="which hypotheses of a source to keep: the best; the one closest to the reference; all, weighted by their "
-        "probabilities (with --sampling, too); or the best, beside the reference (default: best)",
+        help="hypotheses to keep per source: the best; the one closest to the reference; all, weighted by their "
+        "probabilities (with --sampling, too); or the best, together with the reference (default: best)",
     )  # fmt: skip
     parser.add_argument(
         "--max-length", type=int, metavar="N", help="drop pairs with more than N source or target tokens"
@@ -62,8 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--save-text", action="store_true", help="also write the distilled pairs as text")
     add_shard_arguments(parser)
     parser.add_argument(
-        "--overwrite", action="store_true", help="replace FOLDER, or an unfinished run with other options"
-    )
+        "--overwrite", action="store_true",
+        help="replace a finished FOLDER, or the files of an unfinished run with other options",
+    )  # fmt: skip
     parser.set_defaults(fairseq_options=[])
 
 
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     """Decode the training data, or one shard of it, and write the distilled data set.
 
     Raises:
-        ValueError: an option is refused, a file is missing or damaged, or no source is kept.
+        ValueError: an option is refused, a file is missing or damaged, or every source is dropped.
     """
     with quiet():
         config = parse_generation_options(["--gen-subset", "train", *args.fairseq_options], NAME)
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace, config: "DictConfig") -> None:
-    """Refuse options that do not fit, before anything is loaded."""
+    """Refuse invalid or incompatible options before anything is loaded."""
     if args.max_length is not None and args.max_length < 1:
         raise ValueError(f"--max-length {args.max_length}: expected 1 or more")
     if args.max_ratio is not None and not args.max_ratio >= 1:
@@ -91,9 +92,10 @@ def _check(args: argparse.Namespace, config: "DictConfig") -> None:
     check_one_directory(config, "distill")
     generation = config.generation
     if generation.nbest not in (1, generation.beam):
-        raise ValueError(f"--nbest {generation.nbest}: expected {generation.beam}, as --beam; all hypotheses are used")
+        expected = f"expected {generation.beam}, the value of --beam"
+        raise ValueError(f"--nbest {generation.nbest}: {expected}: all hypotheses are used")
     if config.scoring is not None and args.select != "sentence-bleu":
-        raise ValueError(f"--scoring {config.scoring._name}: needs --select sentence-bleu; nothing else is scored")
+        raise ValueError(f"--scoring {config.scoring._name}: has no effect without --select sentence-bleu")
     check_file("--dest", args.dest)
     args.dest = os.path.realpath(args.dest)  # replace the folder that a link points to, not the link
     _check_destination(args.dest, args.overwrite)
@@ -156,7 +158,7 @@ def _merge(
     dropped = ", ".join(f"{reason} {distilled.dropped[reason]}" for reason in REASONS)
     if not distilled.kept:
         remove_shards([shard.path for shard in shards])  # or they would block a run with other options
-        raise ValueError(f"--dest {args.dest}: not written, no source is kept; dropped: {dropped}")
+        raise ValueError(f"--dest {args.dest}: not written, because every source was dropped: {dropped}")
     folder = os.path.join(os.path.dirname(shards[0].path), "finished")
     counts = {"sources": len(split.dataset), "kept": distilled.kept, "dropped": distilled.dropped}
     record = {**counts, "pairs": len(distilled), "settings": settings}

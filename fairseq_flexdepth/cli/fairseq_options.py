@@ -90,7 +90,7 @@ def _program(name: str) -> Iterator[None]:
 
 
 def _refuse(message: str) -> NoReturn:
-    """Raise a parser's error message, in place of fairseq's 200 lines of usage."""
+    """Raise a parser's error message as a ``ValueError``; fairseq would print 200 lines of usage first."""
     match = re.fullmatch(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)", message)
     if match and len(match.group(3)) > 300:
         option, given, choices = match.groups()

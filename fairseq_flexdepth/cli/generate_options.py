@@ -1,4 +1,4 @@
-"""The options of fairseq-generate in ``sweep``, ``oracle`` and ``distill``: each acts as there or is refused.
+"""The options of fairseq-generate in ``sweep``, ``oracle`` and ``distill``: each acts as in fairseq, or is refused.
 
 Every option of fairseq's parser is in ``ACTING``, ``REFUSED`` or ``WITHOUT_MEANING``; a test fails for a new one.
 """
@@ -79,7 +79,7 @@ WITHOUT_MEANING: Dict[str, FrozenSet[str]] = {
 
 
 class Refusal(NamedTuple):
-    """The reason why an option is refused, and the values, besides its default, that are accepted."""
+    """The reason to refuse an option, and the values that are accepted besides its default."""
 
     reason: str
     allowed: Tuple[Any, ...] = ()
@@ -92,9 +92,9 @@ _UNSUPPORTED = Refusal("not supported by {command}")
 _EVERY_DEPTH = Refusal("{command} decodes at every depth")
 _WHOLE_SPLIT = Refusal("sweep decodes the whole split")
 _ALL: Dict[str, Refusal] = {
-    "scoring": Refusal("expected sacrebleu; BLEU and chrF are sacrebleu's", ("sacrebleu",)),
+    "scoring": Refusal("expected sacrebleu, which computes BLEU and chrF", ("sacrebleu",)),
     "log_format": Refusal("expected tqdm, a progress bar, or none", ("tqdm", "none")),
-    "num_batch_buckets": Refusal("not supported, it adds padding to the sentences; translations are the same without"),
+    "num_batch_buckets": Refusal("not supported: it only adds padding; translations are the same without it"),
     "results_path": _OUTPUT,
     **dict.fromkeys(("bf16", "memory_efficient_bf16", "tpu", "amp"), _HALF),
     **dict.fromkeys(("checkpoint_suffix", "checkpoint_shard_count"), _FILE),

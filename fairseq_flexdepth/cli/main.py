@@ -1,7 +1,7 @@
 """``fairseq-flexdepth``: the command line around the plugin.
 
 A sub-command is a module with ``NAME``, ``HELP``, ``EXAMPLES``, ``add_arguments(parser)`` and ``run(args)``, which
-returns the exit status; ``COMMANDS`` lists them. One that also takes fairseq's own options sets the default
+returns the exit status; ``COMMANDS`` lists them. A sub-command that takes fairseq's own options sets the default
 ``fairseq_options=[]`` on its parser and finds there whatever it did not declare itself.
 Sub-commands import torch, fairseq and matplotlib inside ``run``: starting up takes a fraction of a second.
 """
@@ -20,15 +20,17 @@ PROGRAM = "fairseq-flexdepth"
 
 
 class Command(Protocol):
-    """What a sub-command's module offers."""
+    """The attributes and functions of a sub-command's module."""
 
     NAME: str
     HELP: str
     EXAMPLES: Tuple[str, str]
 
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options of the sub-command."""
 
-    def run(self, args: argparse.Namespace) -> int: ...
+    def run(self, args: argparse.Namespace) -> int:
+        """Run the sub-command; return the exit status."""
 
 
 COMMANDS: Tuple[Command, ...] = (depths, sharing, params, sweep, oracle, distill, export, average, prune, doctor)

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the sub-command."""
     parser.usage = "%(prog)s DATA --path CHECKPOINT --output FOLDER [fairseq-generate options]"
     parser.epilog = (
-        "All other options are those of fairseq-generate, with the same meaning. FOLDER collects one split per run, "
+        "All other options are options of fairseq-generate, with the same meaning. FOLDER collects one split per run, "
         "named after --gen-subset. --num-shards N --shard-id I decodes one of N parts; --num-shards N --merge then "
         "puts them together."
     )

@@ -72,7 +72,7 @@ def vocabulary_sizes(both: Optional[int], source: Optional[int], target: Optiona
         target: ``--target-vocab-size``, which overrides it for the target.
 
     Raises:
-        ValueError: a size is missing or has no room for words beside the special symbols.
+        ValueError: a size is missing or only large enough for the special symbols.
     """
     given = {"--vocab-size": both, "--source-vocab-size": source, "--target-vocab-size": target}
     for option, size in given.items():
@@ -95,7 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "%(prog)s --vocab-size V [fairseq-train options] [--json]"
     parser.epilog = (
         "A size includes fairseq's 4 special symbols. --user-dir fairseq_flexdepth is implied and DATA may "
-        "be left out; all other options are those of fairseq-train."
+        "be left out; all other options are options of fairseq-train."
     )
     parser.add_argument(
         "--vocab-size", type=int, metavar="V", help="number of symbols in the source and in the target vocabulary"

@@ -53,7 +53,7 @@ def module_of(name: str) -> str:
 
 
 def count_modules(state: Dict[str, "Tensor"]) -> List[ModuleCounts]:
-    """The counts of each module, in the order of the checkpoint; a tied parameter counts where its first name is."""
+    """The counts of each module, in the order of the checkpoint; a tied parameter counts once, under its first name."""
     from fairseq_flexdepth.pruning.magnitude_pruning import trained_tensors
 
     totals: Dict[str, int] = {}

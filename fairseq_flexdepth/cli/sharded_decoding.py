@@ -1,6 +1,6 @@
-"""Decoding a split in shards, by several processes or one, resumable: ``--num-shards``, ``--shard-id``, ``--merge``.
+"""Decode a split in shards, in one or several processes, and resume: ``--num-shards``, ``--shard-id``, ``--merge``.
 
-``distill`` and ``oracle`` use it, which may run for hours; ``corpus/shards.py`` is the file of a shard.
+``distill`` and ``oracle``, which may run for hours, use this. ``corpus/shards.py`` reads and writes a shard's file.
 """
 
 import contextlib

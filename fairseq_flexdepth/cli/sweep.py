@@ -23,11 +23,12 @@ NAME = "sweep"
 HELP = "decode a test set at every depth pair; report quality and speed as a web page, plots, JSON and CSV"
 
 EPILOG = (
-    "All other options are those of fairseq-generate, with the same meaning; --enc-layers or --dec-layers keeps only "
-    "the depth pairs that have this depth. Seconds are the time of beam search and of the encoder, which runs once for "
-    "all depth pairs of a model: each pair is charged for the encoder layers that it uses. Loading, batching and a "
-    "warm-up batch are not counted. Words per second are source words, separated by white space, after --post-process, "
-    "--bpe and --tokenizer have restored the text. An interrupted sweep resumes when you give the same command again."
+    "All other options are options of fairseq-generate, with the same meaning; --enc-layers or --dec-layers keeps only "
+    "the depth pairs that have this depth. Seconds are the time of the encoder and of beam search. The encoder runs "
+    "once for all depth pairs of a model; each pair is charged for the encoder layers that it uses. Loading, batching "
+    "and a warm-up batch are not counted. Words per second are source words, separated by white space, after "
+    "--post-process, --bpe and --tokenizer have restored the text. An interrupted sweep resumes when you give the same "
+    "command again."
 )
 
 EXAMPLES = (
@@ -37,7 +38,7 @@ EXAMPLES = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``sweep``; those of fairseq-generate are parsed later."""
+    """Declare the options of the sub-command; the options of fairseq-generate are parsed later."""
     parser.usage = "%(prog)s DATA --path CHECKPOINT --output FOLDER [fairseq-generate options]"
     parser.epilog = EPILOG
     parser.add_argument(
@@ -60,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--comet", metavar="MODEL", help="also compute COMET; needs the package unbabel-comet")
     parser.add_argument(
-        "--overwrite", action="store_true", help="replace a report, or unfinished work with other options"
+        "--overwrite", action="store_true", help="replace a report, or an unfinished run with other options"
     )
     parser.add_argument("--json", action="store_true", help="print sweep.json instead of the table")
     parser.set_defaults(fairseq_options=[])

@@ -1,6 +1,6 @@
 """Build the model of a fairseq-train command line, without its data.
 
-fairseq's own parser, tasks and model builders do the work; the dictionaries are made up, of the sizes asked for.
+fairseq's own parser, tasks and model builders do the work. The dictionaries hold made-up words, as many as requested.
 """
 
 import argparse
@@ -114,4 +114,4 @@ def _build(args: argparse.Namespace) -> "nn.Module":
         reason = str(error) or "no reason given"
         raise ValueError(f"--arch {args.arch}: fairseq refuses these options: {reason}") from error
     except FileNotFoundError as error:
-        raise ValueError(f"--task {args.task}: not supported, it needs more of DATA than dictionaries") from error
+        raise ValueError(f"--task {args.task}: not supported: it needs more than the dictionaries of DATA") from error

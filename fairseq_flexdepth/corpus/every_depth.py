@@ -61,7 +61,7 @@ class EveryDepth:
         self._warm = False
 
     def decode(self, number: int, batch: Sequence[int]) -> Dict[DepthPair, Decoded]:
-        """Translate one batch at every depth pair; for ensembles without a common depth pair.
+        """Translate one batch at every depth pair; no two ensembles may have the same depth pair.
 
         Args:
             number: the batch's number, which seeds sampling.
@@ -116,8 +116,8 @@ class EveryDepth:
         """Run every model's encoder once for all encoder depths; with a single depth pair, beam search runs it itself.
 
         Returns:
-            By encoder depth, the ``encoder_out`` of every model, and the seconds: of the seconds of the whole run the
-            share of its layers that belong to this depth. Both are empty for a single depth pair.
+            By encoder depth: the ``encoder_out`` of every model, and the seconds, which are the whole run's multiplied
+            by the share of the layer runs that this depth uses. Both are empty for a single depth pair.
         """
         if len(pairs) == 1:
             return {}, {}

@@ -38,7 +38,7 @@ def settings(split: Split, own: Dict[str, Any]) -> Dict[str, Any]:
     """The options that determine the output, as JSON values.
 
     They are the sub-command's own options, the options of the data and the task, and all generation options of fairseq
-    that are not at their defaults. An option at its default that only one fairseq version has makes no difference.
+    that are not at their defaults. So an option that only one fairseq version has makes no difference at its default.
 
     Args:
         split: the data, the models and the options of fairseq-generate.
@@ -86,7 +86,7 @@ def _section(options: Any) -> Any:
 
 
 def _selector(text: str, name: str) -> Any:
-    """``--depth-selector`` *text*; the checksum of the labels of split *name*, or of the trained selector."""
+    """The value of ``--depth-selector``; the selector's file, or labels of split *name*, as a checksum."""
     if text.startswith(ORACLE):
         return file_checksum(labels_file(text[len(ORACLE) :], name))
     return file_checksum(text) if os.path.isfile(text) else text

@@ -70,7 +70,7 @@ def renormalised(log_probabilities: Sequence[float]) -> List[float]:
 
 
 def closest(texts: Sequence[str], closeness: Callable[[str], float]) -> int:
-    """The position of the text with the greatest closeness; of several, the first, the most probable hypothesis."""
+    """The position of the text with the greatest closeness; if several have it, the first, which is most probable."""
     scores = {text: closeness(text) for text in dict.fromkeys(texts)}
     return max(range(len(texts)), key=lambda position: scores[texts[position]])
 

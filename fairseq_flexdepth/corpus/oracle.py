@@ -154,9 +154,10 @@ class OracleResults:
 
 
 def _seconds_per_sentence(batches: List[List[float]], deepest: int, sentences: int) -> numpy.ndarray:
-    """The seconds per sentence at each depth pair, not disturbed by other work on the machine.
+    """The seconds per sentence at each depth pair, little disturbed by other work on the machine.
 
-    At the deepest pair it is the mean; at another pair, the mean times the median over batches of the ratio of the two.
+    For the deepest pair, the mean over all sentences. For another pair, this mean times a ratio: the median over
+    batches of the seconds at the pair divided by the seconds at the deepest pair.
 
     Args:
         batches: the seconds of each batch at each depth pair.

@@ -51,7 +51,7 @@ class BleuText(NamedTuple):
         return BLEU(tokenize="none", force=True, **options) if self.by_fairseq else metric
 
     def prepared(self, texts: List[str]) -> List[str]:
-        """*texts* in the form that the result of :meth:`metric` scores."""
+        """Prepare *texts* for the metric that :meth:`metric` returns."""
         if not self.by_fairseq:
             return texts
         from fairseq.scoring.tokenizer import EvaluationTokenizer
@@ -60,7 +60,7 @@ class BleuText(NamedTuple):
         return [tokenizer.tokenize(text) for text in texts]
 
     def signature(self, metric: "BLEU") -> str:
-        """sacrebleu's signature, with the preparation that was done before sacrebleu."""
+        """sacrebleu's signature; it also names the tokenisation and lower-casing that fairseq did before sacrebleu."""
         text = str(metric.get_signature())
         if not self.by_fairseq:
             return text

@@ -87,7 +87,8 @@ class ShardFile:
     def _remove_created(self) -> None:
         """Remove the file and folders created here.
 
-        The fingerprint in the file would make the same command with other options fail, and the folder other commands.
+        Otherwise the same command with other options would be refused because of the fingerprint in the file, and other
+        commands because the folder exists.
         """
         for number, path in enumerate(self._created):
             with contextlib.suppress(OSError):  # a folder that now contains other files

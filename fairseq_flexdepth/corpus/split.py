@@ -79,7 +79,7 @@ class Split:
                 paths, arg_overrides=overrides, task=task, suffix=self.cfg.checkpoint.checkpoint_suffix
             )
         except (RuntimeError, KeyError) as error:  # KeyError: fairseq 0.12.2's encoder layers
-            raise ValueError(f"{os.pathsep.join(paths)}: weights are not those of the model: {brief(error)}") from error
+            raise ValueError(f"{os.pathsep.join(paths)}: weights do not match the model: {brief(error)}") from error
         for model in models:
             if self.cfg.common.fp16:
                 model.half()
@@ -154,7 +154,7 @@ class Split:
 
     @property
     def max_positions(self) -> Tuple[float, float]:
-        """The greatest lengths of source and target, in tokens, that the task and all models support."""
+        """The maximum lengths of source and target, in tokens, that the task and all models support."""
         models = [model for ensemble in self.ensembles for model in ensemble]
         return utils.resolve_max_positions(self.task.max_positions(), *[model.max_positions() for model in models])
 

@@ -77,7 +77,7 @@ class SweepResults:
     Args:
         sweep: the models and the data.
         batches: the numbers of each batch's sentences.
-        results: of each batch, as :meth:`Sweep.decode` returns them (JSON has made lists of the tuples).
+        results: the result of :meth:`Sweep.decode` for each batch (read from JSON, so with lists instead of tuples).
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class SweepResults:
         Args:
             sources: all source sentences as text.
             references: their references.
-            comet: computes the score ``comet``.
+            comet: computes the COMET score of the translations; ``None``: no such score.
             budget: the share of the baseline's time that ``--budget`` allows.
         """
         scorer = CorpusScorer(references, self.sweep.split.bleu_text or SACREBLEU)

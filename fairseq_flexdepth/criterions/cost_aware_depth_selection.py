@@ -39,8 +39,8 @@ class CostAwareDepthSelectionCriterion(DepthSelectionCriterion):
     depth pairs and u_k = score_k − c · relative seconds_k is the utility of pair k.
 
     The regret is a constant minus the expected utility: it has the same gradients, and 0 is the best possible value.
-    The pair with the highest probability is chosen, without a threshold. The entropy does not change which pair that
-    should be: the optimal p_k are proportional to exp(expected u_k / τ). Without it (τ = 0) the probabilities soon
+    The pair with the highest probability is chosen, without a threshold. The entropy does not change the best choice:
+    the optimal p_k are proportional to exp(expected u_k / τ). Without the entropy (τ = 0) the probabilities soon
     become 0 and 1, where gradients vanish: on Multi30k, one pair was chosen for all sentences after 100 updates, and
     this never changed again.
 
@@ -71,7 +71,7 @@ class CostAwareDepthSelectionCriterion(DepthSelectionCriterion):
         return cls(task, cfg)
 
     def losses(self, logits: Tensor, sample: Sample) -> Tensor:
-        """The loss of each sentence: batch; see the base class for the arguments."""
+        """Compute the loss of each sentence, of shape batch; see the base class for the arguments."""
         scores = sample["scores"].double()  # batch × pairs
         utilities = scores - self.cfg.selector_time_cost * self.relative_seconds
         regrets = utilities.max(dim=1, keepdim=True)[0] - utilities  # batch × pairs

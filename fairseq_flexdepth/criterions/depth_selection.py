@@ -33,7 +33,7 @@ class PaperDepthSelectionConfig(FairseqDataclass):
     )
     selector_threshold: float = field(
         default=0.5,
-        metadata={"help": "for the logged values: the deepest pair is chosen if no probability reaches this"},
+        metadata={"help": "for the logged values only: choose the deepest pair if no probability reaches this value"},
     )
 
 
@@ -74,7 +74,7 @@ class PaperDepthSelectionCriterion(DepthSelectionCriterion):
         self.class_weights = self.class_weights.to(device)
 
     def losses(self, logits: Tensor, sample: Sample) -> Tensor:
-        """The loss of each sentence: batch; see the base class for the arguments."""
+        """Compute the loss of each sentence, of shape batch; see the base class for the arguments."""
         best, weights = sample["target"].float(), self.class_weights
         cross_entropy = F.binary_cross_entropy_with_logits(logits, best, pos_weight=weights, reduction="none")
         share = self.cfg.selector_lambda
@@ -83,7 +83,7 @@ class PaperDepthSelectionCriterion(DepthSelectionCriterion):
 
 
 def soft_f_beta(logits: Tensor, best: Tensor, beta: float) -> Tensor:
-    """Fβ of the probabilities ŷ = sigmoid(*logits*) for each sentence: batch ([dabre2020] Eq. 4).
+    """Fβ of the probabilities ŷ = sigmoid(*logits*), one value per sentence ([dabre2020] Eq. 4).
 
     With P = µ/Σŷ and R = µ/Σy inserted, Eq. 4 becomes (1 + β²) µ / (β² Σy + Σŷ): the same value, but also defined where
     P and R are 0.

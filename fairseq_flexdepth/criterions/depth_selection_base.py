@@ -29,11 +29,13 @@ _RATIOS = {
 class DepthSelectionCriterion(FairseqCriterion):
     """Base of the depth selectors' criterions: the loss is the mean over sentences.
 
-    It logs precision, recall and Fβ over all decisions (one per sentence and depth pair), and of the chosen pairs:
+    It logs precision, recall and Fβ over all decisions (one per sentence and depth pair), and
 
-    - ``quality``, their mean score, and for comparison ``quality_deepest``, that of always choosing the deepest pair,
-      and ``quality_oracle``, that of the fastest of the best pairs ([dabre2020] Eq. 1);
-    - ``cost``, their mean decoding time relative to that of the deepest pair, and for comparison ``cost_oracle``.
+    - ``quality``: the mean score of the chosen pairs. For comparison, ``quality_deepest`` is the mean score if the
+      deepest pair is always chosen, and ``quality_oracle`` if the oracle chooses, the fastest of the best pairs
+      ([dabre2020] Eq. 1);
+    - ``cost``: the mean decoding time of the chosen pairs, relative to the deepest pair. For comparison,
+      ``cost_oracle`` is the mean time if the oracle chooses.
 
     Args:
         task: the depth selection task, which has the training labels.
@@ -65,18 +67,21 @@ class DepthSelectionCriterion(FairseqCriterion):
         self.relative_seconds = self.relative_seconds.to(device)
 
     def losses(self, logits: Tensor, sample: Sample) -> Tensor:
-        """The loss of each sentence: batch.
+        """Compute the loss of each sentence.
 
         Args:
             logits: batch × pairs, in single precision.
             sample: the batch, with ``target`` and ``scores`` of batch × pairs.
+
+        Returns:
+            batch.
         """
         raise NotImplementedError
 
     def forward(
         self, model: nn.Module, sample: Sample, reduce: bool = True
     ) -> Tuple[Tensor, int, Dict[str, Any]]:
-        """The loss of a batch, the number of sentences to divide it by, and the logging output."""
+        """Return the loss of a batch, the number of sentences to divide it by, and the logging output."""
         logits = model(**sample["net_input"]).float()  # batch × pairs
         self.move_labels(logits.device)
         loss = self.losses(logits, sample).sum()

@@ -62,7 +62,7 @@ class DistillationCriterion(MultiDepthCriterion):
 
     @property
     def mixture(self) -> Mixture:
-        """The weights of the cross-entropy and of the word-level distillation, smoothing and temperature."""
+        """The weights of cross-entropy and word-level distillation, the label smoothing and the temperature."""
         raise NotImplementedError
 
     @property
@@ -98,7 +98,7 @@ class DistillationCriterion(MultiDepthCriterion):
                 _check_positions(model, teacher)
 
     def metric_names(self, model: Any) -> List[str]:
-        """The names of the values that validation of *model* logs; those of the depth pairs come last."""
+        """The names of the values that validation of *model* logs; the values of the depth pairs come last."""
         taught = ["kd_loss"] if self.mixture.soft > 0 else []
         return [*taught, *(["kd_dropped"] if taught and self.cfg.kd_topk else []), *super().metric_names(model)]
 
@@ -199,7 +199,7 @@ def _check_call(model: Any, criterion: str) -> None:
         inspect.signature(model.forward).bind(src_tokens=None, src_lengths=None, prev_output_tokens=None)
     except TypeError as error:
         raise ValueError(
-            f"--criterion {criterion}: expected a model of source and target tokens alone, given "
+            f"--criterion {criterion}: expected a model that takes only source and target tokens, given "
             f"{type(model).__name__}: {error}"
         ) from error
 

@@ -1,4 +1,4 @@
-"""The base of pkd and ckd: student layers that learn from teacher layers, beside word-level distillation.
+"""The base of pkd and ckd: student layers learn from teacher layers, in addition to word-level distillation.
 
 [wu2020] §3 and §4.
 """
@@ -27,8 +27,8 @@ class LayerDistillationCriterion(DistillationCriterion):
     """Base of pkd and ckd: β · L + η · L_KD + λ · L_layer, where β = 1 − η − λ ([wu2020] §4).
 
     L and L_KD are means over the student's depth pairs. L_layer counts once, for the layers that the deepest pair runs
-    (the deepest of the sampled depths). The layer projections are trained with the model; a checkpoint has them beside
-    the optimizer's state, for resuming.
+    (the deepest of the sampled depths). The layer projections are trained with the model and saved in its checkpoints,
+    for resuming.
 
     Args:
         task: the student's task, with a source dictionary.
@@ -109,7 +109,7 @@ class LayerDistillationCriterion(DistillationCriterion):
         avoid_encoder_fast_path(model.encoder.layers.children())  # its layer outputs are batch-first
 
     def metric_names(self, model: Any) -> List[str]:
-        """The names of the values that validation of *model* logs; those of the depth pairs come last."""
+        """The names of the values that validation of *model* logs; the values of the depth pairs come last."""
         return [*(["layer_loss"] if self.mappings else []), *super().metric_names(model)]
 
     def forward(

@@ -54,7 +54,7 @@ def log_cross_entropies(sums: Dict[str, float]) -> None:
     """Log loss, negative log-likelihoods and perplexity in bits, as fairseq's own criterions do.
 
     Args:
-        sums: of losses in nats over the target tokens of all workers, among them those of :func:`pair_key`.
+        sums: sums of losses in nats over the target tokens of all workers, also under the keys of :func:`pair_key`.
     """
     sample_size, tokens = sums["sample_size"], counted_tokens(sums)
     metrics.log_scalar("loss", mean(sums["loss"], sample_size) / math.log(2), sample_size, round=3)

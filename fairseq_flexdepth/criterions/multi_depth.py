@@ -194,7 +194,7 @@ class MultiDepthCriterion(WeightedSentencesCriterion):
                 )
 
     def metric_names(self, model: Any) -> List[str]:
-        """The names of the values that validation of *model* logs; those of the depth pairs come last."""
+        """The names of the values that validation of *model* logs; the values of the depth pairs come last."""
         space = getattr(model, "depth_space", None)
         return ["loss", "nll_loss", "ppl", *(map(pair_key, space.pairs) if space is not None else ())]
 

@@ -61,8 +61,8 @@ class PKDCriterion(LayerDistillationCriterion):
         # PKD learns from single layers: one attention map cannot be compared with several.
         if any(len(layers) > 1 for layers in mapping.values()):
             raise ValueError(
-                f"--ckd-mapping {self.cfg.ckd_mapping}: --criterion pkd takes one teacher layer for each, such as "
-                "1:3,2:6; --criterion ckd combines several"
+                f"--ckd-mapping {self.cfg.ckd_mapping}: --criterion pkd needs one teacher layer per student "
+                "layer, such as 1:3,2:6; --criterion ckd combines several teacher layers"
             )
         return mapping
 

@@ -19,7 +19,7 @@ class WordKDConfig(DistillationConfig):
 
     kd_alpha: float = field(
         default=0.5,
-        metadata={"help": "weight of the distillation; 1 - alpha is that of the cross-entropy; 0 needs no teacher"},
+        metadata={"help": "weight of the distillation; the cross-entropy has the weight 1 - alpha; 0 needs no teacher"},
     )
 
 
@@ -40,7 +40,7 @@ class WordKDCriterion(DistillationCriterion):
 
     @property
     def mixture(self) -> Mixture:
-        """The weights 1 − α and α, smoothing and temperature."""
+        """The weights 1 − α and α, the label smoothing and the temperature."""
         return Mixture(1 - self.cfg.kd_alpha, self.cfg.kd_alpha, self.cfg.label_smoothing, self.cfg.kd_temperature)
 
     def forward(

@@ -22,7 +22,7 @@ class FlexDepthHubInterface(GeneratorHubInterface):
         return common_pairs(self.models)
 
     def set_depth(self, encoder_depth: Optional[int] = None, decoder_depth: Optional[int] = None) -> None:
-        """Decode at this depth pair from now on; a depth left out is the deepest.
+        """Decode at this depth pair from now on; the default of each depth is the deepest.
 
         Raises:
             ValueError: a model does not support the depth (then no model is changed), or the models were loaded with

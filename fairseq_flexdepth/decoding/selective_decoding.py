@@ -63,7 +63,7 @@ class SelectiveDecoding:
         return BatchesByDepth(dataset, choose)
 
     def expect(self, iterator: Any) -> None:
-        """Take the batches of fairseq's *iterator* as the next to be decoded; the report follows the last one."""
+        """Note the batches of fairseq's *iterator*, which are decoded next; the report is logged after the last one."""
         batches = iterator.frozen_batches[iterator.shard_id :: iterator.num_shards]
         self._queue = deque(int(self._chosen[batch[0]]) for batch in batches)
         self._expected = sum(map(len, batches))

@@ -36,7 +36,7 @@ def load_selector(path: str, source_dictionary: Symbols) -> Tuple[DepthSelector,
     if missing:
         raise ValueError(f"{option}: has no {missing[0]}; expected a checkpoint of fairseq-train --arch depth_selector")
     if int(weights["dictionary_checksum"]) != dictionary_checksum(source_dictionary):
-        raise ValueError(f"{option}: was trained with another source dictionary than that of the translation data")
+        raise ValueError(f"{option}: was trained with a source dictionary that differs from DATA's")
     pairs = pairs_of(weights)
     labels = DepthLabels(pairs, numpy.empty((0, len(pairs))), weights["relative_seconds"].float().numpy())
     task = SimpleNamespace(source_dictionary=source_dictionary, labels=labels)

@@ -40,7 +40,7 @@ class Selector(Protocol):
             device: the device of the translation models.
 
         Returns:
-            sentences of the data set, integers: each an index into ``pairs``; any for a sentence in no batch.
+            One integer per sentence of the data set: an index into ``pairs``; any value for a sentence in no batch.
         """
 
 
@@ -119,7 +119,8 @@ class OracleSelector:
         """
         option = f"--depth-selector {ORACLE}{self.folder}"
         if split is None:
-            raise ValueError(f"{option}: has labels for splits of the data alone; expected a trained selector")
+            there = "has labels only for splits of the data, not for typed input"
+            raise ValueError(f"{option}: {there}; expected a trained selector")
         labels = load_labels(self.folder, split, option)
         check_labels(labels, labels_file(self.folder, split), dataset.src, self.dictionary)
         missing = int((~labels.labelled).sum())

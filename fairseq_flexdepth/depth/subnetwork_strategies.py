@@ -15,9 +15,9 @@ def head(layers: int, depths: Sequence[int]) -> Subnetworks:
 
 
 def seq(layers: int, depths: Sequence[int]) -> Subnetworks:
-    """Each depth runs the layers that follow those of the next smaller depth ([wang2020] §4.2, ``Seq``).
+    """Each depth runs the layers that follow the layers of the next smaller depth ([wang2020] §4.2, ``Seq``).
 
-    The first layer follows the last.
+    After the last layer, the choice continues with the first layer.
     """
     subnetworks, used = {}, 0
     for depth in sorted(depths):
@@ -35,16 +35,19 @@ def left(layers: int, depths: Sequence[int]) -> Subnetworks:
 
 
 def middle_left(layers: int, depths: Sequence[int]) -> Subnetworks:
-    """Depth d runs the middle layer of each of d chunks, of two the left one ([wang2020] §3, ``MiddleLeft``)."""
+    """Depth d runs the middle layer of each of d chunks ([wang2020] §3, ``MiddleLeft``).
+
+    If a chunk has two middle layers, it is the left one.
+    """
     return {depth: tuple(map(_middle, _chunks(layers, depth))) for depth in sorted(depths)}
 
 
 def optimal(layers: int, depths: Sequence[int]) -> Subnetworks:
     """Like :func:`middle_left`, but spread the depths over all layers ([wang2020] §3, ``Optimal``).
 
-    The largest depth chooses first. Of each of its chunks, a depth runs the unused layer nearest to the middle, of two
-    the right one. A depth waits if all layers of one of its chunks are used. When all remaining depths wait, all layers
-    count as unused again.
+    The depths choose their layers in descending order. In each of its chunks, a depth chooses the unused layer nearest
+    to the middle (the right one if two are equally near). A depth waits if one of its chunks has no unused layer left.
+    When all remaining depths wait, all layers count as unused again.
     """
     subnetworks: Subnetworks = {}
     waiting = sorted(depths, reverse=True)
@@ -69,12 +72,12 @@ def _chunks(layers: int, depth: int) -> List[range]:
 
 
 def _middle(chunk: range) -> int:
-    """The middle layer of a chunk, of two the left one."""
+    """The middle layer of a chunk; the left one if there are two."""
     return chunk[(len(chunk) - 1) // 2]
 
 
 def _nearest(candidates: Set[int], position: int) -> int:
-    """The candidate nearest to *position*, of two the right one."""
+    """The candidate nearest to *position*; the right one if two are equally near."""
     return min(candidates, key=lambda candidate: (abs(candidate - position), -candidate))
 
 
@@ -98,10 +101,10 @@ def assign_subnetworks(strategy: str, layers: int, depths: Sequence[int]) -> Sub
         depths: the depths, 1 to *layers*.
 
     Returns:
-        The layer positions of every depth, from 1; depths and positions ascend.
+        The layer positions of every depth, from 1; depths and positions are in ascending order.
 
     Raises:
-        ValueError: the strategy is unknown, there is no depth, or a depth lies outside 1 to *layers*.
+        ValueError: the strategy is unknown, *depths* is empty, or a depth lies outside 1 to *layers*.
     """
     if strategy not in _ASSIGNMENTS:
         raise ValueError(f"--subnetworks {strategy}: expected one of {', '.join(STRATEGIES)}")

@@ -63,7 +63,7 @@ def parse_depths(text: str, layers: int, option: str) -> Tuple[int, ...]:
     if text == "divisors":
         divisors = tuple(depth for depth in every if layers % depth == 0)
         if layers > 2 and len(divisors) == 2:
-            logger.warning(f"{option} divisors: {layers} layers are a prime number, with the depths 1,{layers} alone")
+            logger.warning(f"{option} divisors: {layers} is a prime number, so the only depths are 1,{layers}")
         return divisors
     try:
         depths = sorted({int(part) for part in text.split(",")})

@@ -78,11 +78,11 @@ def convert(
     """Write the model in CTranslate2's format to a new folder.
 
     Args:
-        loaded: the model, for its task and dictionaries.
-        stock: the depth to convert.
+        loaded: the loaded checkpoint; gives the task and the dictionaries.
+        stock: the weights and options of the depth to convert.
         folder: a folder that does not exist.
         quantization: the type of the weights, as in CTranslate2's converters (default: as saved).
-        limits: further entries of the folder's ``config.json``; CTranslate2 ignores names that it does not know.
+        limits: entries to add to the folder's ``config.json``; CTranslate2 ignores names that it does not know.
     """
     with tempfile.TemporaryDirectory() as temporary:
         # The converter reads a file with the options in a Namespace, which this process allows the safe loader to read.

@@ -48,12 +48,12 @@ def load_translation_model(path: str, data: Optional[str]) -> LoadedModel:
     try:
         (model,), _, _ = checkpoint_utils.load_model_ensemble_and_task([path], task=task, state=state)
     except (RuntimeError, KeyError) as error:  # KeyError: fairseq 0.12.2's encoder layers
-        raise ValueError(f"--path {path}: its weights are not those of its model: {brief(error)}") from error
+        raise ValueError(f"--path {path}: its weights do not match its model: {brief(error)}") from error
     return LoadedModel(model.eval(), task, precision, state["optimizer_history"][-1]["num_updates"])
 
 
 def longest_sentences(loaded: LoadedModel) -> Tuple[int, int]:
-    """The most tokens of a source and of a translation that fairseq supports, the end symbol not counted."""
+    """The maximum tokens of a source and of a translation that fairseq supports, the end symbol not counted."""
     source, target = utils.resolve_max_positions(loaded.task.max_positions(), loaded.model.max_positions())
     return int(source) - 1, int(target) - 1
 

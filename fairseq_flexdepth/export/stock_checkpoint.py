@@ -122,7 +122,7 @@ def _position_tables(model: Any) -> Dict[str, Tensor]:
 
 
 def _model_options(model: Any, encoder_layers: int, decoder_layers: int) -> Dict[str, Any]:
-    """The options of fairseq's ``transformer`` for this model with so many layers."""
+    """The options of fairseq's ``transformer`` for this model with these numbers of layers."""
     names = [option.name for option in fields(FlatTransformerConfig) if not option.name.startswith("_")]
     options = {name: _plain(getattr(model.cfg, name)) for name in names}
     options.update(encoder_layers=encoder_layers, decoder_layers=decoder_layers)
@@ -133,7 +133,7 @@ def _model_options(model: Any, encoder_layers: int, decoder_layers: int) -> Dict
 
 
 def _plain(value: Any) -> Any:
-    """*value* as a number, a string, ``None`` or a list of these: fairseq's choices are of special string classes."""
+    """Convert *value* to plain numbers, strings, ``None`` or lists: fairseq's choices are subclasses of ``str``."""
     if value is None or isinstance(value, (bool, int, float)):
         return value
     return str(value) if isinstance(value, str) else [_plain(item) for item in value]

@@ -194,8 +194,8 @@ def _check_tokens(path: str, dictionary: Dictionary) -> Optional[int]:
     largest = int(numpy.memmap(path, dtype=token_type, mode="r")[:TOKENS_CHECKED].max())
     if largest >= len(dictionary):
         raise ValueError(
-            f"{path}: has token {largest}, its dictionary {len(dictionary)} entries; expected the dictionary that it "
-            "was binarised with"
+            f"{path}: has token {largest}, but its dictionary has {len(dictionary)} entries; expected the dictionary "
+            "that it was binarised with"
         )
     return sentences
 

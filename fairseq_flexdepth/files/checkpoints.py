@@ -107,11 +107,11 @@ def load_weights(model: nn.Module, weights: Dict[str, Tensor], cfg: Any, option:
         option: the option and its value, for the error message.
 
     Raises:
-        ValueError: the weights are not those of the model.
+        ValueError: the weights do not match the model.
     """
     try:
         model.load_state_dict(weights, strict=True, model_cfg=cfg)
     except (RuntimeError, KeyError) as error:  # KeyError: fairseq 0.12.2's encoder layers
-        raise ValueError(f"{option}: its weights are not those of its model: {brief(error)}") from error
+        raise ValueError(f"{option}: its weights do not match its model: {brief(error)}") from error
     except ValueError as error:  # raised by this package's models
         raise ValueError(f"{option}: {error}") from error

@@ -138,6 +138,6 @@ def check_labels(
     if len(labels) != len(source):
         raise ValueError(f"{path}: labels of {len(labels)} sentences; the data has {len(source)}")
     if dictionary is not None and labels.record["dictionary"] != dictionary_checksum(dictionary):
-        raise ValueError(f"{path}: made with another source dictionary than that of the data")
+        raise ValueError(f"{path}: made with a source dictionary that differs from DATA's")
     if labels.record["source"] != source_checksum(source):
-        raise ValueError(f"{path}: made for other source sentences than those of the data")
+        raise ValueError(f"{path}: made for source sentences that differ from DATA's")

@@ -37,7 +37,7 @@ def refuse_code(path: str, state: Dict[str, Any]) -> None:
     """
     for name, value in _options(state):
         if name in EVALUATED and isinstance(value, (str, bytes)) and _is_code(value):
-            raise UnsafeCheckpointError(f"{path}: its option {name} is no value but code: {value!s}")
+            raise UnsafeCheckpointError(f"{path}: its option {name} contains code instead of a value: {value!s}")
 
 
 def _options(state: Dict[str, Any]) -> Iterator[Tuple[str, Any]]:

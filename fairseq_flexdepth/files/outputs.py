@@ -94,10 +94,10 @@ def check_file(option: str, path: str) -> None:
 
 def _check_place(option: str, path: str, folder: str) -> None:
     if not path:
-        raise ValueError(f"{option}: expected a name, given an empty one")
+        raise ValueError(f"{option}: expected a path, given an empty string")
     while not os.path.lexists(folder):
         folder = os.path.dirname(folder)
     if not os.path.isdir(folder):
-        raise ValueError(f"{option} {path}: {folder} is no folder; expected one to write to")
+        raise ValueError(f"{option} {path}: {folder} is not a folder; expected a folder to write to")
     if not os.access(folder, os.W_OK):
-        raise ValueError(f"{option} {path}: {folder} cannot be written to; expected a folder that can")
+        raise ValueError(f"{option} {path}: {folder} is not writable; expected a folder to write to")

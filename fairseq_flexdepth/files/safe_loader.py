@@ -26,7 +26,8 @@ def allow_safe_checkpoints() -> None:
 
     The safe loader refuses classes that are not allowed by name. A checkpoint holds an ``argparse.Namespace``, NumPy
     arrays in its meters, which ``checkpoint_arrays`` reads, and for some tasks a dictionary. If several processes
-    resume, the first sends the checkpoint to the others through the same loader, its options in omegaconf's containers.
+    resume, the first sends the checkpoint to the others, which read it with the same loader; its options are then in
+    omegaconf's containers.
     """
     options = [DictConfig, ListConfig, AnyNode, ContainerMetadata, Metadata, Any]
     builtin = [collections.defaultdict, dict, list, int, bytes]  # bytes: of an empty array

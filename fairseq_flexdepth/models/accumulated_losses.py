@@ -1,8 +1,8 @@
 """The losses and gradients of ``stacked_losses``, computed one sub-network at a time ([wang2020] Algorithm 1).
 
-Each encoder sub-network runs once. Its decoder sub-networks then run one after another on its output, and each is
-propagated back to that output at once. Last, their summed gradient is propagated back through the encoder sub-network.
-So the activations of no more than one encoder and one decoder sub-network are in memory.
+Each encoder sub-network runs once. Its decoder sub-networks then run one after another on its output; after each run,
+gradients are propagated back to that output. Last, their sum is propagated back through the encoder sub-network. So the
+activations of no more than one encoder and one decoder sub-network are in memory.
 """
 
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
@@ -81,7 +81,7 @@ class _GradientSums:
         return at_cut
 
     def _add(self, found: List[Optional[Tensor]]) -> None:
-        """Add the gradients *found*, one per parameter, to the sums; the list is emptied."""
+        """Add the gradients *found*, one per parameter, to the sums, and release them."""
         for index, part in enumerate(found):
             found[index] = None  # releases the memory
             if part is None:

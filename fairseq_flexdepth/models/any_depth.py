@@ -1,4 +1,4 @@
-"""Depths of a model: the depth pairs that it supports, the one that is set, and the depth plans to train them by."""
+"""Depths of a model: the depth pairs that it supports, the pair that is set, and the depth plans for training."""
 
 from functools import lru_cache
 from typing import Optional, Tuple
@@ -31,7 +31,7 @@ class AnyDepthModel(FairseqEncoderDecoderModel):
         self.use_subnetworks(cfg.subnetworks)
 
     def use_subnetworks(self, strategy: str) -> None:
-        """Use *strategy* (as in ``--subnetworks``) for which layers each depth runs; resets :meth:`set_depth`.
+        """Let *strategy* (as in ``--subnetworks``) choose the layers of each depth; resets :meth:`set_depth`.
 
         Raises:
             ValueError: the strategy is unknown.
@@ -47,7 +47,8 @@ class AnyDepthModel(FairseqEncoderDecoderModel):
 
         Args:
             encoder_depth: n; the deepest of the depth space if left out.
-            decoder_depth: m; likewise. Without both, no single pair is chosen any more.
+            decoder_depth: m; the deepest of the depth space if left out. If both are left out, the model is trained at
+                all depth pairs again.
 
         Returns:
             The pair (n, m) that runs when the model is called without a *target*.
@@ -72,6 +73,6 @@ class AnyDepthModel(FairseqEncoderDecoderModel):
 
 @lru_cache(maxsize=None)
 def _plan(subnetworks: Tuple[Tuple[int, ...], ...]) -> DepthPlan:
-    """``build_plan`` with a cache: every update asks for a plan, and few are different."""
+    """``build_plan`` with a cache: every update needs a plan, and few different plans occur."""
     return build_plan(subnetworks)
 

@@ -20,17 +20,17 @@ Architecture = Callable[[Namespace], None]
 
 
 def nothing_shared(args: Namespace) -> None:
-    """Fill in no sharing: every layer position has its own layer, as in [dabre2020] §3."""
+    """Set the defaults of no sharing: every layer position has its own layer, as in [dabre2020] §3."""
     share_by_default(args, "none")
 
 
 def recurrent_stacked(args: Namespace) -> None:
-    """Fill in recurrent stacking, one unique layer per side ([dabre2020] §5)."""
+    """Set the defaults of recurrent stacking: one unique layer per side ([dabre2020] §5)."""
     share_by_default(args, "cycle", encoder=1, decoder=1)
 
 
 def cycle_shared(args: Namespace) -> None:
-    """Fill in CYCLE (REV) with N = 12 positions over M = 6 layers on both sides ([takase2021] §3.1)."""
+    """Set the defaults of CYCLE (REV): N = 12 positions and M = 6 unique layers per side ([takase2021] §3.1)."""
     cycle_rev_by_default(args, encoder=(12, 6), decoder=(12, 6))
 
 

@@ -8,7 +8,7 @@ from fairseq_flexdepth.modules.admin import SCALE_SUFFIX
 
 
 def check_fits(model: BaseFairseqModel, state_dict: Dict[str, Any]) -> None:
-    """Compare a checkpoint's weights with those of *model*, whose options may differ from the checkpoint's.
+    """Compare a checkpoint's weights with *model*, whose options may differ from the checkpoint's.
 
     Args:
         model: the model that loads the checkpoint.

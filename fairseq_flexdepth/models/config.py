@@ -1,4 +1,4 @@
-"""Options of our translation models: fairseq's Transformer options under flat names, and ours; their checks."""
+"""Options of our translation models, and their checks: fairseq's Transformer options under flat names, and our own."""
 
 from argparse import Namespace
 from dataclasses import dataclass, field, fields, make_dataclass
@@ -26,7 +26,7 @@ def _flat_fields() -> List[Tuple[str, Any, Any]]:
     """The fields of fairseq's TransformerConfig under flat names, as on the command line and in checkpoints.
 
     fairseq's own fields are nested: ``decoder.embed_dim`` for ``--decoder-embed-dim``. omegaconf 2.0 cannot convert
-    between the two, and does not distinguish a missing key from ``None``.
+    nested fields to flat names, and does not distinguish a missing key from ``None``.
     """
     flat = []
     for outer in fields(TransformerConfig):
@@ -49,7 +49,7 @@ FlatTransformerConfig: Any = make_dataclass("FlatTransformerConfig", _flat_field
 
 @dataclass
 class FlexDepthTransformerConfig(SharingConfig, FlatTransformerConfig):
-    """fairseq's Transformer options, those of depths, and those of layer sharing."""
+    """fairseq's Transformer options, the depth options, and the options of layer sharing."""
 
     subnetworks: ChoiceEnum(STRATEGIES) = field(  # type: ignore[valid-type]
         default="head",

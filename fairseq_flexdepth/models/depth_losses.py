@@ -1,7 +1,7 @@
 """The losses of many depth pairs from one run of the depth plan ([dabre2020] Algorithm 1; [wang2020] Algorithm 1).
 
-A depth pair (n, m) is n encoder layers with m decoder layers. In the shapes below, "pairs" and "exits" are numbers:
-an exit is a layer run whose output is that of one depth.
+A depth pair (n, m) is n encoder layers with m decoder layers. An exit is the layer run that ends one depth. In the
+shapes below, "pairs" and "exits" are the numbers of depth pairs and of exits.
 """
 
 from typing import Any, Dict, List, NamedTuple, Optional

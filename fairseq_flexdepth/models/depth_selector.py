@@ -33,7 +33,7 @@ class DepthSelectorConfig(FairseqDataclass):
 
     encoder_embed_dim: Optional[int] = field(
         default=None,
-        metadata={"help": f"width of the model (default: that of --init-embeddings-from, or else {DEFAULT_WIDTH})"},
+        metadata={"help": f"width of the model (default: the width of --init-embeddings-from, else {DEFAULT_WIDTH})"},
     )
     encoder_ffn_embed_dim: int = field(default=2048, metadata={"help": "width of the feed-forward layers"})
     encoder_layers: int = field(default=2, metadata={"help": "number of layers"})
@@ -68,7 +68,7 @@ class DepthSelector(FairseqEncoderModel):
         cfg: fairseq's options of a Transformer encoder.
         dictionary: the source dictionary.
         pairs: the depth pairs to choose from.
-        relative_seconds: the decoding time of each pair, relative to that of the deepest.
+        relative_seconds: the decoding time of each pair, relative to the deepest pair.
     """
 
     exclusive = False  # whether the probabilities of the pairs sum to 1, as cost_aware_depth_selection trains them
@@ -99,7 +99,7 @@ class DepthSelector(FairseqEncoderModel):
         """Build a selector for the task's dictionary and the depth pairs of its labels.
 
         Raises:
-            ValueError: the task has no labels, or the sizes make no Transformer.
+            ValueError: the task has no labels, or the sizes are invalid for a Transformer.
         """
         labels = getattr(task, "labels", None)
         if labels is None:
@@ -130,7 +130,7 @@ class DepthSelector(FairseqEncoderModel):
         return self.output(states[-1])  # batch × pairs
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """The probabilities that the choice is made by: batch × pairs, from *logits* of batch × pairs."""
+        """The probabilities from which a pair is chosen: batch × pairs, from *logits* of batch × pairs."""
         return depth_choice.probabilities(logits, self.exclusive)
 
     def choose(self, probabilities: Tensor, threshold: float) -> Tensor:
@@ -152,7 +152,7 @@ class DepthSelector(FairseqEncoderModel):
     def load_state_dict(self, state_dict: Dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Load a checkpoint, except for its ``relative_seconds``.
 
-        These stay as in the labels of this training: a selector that is fine-tuned learns from the new times.
+        They keep the values of this training's labels, so that fine-tuning uses the times of the new labels.
 
         Raises:
             ValueError: the checkpoint is not of a selector, or its depth pairs, dictionary or width are different.
@@ -163,14 +163,14 @@ class DepthSelector(FairseqEncoderModel):
     def _check_fits(self, state_dict: Dict[str, Any]) -> None:
         """Raise a ``ValueError`` if a checkpoint does not fit this selector."""
         if "depth_pairs" not in state_dict:
-            raise ValueError("--arch depth_selector: the checkpoint is of another architecture")
+            raise ValueError("--arch depth_selector: the checkpoint was trained with another architecture")
         trained = pairs_of(state_dict)
         if trained != self.pairs:
             raise ValueError(
                 f"the selector was trained for the depth pairs {trained}; these labels are for {self.pairs}"
             )
         if int(state_dict["dictionary_checksum"]) != int(self.dictionary_checksum):
-            raise ValueError("the selector was trained with another source dictionary than that of the labels")
+            raise ValueError("the selector was trained with a source dictionary that differs from the labels'")
         trained_width, width = state_dict["output.weight"].size(1), self.output.in_features
         if trained_width != width:
             raise ValueError(f"--encoder-embed-dim {width}: the checkpoint was trained with {trained_width}")
@@ -199,7 +199,7 @@ def translation_embeddings(path: str, dictionary: Dictionary) -> Tensor:
         Words × width, in single precision.
 
     Raises:
-        ValueError: there is no such file, it is no checkpoint, or it has no embeddings of *dictionary*'s words.
+        ValueError: there is no such file, it is not a checkpoint, or it has no embeddings of *dictionary*'s words.
     """
     option = f"--init-embeddings-from {path}"
     weights = read_checkpoint("--init-embeddings-from", path)["model"]

@@ -48,7 +48,7 @@ def refuse(args: Namespace, refused: Mapping[str, str]) -> None:
     """Check that no refused option was given.
 
     Raises:
-        ValueError: one was; the message has the reason.
+        ValueError: a refused option was given; the message has the reason.
     """
     for option, reason in refused.items():
         given = getattr(args, option[2:].replace("-", "_"), None)

@@ -24,18 +24,18 @@ _REFUSED = {
 
 @dataclass
 class SharedLanguageModelConfig(DecoderSharingConfig, TransformerLanguageModelConfig):
-    """fairseq's options of a Transformer language model, and those of layer sharing."""
+    """fairseq's options of a Transformer language model, and the options of layer sharing."""
 
 
 def cycle_shared_transformer_lm(args: Namespace) -> None:
-    """Fill in CYCLE (REV) with N = 12 positions over M = 6 layers; all else as in [baevski2019] for WikiText-103."""
+    """Set the defaults of CYCLE (REV): N = 12 positions, M = 6 layers; else as in [baevski2019] for WikiText-103."""
     refuse(args, _REFUSED)
     cycle_rev_by_default(args, decoder=(12, 6))
     transformer_lm_baevski_wiki103(args)
 
 
 def _with_defaults_of(preset: Callable[[Namespace], None], config: type) -> type:
-    """A subclass of *config* whose defaults are those of *preset*: fairseq applies no preset to options from YAML."""
+    """A subclass of *config* with the defaults of *preset*: fairseq applies no preset to options from YAML."""
     filled = Namespace()
     preset(filled)
     changed = []

@@ -27,7 +27,7 @@ class SharedSpeechToTextModel(FullDepthSharing, S2TTransformerModel):
 
     @staticmethod
     def add_args(parser: ArgumentParser) -> None:
-        """Add fairseq's options, those of layer sharing, and the refused ones."""
+        """Add fairseq's options, the options of layer sharing, and the refused options."""
         S2TTransformerModel.add_args(parser)
         gen_parser_from_dataclass(parser, SharingConfig(), delete_default=True)
         add_refused(parser, _REFUSED)
@@ -75,7 +75,7 @@ def _load_encoder(encoder: Any, path: str) -> None:
 
 
 def cycle_shared_s2t_transformer(args: Namespace) -> None:
-    """Fill in CYCLE (REV), 16 encoder positions over 8 layers, 8 decoder positions over 4, in the sizes of T-Md."""
+    """Set the defaults of CYCLE (REV): 8 unique layers at 16 encoder positions, 4 at 8 decoder positions, as T-Md."""
     refuse(args, _REFUSED)
     cycle_rev_by_default(args, encoder=(16, 8), decoder=(8, 4))
     s2t_transformer_m(args)

@@ -93,7 +93,7 @@ def load_teacher(paths: str, task: FairseqTask) -> Teacher:
 
     Raises:
         ValueError: a file is missing or is not a checkpoint, its model is not an encoder-decoder or has an adaptive
-            softmax, or its dictionaries are not those of *task*.
+            softmax, or its dictionaries differ from the dictionaries of *task*.
     """
     return Teacher([_load(path, task) for path in paths.split(os.pathsep)])
 
@@ -115,7 +115,7 @@ def _load(path: str, task: FairseqTask) -> FairseqEncoderDecoderModel:
 
 
 def _check_dictionaries(option: str, trained_with: Any, weights: Dict[str, Tensor], task: FairseqTask) -> None:
-    """Raise a ``ValueError`` if a teacher's languages or dictionaries differ from those of the student's task.
+    """Raise a ``ValueError`` if a teacher's languages or dictionaries differ from the student's.
 
     The sizes are always compared. The words are compared if the teacher's data directory still exists.
 
@@ -139,7 +139,7 @@ def _check_dictionaries(option: str, trained_with: Any, weights: Dict[str, Tenso
         embeddings = weights.get(f"{stack}.embed_tokens.weight")
         if embeddings is not None and len(embeddings) != len(dictionary):
             raise ValueError(
-                f"{option}: has a {side} dictionary of {len(embeddings)} entries, DATA one of {len(dictionary)}"
+                f"{option}: its {side} dictionary has {len(embeddings)} entries, DATA's has {len(dictionary)}"
             )
         file = os.path.join(folder, f"dict.{language}.txt")
         made = getattr(teachers_task, f"{side}_dictionary", None)
@@ -151,8 +151,8 @@ def _check_dictionaries(option: str, trained_with: Any, weights: Dict[str, Tenso
             same = True
             logger.warning("%s: cannot compare its %s dictionary with DATA's: %s does not exist", option, side, file)
         if not same:
-            origin = file if os.path.isfile(file) else f"that of {folder}"
-            raise ValueError(f"{option}: was trained with another {side} dictionary than DATA's, {origin}")
+            origin = file if os.path.isfile(file) else f"from {folder}"
+            raise ValueError(f"{option}: its {side} dictionary, {origin}, differs from DATA's")
 
 
 def _set_up(trained_with: Any) -> Any:

@@ -188,12 +188,12 @@ class FlexDepthTransformer(AnyDepthModel, TransformerModelBase):
         self.residuals_profiled = True
 
     def set_num_updates(self, num_updates: int) -> None:
-        """Note the update number, from which criterions draw the depths of ``--sample-encoder-depths``."""
+        """Store the update number: it seeds the random choice of depths (``--sample-encoder-depths``)."""
         super().set_num_updates(num_updates)
         self.num_updates = num_updates
 
     def set_loss_scale(self, scale: float) -> None:
-        """Note the factor by which the optimizer will multiply the next loss, for ``--accumulate-depths``."""
+        """Store the factor by which the optimizer will multiply the next loss, for ``--accumulate-depths``."""
         self.loss_scale = scale
 
     def load_state_dict(self, state_dict: Dict[str, Any], *args: Any, **kwargs: Any) -> Any:
@@ -207,7 +207,7 @@ class FlexDepthTransformer(AnyDepthModel, TransformerModelBase):
         try:
             return super().load_state_dict(state_dict, *args, **kwargs)
         except (RuntimeError, KeyError) as error:  # KeyError comes from the layers of fairseq 0.12.2
-            raise ValueError(f"the checkpoint's weights are not those of this model: {brief(error)}") from error
+            raise ValueError(f"the checkpoint's weights do not match this model: {brief(error)}") from error
 
 
 def _check_checkpointing(model: FlexDepthTransformer, cfg: TransformerConfig) -> None:

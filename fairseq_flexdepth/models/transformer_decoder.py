@@ -95,10 +95,10 @@ class FlexDepthDecoder(TransformerDecoderBase):
         alignment_layer: Optional[int] = None,
         alignment_heads: Optional[int] = None,
     ) -> Tuple[Tensor, Dict[str, List]]:
-        """Run the layers as fairseq does; the alignment is by default that of the last active layer.
+        """Run the layers as fairseq does; by default the alignment is taken from the last active layer.
 
-        In training, layers that did not run get zero gradients, and so does the encoder's output, which no layer reads
-        if LayerDrop drops all of them.
+        In training, layers that did not run get zero gradients. If LayerDrop drops all layers, no layer reads the
+        encoder's output, which then also gets zero gradients.
         """
         if alignment_layer is None:
             alignment_layer = len(self.layers.active) - 1

@@ -1,4 +1,4 @@
-"""Options of a wrong type, which YAML files often have: a one-line error that names the option."""
+"""Report an option of a wrong type, which YAML files often have, in one line that names the option."""
 
 from functools import wraps
 from typing import Any, Callable

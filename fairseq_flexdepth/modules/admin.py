@@ -31,7 +31,7 @@ class ResidualProfile:
         self._variance: Optional[Tensor] = None  # scalar: Var(x₀) + Σ Var(f_j) so far
 
     def observe(self, scale: nn.Parameter, output: Tensor, residual: Tensor) -> None:
-        """Compute the ω of a sub-layer, and add the variance of its output to those of the sub-layers below.
+        """Compute the ω of a sub-layer, and add the variance of its output to the sum of the sub-layers below.
 
         Args:
             scale: the parameter ω of the sub-layer.
@@ -62,7 +62,7 @@ class ScaledResiduals(nn.Module):
     profile: Optional[ResidualProfile] = None  # observes the sub-layers while it is set, see profiled()
 
     def add_residual_scales(self, *sublayers: str) -> None:
-        """Add a vector of ones for each sub-layer, which is named as in fairseq's name of its layer norm."""
+        """Add a vector of ones per sub-layer; a sub-layer is named as in the name of its layer norm in fairseq."""
         for name in sublayers:
             self.register_parameter(f"{name}_{SCALE_SUFFIX}", nn.Parameter(torch.ones(self.embed_dim)))
 
@@ -122,7 +122,7 @@ def profiled(layers: Iterable[nn.Module], padding_mask: Tensor) -> Iterator[Resi
     """Within this context, collect the variances of the layers' residuals and sub-layers.
 
     Args:
-        layers: the layers of a stack; other layers than :class:`ScaledResiduals` are passed over.
+        layers: the layers of a stack; layers that are not :class:`ScaledResiduals` are ignored.
         padding_mask: batch × length, true for padding in the stack's input.
     """
     profile = ResidualProfile(padding_mask)
@@ -137,7 +137,7 @@ def profiled(layers: Iterable[nn.Module], padding_mask: Tensor) -> Iterator[Resi
 
 
 def broadcast_from_first(values: Tensor) -> Tensor:
-    """Overwrite *values* on every data-parallel process with those of the first process, and return them."""
+    """Overwrite *values* on every data-parallel process with the first process's values, and return them."""
     if distributed_utils.get_data_parallel_world_size() > 1:
         distributed_utils.broadcast(values, src=0, group=distributed_utils.get_data_parallel_group())
     return values

@@ -48,7 +48,7 @@ class DepthLayers(LayerDropModuleList):
 
     @property
     def replaced(self) -> bool:
-        """Whether the loop sees a stand-in instead of the layers."""
+        """Whether :meth:`replaced_by` has replaced the layers by a stand-in."""
         return self._stand_in is not None
 
     @contextmanager

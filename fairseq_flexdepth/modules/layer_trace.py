@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class LayerTrace(NamedTuple):
-    """One run of a layer."""
+    """The input and output of one run of a layer."""
 
     position: int  # counted from 1
     layer: nn.Module

@@ -38,7 +38,7 @@ def share_parameters(layers: nn.ModuleList, assignment: Assignment) -> None:
 
 
 def _tie(source: nn.Module, copy: nn.Module) -> None:
-    """Replace the parameters of the layer *copy* by those of *source*."""
+    """Replace the parameters of the layer *copy* by the parameters of the layer *source*."""
     for name, parameter in source.named_parameters():
         if not name.endswith(SCALE_SUFFIX):
             owner, _, leaf = name.rpartition(".")
@@ -48,7 +48,7 @@ def _tie(source: nn.Module, copy: nn.Module) -> None:
 def _drop_copies(
     copies: Tuple[int, ...], layers: nn.Module, state_dict: Dict[str, Tensor], prefix: str, _: Any
 ) -> None:
-    """Hook on saving: leave out the parameters of positions that share an earlier layer."""
+    """Saving hook: leave out the parameters of positions that share an earlier layer."""
     for key in [key for key in state_dict if key.startswith(prefix)]:
         index, _, name = key[len(prefix) :].partition(".")
         is_copy = int(index) in copies and not name.endswith(SCALE_SUFFIX)
@@ -58,7 +58,7 @@ def _drop_copies(
 
 
 def _restore_copies(copies: Dict[int, int], state_dict: Dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """Hook on loading: give every position the parameters of the earlier layer that it shares."""
+    """Loading hook: add the parameters of positions that share an earlier layer."""
     for index, source in copies.items():
         start = f"{prefix}{source}."
         for key in [key for key in state_dict if key.startswith(start) and not key.endswith(SCALE_SUFFIX)]:

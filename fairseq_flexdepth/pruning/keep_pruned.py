@@ -52,16 +52,16 @@ class PrunedWeights:
 
     @torch.no_grad()
     def mask_gradients(self) -> None:
-        """Zero the gradients of these weights, before gradients are clipped and the optimizer uses them."""
+        """Set the gradients of these weights to zero, before gradients are clipped and the optimizer uses them."""
         for parameter, zeros in self.zeros.items():
             if parameter.grad is not None:
                 parameter.grad.masked_fill_(zeros, 0)
 
     @torch.no_grad()
     def restore(self, optimizer: Optimizer) -> None:
-        """Zero these weights again after an update, and their copies in single precision.
+        """Set these weights, and their copies in single precision, to zero again after an update.
 
-        Their gradients are zero, but the momentum of an optimizer that resumes from before the pruning moves them.
+        Their gradients are zero, but an optimizer state from before the pruning has momentum that moves them.
 
         Args:
             optimizer: fairseq's optimizer, which keeps the copies under ``--fp16``.

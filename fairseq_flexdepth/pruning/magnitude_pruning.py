@@ -1,4 +1,4 @@
-"""Magnitude pruning: the smallest weights of a model become zero, and which tensors it skips.
+"""Magnitude pruning: set the smallest weights of a model to zero.
 
 All matrices share one threshold: "removing the weights with the lowest absolute values" ([kim2016] §5.2; class-blind in
 [see2016]). Pruning skips
@@ -37,7 +37,7 @@ def trained_tensors(state: Dict[str, Tensor]) -> Dict[str, Tensor]:
 
 
 def _identity(tensor: Tensor) -> Identity:
-    """Equal for the names of a shared tensor. ``id()`` is not: a ``state_dict`` has one object per name."""
+    """A key that all names of a shared tensor have in common; ``id()`` would differ: each name has its own object."""
     return tensor.data_ptr(), tensor.shape
 
 
@@ -73,7 +73,7 @@ def pruned_number(weights: List[Tensor], fraction: float) -> int:
 
 @torch.no_grad()
 def zero_smallest(weights: List[Tensor], number: int) -> None:
-    """Zero in place exactly *number* weights, those with the smallest absolute values; of equal values the first.
+    """Set exactly *number* weights with the smallest absolute values to zero, in place; the first of equal values.
 
     It takes 4 bytes per weight of memory: the absolute values, which are partitioned in place.
 

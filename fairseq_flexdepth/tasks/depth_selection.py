@@ -78,7 +78,7 @@ class DepthSelectionTask(FairseqTask):
         """The labels of ``--train-subset``.
 
         Raises:
-            ValueError: there is no file of labels, or no sentence in it has one.
+            ValueError: there is no file of labels, or no sentence in it has labels.
         """
         option = f"--train-subset {self.cfg.train_subset}"
         labels = load_labels(self.cfg.data, self.cfg.train_subset, option)

@@ -117,7 +117,7 @@ class FlexDepthTranslationTask(TranslationTask):
         return model
 
     def _prepare_selection(self, model: BaseFairseqModel, name: str) -> None:
-        """Load the selector for the first model; collect the models that it decodes with."""
+        """Load the selector with the first model; add *model* to the models to decode with."""
         option = f"--depth-selector {name}"
         if self.cfg.enc_layers is not None or self.cfg.dec_layers is not None:
             raise ValueError(f"{option}: chooses each sentence's depth; leave out --enc-layers and --dec-layers")

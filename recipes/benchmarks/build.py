@@ -38,7 +38,7 @@ def add_size_options(parser: argparse.ArgumentParser) -> None:
 
 
 def translation_task(vocabulary: int) -> TaskProtocol:
-    """Return fairseq's own translation task (not our subclass of it), without data, of so many words."""
+    """Return fairseq's own translation task (not our subclass), without data, for a *vocabulary* of this size."""
     words = Dictionary()
     for index in range(vocabulary - len(words)):
         words.add_symbol(f"w{index}")

@@ -30,7 +30,7 @@ def parse() -> Namespace:
     parser = common.benchmark_parser(__doc__ or "")
     build.add_size_options(parser)
     add_repeat_options(parser)
-    parser.add_argument("--student-layers", type=int, default=2, help="student's layers per side (--layers: teacher's)")
+    parser.add_argument("--student-layers", type=int, default=2, help="the student's layers (--layers: the teacher's)")
     parser.add_argument("--beam", type=int, default=5)
     parser.add_argument("--decoded", type=int, default=4000, help="sentences that the commands decode")
     parser.add_argument("--turns", type=int, default=3, help="turns of the commands; the median ratio is reported")

@@ -44,7 +44,7 @@ def parse() -> Namespace:
 
 
 class FairseqDecoder:
-    """Decoding with the checkpoint as in ``fairseq-generate``; `translate` is the part that fairseq times itself."""
+    """Decodes with the checkpoint as ``fairseq-generate`` does; fairseq's own timer covers the same as `translate`."""
 
     def __init__(self, args: Namespace, pair: str) -> None:
         n, m = pair.split(",")

@@ -57,7 +57,7 @@ def build_model(arch: str, options: List[str], args: Namespace) -> Any:
 
 
 def algorithm_1(args: Namespace) -> Tuple[Any, FormGradients]:
-    """Return a stock model, and the gradients by Algorithm 1: per task one forward and one backward pass."""
+    """Return a stock model, and a function that forms its gradients by Algorithm 1, task by task."""
     model, sample = build_model("transformer", [], args), build.batch(args)
     stacks = [list(model.encoder.layers), list(model.decoder.layers)]
     encoder = assign_subnetworks("optimal", ENCODER_LAYERS, SPACE.encoder)
@@ -82,7 +82,7 @@ def algorithm_1(args: Namespace) -> Tuple[Any, FormGradients]:
 
 
 def ours(args: Namespace, accumulate: bool, decoder_depth: Optional[int]) -> Tuple[Any, FormGradients]:
-    """Return our model, and its gradients of all tasks, or of the tasks of one decoder depth."""
+    """Return our model, and a function that forms its gradients: of all tasks, or of the tasks of one decoder depth."""
     model, sample = build_model("tied_multi_transformer", FLEXIBLE, args), build.batch(args)
     depths = SPACE if decoder_depth is None else DepthSpace(SPACE.encoder, (decoder_depth,))
 

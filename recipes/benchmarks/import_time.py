@@ -31,7 +31,7 @@ def show_help(options: Sequence[str], *python_options: str) -> str:
     """Run the command and return its standard error.
 
     Raises:
-        SystemExit: it failed.
+        SystemExit: the command failed.
     """
     # Python keeps its compiled files, as it does by default.
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}

@@ -25,7 +25,7 @@ def parse() -> Namespace:
     """Read the command line."""
     parser = common.benchmark_parser(__doc__ or "")
     build.add_size_options(parser)
-    parser.add_argument("--oracle-layers", type=int, default=3, help="layers per side of oracle's smaller model")
+    parser.add_argument("--oracle-layers", type=int, default=3, help="layers per side of the smaller model for oracle")
     parser.add_argument("--oracle-vocabulary", type=int, default=8000)
     parser.add_argument("--decoded", type=int, default=1000, help="sentences that oracle decodes")
     parser.add_argument("--overhead-decoded", type=int, default=200, help="sentences for the selector's own time")
@@ -85,7 +85,7 @@ def measure(kind: str, args: Namespace) -> Dict[str, Any]:
 
 
 def measure_overhead(folder: Path, args: Namespace) -> Dict[str, Any]:
-    """Time a selector on sentences that are then decoded at the deepest pair."""
+    """Measure the time that a selector adds; all sentences are then decoded at the deepest pair."""
     bench = Bench(folder, args, args.layers, args.vocabulary, args.overhead_decoded)
     # The labels of the few sentences of valid are enough to train a selector: its weights do not matter.
     few = folder / "few"

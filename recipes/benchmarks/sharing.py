@@ -70,7 +70,7 @@ def measure_system(name: str, args: Namespace) -> Dict[str, Any]:
 
 
 def measure_turns(args: Namespace) -> Dict[str, Any]:
-    """Update CYCLE and an unshared model of as many layers in turns."""
+    """Update CYCLE and an unshared model with the same number of layers in turns."""
     parts = {
         name: update_parts(build.training_model([*options, *SHARED_EMBEDDINGS], args), args)
         for name, options in (("cycle", CYCLE), ("unshared", UNSHARED))

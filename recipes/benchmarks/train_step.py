@@ -39,7 +39,7 @@ def parse() -> Namespace:
 
 
 def model_and_loss(kind: str, sample: Sample, args: Namespace) -> Tuple[Any, LossFunction]:
-    """Return a model, and the function of its mean loss over the target tokens of *sample*."""
+    """Return a model, and a function that computes its mean loss over the target tokens of *sample*."""
     task = build.translation_task(args.vocabulary)
     arch = "tied_multi_transformer" if kind == "ours" else "transformer"
     model = build.build_model(task, arch, args, args.layers, args.layers)

@@ -2,8 +2,8 @@
 
     python -m recipes.common.best FILE:KEY OUTPUT CHECKPOINT...
 
-FILE.json lies beside each checkpoint; of a list of depths the deepest pair counts (recipes/common/cells.py). Of equal
-models the first is taken.
+FILE.json is in the folder of each checkpoint. If it lists depths, the deepest pair counts (recipes/common/cells.py). If
+models are equally good, the first is taken.
 """
 
 import argparse
@@ -22,7 +22,7 @@ def score(cell: str, checkpoint: Path) -> float:
     seed = checkpoint.parent
     value = Measurements(seed.parent.parent).value(f"{seed.parent.name}/{cell}", {}, seed.name)
     if value is None:
-        raise ValueError(f"{checkpoint}: no {cell} beside it")
+        raise ValueError(f"{checkpoint}: no {cell} in its folder")
     return value
 
 

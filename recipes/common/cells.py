@@ -75,7 +75,7 @@ class Measurements:
         entries = [content] if isinstance(content, dict) else _at_depth(content, cell["n"], cell["m"])
         for entry in entries:
             if key not in entry:
-                raise ValueError(f"{file}: holds no {cell['key']}, but {', '.join(entry)}")
+                raise ValueError(f"{file}: has no key {cell['key']}; its keys are {', '.join(entry)}")
             if key == "bleu" and "bleu_signature" in entry:
                 self.signatures.add(entry["bleu_signature"])
         return _mean([entry[key] for entry in entries])

@@ -3,7 +3,7 @@
     python -m recipes.common.curves --output curves.png "Post-LN=base.log" "with Admin=admin.log"
 
 It prints the negative log-likelihood (bits per token) of each validation as a Markdown table. The picture also shows
-that of training.
+the values of training.
 """
 
 import argparse

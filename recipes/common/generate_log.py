@@ -2,8 +2,8 @@
 
     python -m recipes.common.generate_log LOG [--references FILE]
 
-prints the scores and seconds of a run as JSON. The references are those of the log, or the lines of FILE in the order
-of the data.
+prints the scores and seconds of a run as JSON. The references are taken from the log, or from FILE, one per line in the
+order of the data.
 """
 
 import argparse

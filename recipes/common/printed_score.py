@@ -2,7 +2,8 @@
 
     python -m recipes.common.printed_score wer|perplexity LOG
 
-``wer`` is the word error rate (%) of ``fairseq-generate --scoring wer``, ``perplexity`` that of ``fairseq-eval-lm``.
+``wer`` is the word error rate (%) of ``fairseq-generate --scoring wer``, ``perplexity`` is
+the perplexity of ``fairseq-eval-lm``.
 """
 
 import argparse

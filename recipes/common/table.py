@@ -30,7 +30,7 @@ class Column(NamedTuple):
 
     @property
     def measured_digits(self) -> int:
-        """The decimals of measured values: the paper's, or, if it prints whole numbers, enough for three digits."""
+        """Decimals of measured values: as many as the paper prints; if none, enough for three significant digits."""
         largest = max((abs(value) for value in self.measured if value is not None), default=0.0)
         return max(0, 2 - math.floor(math.log10(largest))) if largest and not self.digits else self.digits
 
@@ -63,7 +63,7 @@ def read_table(path: Path, cells: Dict[str, str], measurements: Measurements) ->
         measurements: the measured values.
 
     Raises:
-        ValueError: a cell is given for a column that the table lacks, or nothing at all was measured.
+        ValueError: a cell is given for a column that the table lacks, or no cell was measured.
     """
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file, delimiter="\t")
@@ -72,7 +72,7 @@ def read_table(path: Path, cells: Dict[str, str], measurements: Measurements) ->
     cells = {name.lstrip("+"): cell for name, cell in cells.items()}
     unknown = sorted(set(cells) - set(names) - set(added))
     if unknown:
-        raise ValueError(f"--column {unknown[0]}: {path.name} has {', '.join(names)}")
+        raise ValueError(f"--column {unknown[0]}: not in {path.name}; its columns are {', '.join(names)}")
     measured = [
         {name: measurements.value(cell, row) for name, cell in cells.items() if cell and row.get("system") != ""}
         for row in rows

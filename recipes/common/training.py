@@ -43,7 +43,7 @@ def speed(log: Path) -> Dict[str, float]:
 
 
 def parameters(checkpoint: str) -> Dict[str, int]:
-    """Return the number of parameters of a checkpoint's model, and of those that are not zero.
+    """Return the number of parameters of a checkpoint's model, and the number of nonzero parameters.
 
     Each shared parameter counts once.
     """

@@ -11,7 +11,7 @@ _START = re.compile(r"\| training on \d+ devices")  # logged by every rank befor
 
 
 def runs(path: Path) -> List[List[Entry]]:
-    """Return the entries of every run of a training, which may have been interrupted; some runs may be empty."""
+    """Return the entries of a training, one list per run: each interruption starts a new run, which may be empty."""
     found: List[List[Entry]] = [[]]
     for line in path.read_text(encoding="utf-8").splitlines():
         entry = _ENTRY.search(line)

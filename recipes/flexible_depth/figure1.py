@@ -87,7 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path, metavar="WORK")
     parser.add_argument("dropped", nargs="+", metavar="P", help="p of each model, as written in its name")
-    parser.add_argument("--layers", type=int, nargs=2, required=True, metavar=("N", "M"), help="encoder, decoder")
+    parser.add_argument("--layers", type=int, nargs=2, required=True, metavar=("N", "M"), help="layers per side")
     parser.add_argument("--system", required=True, metavar="NAME", help="name of the models, with {p} for P")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER/NAME", help="without .md and .png")
     args = parser.parse_args()

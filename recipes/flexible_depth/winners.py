@@ -24,7 +24,7 @@ SYSTEMS = {
 def count_wins(rows: List[Dict[str, str]], measurements: Measurements) -> Dict[str, int]:
     """Count how many of *rows*, the depth pairs of Table 1, each system wins, and at how many all three were measured.
 
-    Among equals the first of Baseline, LayerDrop and MT wins.
+    If several systems are best, the first of Baseline, LayerDrop and MT wins.
     """
     wins = {**dict.fromkeys(SYSTEMS, 0), "all": 0}
     for row in rows:

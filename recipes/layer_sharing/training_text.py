@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("into", type=Path, metavar="INTO")
     parser.add_argument("--languages", required=True, metavar="L1,L2")
     parser.add_argument("--splits", required=True, metavar="SPLIT,...")
-    parser.add_argument("--share", type=float, default=1.0, help="of the lines of train (default: 1)")
+    parser.add_argument("--share", type=float, default=1.0, help="share of the lines of train to use (default: 1)")
     parser.add_argument("--with", dest="parts", action="append", default=[], metavar="PART", help="append PART.LANG")
     args = parser.parse_args()
     if not 0 < args.share <= 1:

@@ -27,7 +27,9 @@ def with_moments(arch: str, encoder_layers: int, decoder_layers: int, vocabulary
 def main() -> None:
     """Print the counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--layers", type=int, nargs=2, required=True, metavar=("N", "M"), help="of the deepest model")
+    parser.add_argument(
+        "--layers", type=int, nargs=2, required=True, metavar=("N", "M"), help="layers of the deepest model"
+    )
     parser.add_argument("--vocab-size", type=int, required=True, help="entries of the shared vocabulary")
     args = parser.parse_args()
     shapes = [(n, m) for n in range(1, args.layers[0] + 1) for m in range(1, args.layers[1] + 1)]

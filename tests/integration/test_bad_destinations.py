@@ -42,7 +42,7 @@ def test_below_a_file(number: int, below: str, data: Path, checkpoint: Path, tmp
     place = tmp_path / below / "new"
     command = commands(data, checkpoint, place)[number]
     option = "--dest" if NAMES[number] == "distill" else "--output"
-    assert ours(*command) == f"{option} {place}: {tmp_path / 'file'} is no folder; expected one to write to"
+    assert ours(*command) == f"{option} {place}: {tmp_path / 'file'} is not a folder; expected a folder to write to"
     assert contents(tmp_path) == {"file": b"precious"}
 
 
@@ -52,7 +52,7 @@ def test_a_folder_that_refuses_even_root(number: int, data: Path, checkpoint: Pa
         pytest.skip("no /proc here")
     line = ours(*commands(data, checkpoint, Path("/proc/flexdepth"))[number])
     assert "/proc" in line
-    assert any(reason in line for reason in ("No such file or directory", "cannot be written to")), line
+    assert any(reason in line for reason in ("No such file or directory", "is not writable")), line
 
 
 @pytest.mark.parametrize("command", FILES)
@@ -92,7 +92,7 @@ def test_a_read_only_file_system(data: Path, checkpoint: Path, tmp_path: Path) -
     with mounted(tmp_path, "size=64k,ro"):
         for command in commands(data, checkpoint, tmp_path / "new"):
             line = ours(*command)
-            assert line.endswith(f"{tmp_path / 'new'}: {tmp_path} cannot be written to; expected a folder that can")
+            assert line.endswith(f"{tmp_path / 'new'}: {tmp_path} is not writable; expected a folder to write to")
 
 
 # For each command: a file size at which its results do not fit, and the finished work that must be kept.

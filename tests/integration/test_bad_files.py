@@ -22,7 +22,7 @@ from tests.integration import cli
 from tests.integration.refusals import DECODING, decoding, ours, training
 
 NO_CHECKPOINT = "cannot be read as a fairseq checkpoint"
-OTHER_WEIGHTS = "weights are not those of"
+OTHER_WEIGHTS = "weights do not match"
 WRITTEN = "expected a file written by fairseq-preprocess"
 
 
@@ -146,7 +146,7 @@ DATA = [
     (f"{SOURCE}.bin", lambda content: b"", f"{SOURCE}.bin: has no sentences; expected at least one"),
     (f"{SOURCE}.bin", cut_to(0.5), f"{SOURCE}.bin: has 96 bytes, its index"),
     (f"{SOURCE}.bin", lambda content: content + bytes(8), f"{SOURCE}.bin: has 200 bytes, its index"),
-    (f"{SOURCE}.bin", lambda content: b"\xff" * len(content), f"{SOURCE}.bin: has token 65535, its dictionary 16 entr"),
+    (f"{SOURCE}.bin", lambda whole: b"\xff" * len(whole), f"{SOURCE}.bin: has token 65535, but its dictionary has 16"),
     (f"{TARGET}.bin", cut_to(2), f"{TARGET}.bin: has 2 bytes, its index"),
     (f"{SOURCE}.idx", lambda content: b"", f"{SOURCE}.idx: is not the index of a binarised data set, or truncated"),
     (f"{SOURCE}.idx", cut_to(12), f"{SOURCE}.idx: is not the index of a binarised data set, or truncated"),
@@ -184,7 +184,7 @@ def test_data_of_another_dictionary_or_length_is_not_trained_on(data: Path, tmp_
     shutil.copytree(str(data), str(tmp_path / "bin"))
     (tmp_path / "bin" / "dict.src.txt").write_text("w1 3\nw2 4\n")
     line = training(tmp_path / "bin", tmp_path / "new")
-    assert "valid.src-tgt.src.bin: has token 11, its dictionary 6 entries" in line
+    assert "valid.src-tgt.src.bin: has token 11, but its dictionary has 6 entries" in line
     shutil.copyfile(str(data / "dict.src.txt"), str(tmp_path / "bin" / "dict.src.txt"))
     for suffix in ("bin", "idx"):
         shutil.copyfile(str(data / f"test.src-tgt.tgt.{suffix}"), str(tmp_path / "bin" / f"train.src-tgt.tgt.{suffix}"))

@@ -100,7 +100,7 @@ def test_other_tasks(task: str, options: str, message: str, data: Path, tmp_path
         ("1:9", "--ckd-mapping 1:9: the teacher has layers 1 to 3, not 9"),
         ("4:1", "--ckd-mapping 4:1: the student has layers 1 to 3, not 4"),
         ("1:2,1:3", "--ckd-mapping 1:2,1:3: names a layer twice"),
-        ("1:1+2", "--ckd-mapping 1:1+2: --criterion pkd takes one teacher layer for each"),
+        ("1:1+2", "--ckd-mapping 1:1+2: --criterion pkd needs one teacher layer per student layer"),
     ],
 )
 def test_layers_that_are_not_there(

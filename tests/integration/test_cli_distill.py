@@ -257,7 +257,7 @@ def test_mistakes_are_one_line_and_nothing_is_lost(
     fails("--dest " + str(data) + ": exists and was not made by distill", *given, "--dest", data, "--overwrite")
     assert not list(tmp_path.glob("new*"))
 
-    dropped = "not written, no source is kept; dropped: length 200"
+    dropped = "not written, because every source was dropped: length 200"
     fails(f"--dest {tmp_path / 'new'}: {dropped}", *given, *new, "--min-len", 5)
     assert not list(tmp_path.glob("new*"))  # the corrected command is not refused
     shard = tmp_path / "new.work" / "shard-0-of-2.jsonl"

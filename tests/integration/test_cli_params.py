@@ -263,7 +263,7 @@ def test_another_user_dir(tmp_path: Path) -> None:
         ),
         (
             ["--arch", "tts_transformer", "--task", "text_to_speech"],
-            "--task text_to_speech: not supported, it needs more of DATA than dictionaries",
+            "--task text_to_speech: not supported: it needs more than the dictionaries of DATA",
         ),
         (
             ["--arch", "cycle_shared_transformer_lm", "--task", "language_modeling", "--unique-encoder-layers", 2],

@@ -63,7 +63,7 @@ def test_a_student_of_a_task_that_adds_language_symbols(data: Path, tmp_path: Pa
     )  # fmt: skip
     assert "kd_loss" in validated
     log = cli.train(data, tmp_path / "other", *STUDENT, *CKD, "--teacher-path", teacher, fails=True)
-    assert f"ValueError: --teacher-path {teacher}: has a source dictionary of 18 entries, DATA one of 16" in log
+    assert f"ValueError: --teacher-path {teacher}: its source dictionary has 18 entries, DATA's has 16" in log
 
 
 def test_two_ranks_that_resume_are_one_process(data: Path, teacher: Path, tmp_path: Path) -> None:
@@ -95,4 +95,4 @@ def test_a_teacher_that_does_not_fit_is_named(data: Path, teacher: Path, tmp_pat
     log = cli.train(
         data, tmp_path, *STUDENT, "--criterion", "word_kd", "--teacher-path", tmp_path / "other.pt", fails=True
     )
-    assert f"ValueError: --teacher-path {tmp_path / 'other.pt'}: has a source dictionary of" in log
+    assert f"ValueError: --teacher-path {tmp_path / 'other.pt'}: its source dictionary has" in log

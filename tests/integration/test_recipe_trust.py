@@ -49,7 +49,7 @@ def everything(folder: Path) -> List[str]:
 def test_names_that_lead_out_of_the_folder(kind: str, name: str, tmp_path: Path) -> None:
     path = packed(kind, tmp_path / "evil", name.format(tmp_path))
     before = everything(tmp_path)
-    with pytest.raises(ValueError, match="escaped: a name in an archive that leads out of the folder it is unpacked"):
+    with pytest.raises(ValueError, match="escaped: is not inside the folder that the archive is unpacked to; refused"):
         archive.unpack(path, str(tmp_path / "inside" / "folder"), ["*"])
     assert everything(tmp_path) == before
 
@@ -57,7 +57,7 @@ def test_names_that_lead_out_of_the_folder(kind: str, name: str, tmp_path: Path)
 @pytest.mark.parametrize("name", [".", "./", "././", "a/.."])
 def test_names_of_the_folder_itself(name: str, tmp_path: Path) -> None:
     path = packed("tar", tmp_path / "evil.tar", name)
-    with pytest.raises(ValueError, match="a name in an archive that leads out"):
+    with pytest.raises(ValueError, match="is not inside the folder that the archive is"):
         archive.unpack(path, str(tmp_path / "inside"), ["*"])
     assert everything(tmp_path) == ["evil.tar"]
 

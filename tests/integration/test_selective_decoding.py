@@ -213,13 +213,15 @@ def test_mistakes_are_one_line(
     (labels / "valid.labels.npz").rename(tmp_path / "valid.labels.npz")
     fails(f"--depth-selector {oracle}: {labels / 'valid.labels.npz'}: no such file", oracle, "--gen-subset", "valid")
     (labels / "valid.labels.npz").write_bytes((labels / "test.labels.npz").read_bytes())
-    fails(f"{labels / 'valid.labels.npz'}: made for other source sentences", oracle, "--gen-subset", "valid")
+    others = f"{labels / 'valid.labels.npz'}: made for source sentences that differ from DATA's"
+    fails(others, oracle, "--gen-subset", "valid")
     (tmp_path / "valid.labels.npz").rename(labels / "valid.labels.npz")
     interactive = cli.run(
         "fairseq-interactive", data, "--user-dir", cli.PLUGIN, "--path", teacher, "--cpu", "--depth-selector", oracle,
         stdin="w1\n", fails=True,
     )  # fmt: skip
-    assert "has labels for splits of the data alone; expected a trained selector" in interactive.splitlines()[-1]
+    only = "has labels only for splits of the data, not for typed input; expected a trained selector"
+    assert only in interactive.splitlines()[-1]
     sweep = ["sweep", str(data), "--path", str(teacher), "--output", str(tmp_path), "--depth-selector", oracle]
     assert main(sweep) == 2
     assert f"--depth-selector {oracle}: sweep decodes at every depth; leave it out" in capsys.readouterr().err

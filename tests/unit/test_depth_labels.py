@@ -77,7 +77,7 @@ def test_labels_of_other_data_are_refused() -> None:
     check_labels(labels(), "L", SOURCE, dictionary(9))
     with pytest.raises(ValueError, match="L: labels of 3 sentences; the data has 2"):
         check_labels(labels(), "L", SOURCE[:2])
-    with pytest.raises(ValueError, match="L: made for other source sentences"):
+    with pytest.raises(ValueError, match="L: made for source sentences that differ from DATA's"):
         check_labels(labels(), "L", [SOURCE[1], SOURCE[0], SOURCE[2]])
-    with pytest.raises(ValueError, match="L: made with another source dictionary"):
+    with pytest.raises(ValueError, match="L: made with a source dictionary that differs from DATA's"):
         check_labels(labels(), "L", SOURCE, dictionary(10))

@@ -193,7 +193,7 @@ def test_labels_of_other_sentences_or_pairs_are_refused(folder: Path) -> None:
     with pytest.raises(ValueError, match=other):
         task_of(folder).load_dataset("valid")
     labels_of(sentences(7, seed=9)).save(labels_file(str(folder), "valid"))
-    with pytest.raises(ValueError, match=r"valid.labels.npz: made for other source sentences than those of the data"):
+    with pytest.raises(ValueError, match=r"valid.labels.npz: made for source sentences that differ from DATA's"):
         task_of(folder).load_dataset("valid")
 
 

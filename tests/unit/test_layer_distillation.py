@@ -238,7 +238,7 @@ def test_what_compares_layers_is_saved_to_resume_and_fits_or_is_refused(monkeypa
         ("ckd", {"kd_eta": -0.1}, "--kd-eta -0.1: expected a number from 0 to 1"),
         ("pkd", {"kd_lambda": 1.1}, "--kd-lambda 1.1: expected a number from 0 to 1"),
         ("ckd", {"ckd_mapping": "1:7"}, "--ckd-mapping 1:7: the teacher has layers 1 to 6, not 7"),
-        ("pkd", {"ckd_mapping": "rc"}, "--ckd-mapping rc: --criterion pkd takes one teacher layer for each"),
+        ("pkd", {"ckd_mapping": "rc"}, "--ckd-mapping rc: --criterion pkd needs one teacher layer per student"),
         ("ckd", {"accumulate_depths": True}, "--accumulate-depths: cannot be combined with --criterion ckd"),
         ("pkd", {"teacher_path": None}, "--teacher-path: required with --criterion pkd"),
     ],

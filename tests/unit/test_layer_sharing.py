@@ -136,7 +136,7 @@ def test_the_tie_survives_a_change_of_precision_and_a_copy():
 def test_a_checkpoint_that_lacks_a_layer_is_refused():
     state = shared("cycle").state_dict()
     del state["encoder.layers.1.fc2.weight"]
-    with pytest.raises(ValueError, match="weights are not those of this model: .*encoder.layers.1"):
+    with pytest.raises(ValueError, match="weights do not match this model: .*encoder.layers.1"):
         shared("cycle").load_state_dict(state, strict=True)
 
 

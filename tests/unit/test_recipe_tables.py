@@ -62,7 +62,7 @@ def test_cells(work, cell, value):
 def test_mistakes_in_cells(work):
     with pytest.raises(ValueError, match="cell bleu: expected SYSTEM/FILE:KEY"):
         Measurements(work).value("bleu", {})
-    with pytest.raises(ValueError, match="holds no chrf, but enc_layers"):
+    with pytest.raises(ValueError, match="has no key chrf; its keys are enc_layers"):
         Measurements(work).value("tied/test/sweep:chrf", {})
 
 
@@ -78,7 +78,7 @@ def test_measured_values_stand_beside_the_papers(work, tmp_path):
         "| Vanilla | 26.00 |  |",
     ]
     assert (read.left_out, measurements.most_seeds, measurements.signatures) == (1, 2, {"nrefs:1"})
-    with pytest.raises(ValueError, match="--column chrf: table.tsv has method, system, bleu"):
+    with pytest.raises(ValueError, match="--column chrf: not in table.tsv; its columns are method, system, bleu"):
         read_table(table, {"chrf": "{system}/test/sweep:chrf"}, measurements)
     with pytest.raises(ValueError, match="nothing of table.tsv was measured"):
         read_table(table, {"bleu": "nobody/test/sweep:bleu"}, measurements)

@@ -146,5 +146,5 @@ def test_more_decoder_depths_than_there_are_cannot_be_drawn(count):
 @pytest.mark.parametrize(("layers", "warned"), [(1, False), (2, False), (3, True), (4, False), (7, True), (12, False)])
 def test_a_prime_number_of_layers_gets_a_warning(layers, warned, caplog):
     parse_depths("divisors", layers, "--encoder-depths")
-    message = f"--encoder-depths divisors: {layers} layers are a prime number, with the depths 1,{layers} alone"
+    message = f"--encoder-depths divisors: {layers} is a prime number, so the only depths are 1,{layers}"
     assert [record.message for record in caplog.records] == ([message] if warned else [])

@@ -24,7 +24,7 @@ EVERYWHERE = FILES | TERMINAL | PAGE | FRONT
 
 
 def signed(value: float) -> str:
-    """A difference with its sign and one decimal; 0.0 if it rounds to that."""
+    """Format a difference with its sign and one decimal; without a sign if it rounds to 0.0."""
     return "0.0" if abs(value) < 0.05 else f"{value:+.1f}".replace("-", "−")
 
 

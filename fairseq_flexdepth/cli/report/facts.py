@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ModelFacts(TypedDict):
-    """One ``--path``."""
+    """The facts about one model: one ``--path``."""
 
     path: str
     name: str

@@ -14,7 +14,7 @@ SHARES = (1.0, 0.75, 0.5, 0.25)  # of the baseline's time, in budget_table
 
 
 def front_table(table: SweepTable) -> str:
-    """The rows on the Pareto front, the fastest first; the budget's best in yellow."""
+    """The rows on the Pareto front, the fastest first; the best row within the budget in yellow."""
     columns = columns_of(FRONT, table.rows)
     kinds = ["chosen" if row.best_within_budget else "" for row in table.front]
     note = "The Pareto front: for every other depth pair, one of these is at least as good and at least as fast."
@@ -22,7 +22,7 @@ def front_table(table: SweepTable) -> str:
 
 
 def every_depth_table(table: SweepTable) -> str:
-    """All rows; those on the Pareto front in blue, the budget's best in yellow."""
+    """All rows; the Pareto front in blue, the best row within the budget in yellow."""
     several = len(table.rows) > 1
     kinds = ["chosen" if row.best_within_budget else "front" if row.pareto else "" for row in table.rows]
     legend = ["Blue: the Pareto front."] if several else []
@@ -33,7 +33,7 @@ def every_depth_table(table: SweepTable) -> str:
 
 
 def budget_table(table: SweepTable) -> str:
-    """For several models: the best row of each within shares of the baseline's time, ``--budget`` among them."""
+    """For several models: the best row of each model within several time limits, one of them ``--budget``."""
     lines = []
     for share in sorted({*SHARES, *([] if table.budget is None else [table.budget])}, reverse=True):
         best = [table.best_within(share, path) for path in table.paths]
@@ -123,11 +123,11 @@ def _heatmap(
 
     Args:
         caption: the title.
-        rows: one model's.
+        rows: the rows of one model.
         scale: the rows whose lowest and highest value get the lightest and the darkest colour.
         value: computes the value of a row.
         text: the content of a row's cell, as HTML.
-        colour: of the highest value.
+        colour: the colour of the highest value.
     """
     by_pair = {row.pair: row for row in rows}
     encoder, decoder = (sorted({pair[side] for pair in by_pair}) for side in (0, 1))

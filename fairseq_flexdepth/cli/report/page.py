@@ -156,7 +156,7 @@ def _cost(row: SweepRow) -> str:
 
 
 def _commands(table: SweepTable, commands: Dict[str, str]) -> List[str]:
-    """The command for the best depth pair within the budget or half the time, and, folded, those for the others."""
+    """The command for the best depth pair within the budget or half the time; below it, folded, all other commands."""
     recommended = table.best_within(0.5) if table.budget is None else table.within_budget
     shown = recommended or table.baseline
     lines = [f"<p>{_pair_of_model(shown, table)}:</p>", f"<pre>{escape(commands[shown.translations])}</pre>"]

@@ -1,4 +1,4 @@
-"""The text that ``sweep`` prints: a Markdown table of the rows, the best depth pair within the budget."""
+"""The text that ``sweep`` prints: a Markdown table of the rows, and the best depth pair within the budget."""
 
 import os
 from typing import List

@@ -1,6 +1,6 @@
 """Attention maps: the self-attention of an encoder layer, compared between teacher and student.
 
-``--criterion pkd --pkd-attention`` compares them beside the layers' outputs ([wu2020] §4.1).
+``--criterion pkd --pkd-attention`` compares them in addition to the layers' outputs ([wu2020] §4.1).
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""The chunk size of the losses, and the one loop that projects features to logits a chunk at a time.
+"""The chunk size of the losses, and the one loop that projects features to logits, one chunk at a time.
 
 The logits of all depth pairs, rows × vocabulary, would not fit in memory: 18 GiB for 36 depth pairs of 4,096 tokens and
 a vocabulary of 32,768. So a loss takes a chunk of rows, projects them, turns their logits into gradients and uses the
@@ -70,13 +70,13 @@ ChunkLoss = Callable[[Chunk], Tensor]  # adds the chunk's gradients; returns ter
 
 
 def loss_in_chunks(rows: FeatureRows, gradients: Gradients, loss_of_chunk: ChunkLoss, terms: int) -> Tensor:
-    """Project *rows* a chunk at a time and apply a loss to each chunk.
+    """Project *rows* one chunk at a time and apply a loss to each chunk.
 
     Args:
         rows: all rows.
         gradients: zeros, to which the gradients are added.
-        loss_of_chunk: the loss of one chunk.
-        terms: the number of values per row that it returns.
+        loss_of_chunk: computes the loss of one chunk and adds its gradients.
+        terms: the number of values that *loss_of_chunk* returns per row.
 
     Returns:
         terms × rows, in single precision.
@@ -133,7 +133,7 @@ def projected_loss(rows: FeatureRows, form: Callable[[FeatureRows, Gradients], T
 
 
 class WeightedSum(torch.autograd.Function):
-    """A weighted sum of the losses of rows, whose forward pass also forms the gradients; each is used once."""
+    """A weighted sum of the losses of rows. Its forward pass also forms the gradients, which can be used once."""
 
     @staticmethod
     def forward(
@@ -148,7 +148,7 @@ class WeightedSum(torch.autograd.Function):
             ctx: autograd's context.
             form_gradients: returns terms × rows, first the loss of each row, and one gradient per trained tensor.
             row_weights: rows, the factor of each row in the sum.
-            trained: the tensors that the gradients are of.
+            trained: the tensors that get the gradients.
 
         Returns:
             The sum, a scalar; then the terms, each of ``rows`` values, which carry no gradient.
@@ -161,7 +161,7 @@ class WeightedSum(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad_loss: Tensor, *_: Optional[Tensor]) -> Tuple[Optional[Tensor], ...]:
-        """Scale the gradients by that of the loss, cast them to the type of their tensors and release them.
+        """Multiply the gradients by the gradient of the loss, cast them to the type of their tensors and release them.
 
         Raises:
             RuntimeError: an earlier backward pass has released them.

@@ -1,4 +1,4 @@
-"""The mixture of cross-entropy and word-level distillation, a chunk of rows at a time (see ``chunks.py``).
+"""The mixture of cross-entropy and word-level distillation, one chunk of rows at a time (see ``chunks.py``).
 
     hard · (label-smoothed cross-entropy) + soft · T² · (− Σ_v q_T(v) · log p_T(v))
 
@@ -101,7 +101,7 @@ def distilled_linear_cross_entropy(
     Example:
         >>> features, weight = torch.randn(20, 8, requires_grad=True), torch.randn(100, 8, requires_grad=True)
         >>> rows = FeatureRows(features, weight, torch.randint(100, (20,)), torch.ones(20))
-        >>> teacher = soft_targets(torch.randn(10, 100))  # of 10 target words: each row pair learns from one
+        >>> teacher = soft_targets(torch.randn(10, 100))  # 10 target words, each in two rows
         >>> of_teacher = torch.arange(10).repeat(2)
         >>> distilled_linear_cross_entropy(rows, teacher, of_teacher, Mixture(0.5, 0.5)).loss.backward()
     """

@@ -70,7 +70,7 @@ class StudentProjection(nn.Module):
         self.projection = _linear(student_width, layers * teacher_width)
 
     def forward(self, student: Tensor, teacher: Sequence[Tensor], counted: Counted, target_tokens: Number) -> Tensor:
-        """The sum over all positions and channels; the arguments are those of :meth:`TeacherFusion.forward`."""
+        """The sum over all positions and channels; for the arguments see :meth:`TeacherFusion.forward`."""
         fused = torch.cat([counted.of(layer) for layer in teacher], dim=-1)  # positions × (layers · teacher channels)
         fused = functional.normalize(fused.float(), dim=-1)
         projected = self.projection(counted.of(student))  # positions × (layers · teacher channels)

@@ -1,4 +1,4 @@
-"""Output projection and label-smoothed cross-entropy in one, a chunk of rows at a time (see ``chunks.py``)."""
+"""Output projection and label-smoothed cross-entropy in one, one chunk of rows at a time (see ``chunks.py``)."""
 
 from functools import partial
 from typing import NamedTuple
@@ -43,7 +43,7 @@ def linear_cross_entropy(rows: FeatureRows, label_smoothing: float) -> LinearCro
 
 
 def _form(rows: FeatureRows, gradients: Gradients, label_smoothing: float) -> Tensor:
-    """Add the gradients of all rows; return their losses and negative log-likelihoods, 2 × rows."""
+    """Accumulate the gradients of all rows in *gradients*; return losses and negative log-likelihoods, 2 × rows."""
     features, weight, _, row_weights = rows
     weight_sum = weight.sum(dim=0, dtype=torch.float32)  # channels
     of_chunk = partial(_chunk_losses, weight_sum=weight_sum, label_smoothing=label_smoothing)

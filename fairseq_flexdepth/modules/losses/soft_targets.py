@@ -122,7 +122,7 @@ def soft_targets(logits: Tensor, temperature: float = 1.0, topk: int = 0) -> Sof
     """A teacher's distributions at a temperature, reduced to the *topk* most probable words.
 
     A temperature T makes probabilities proportional to their T-th root ([kim2016] footnote 4). The probabilities of
-    the *topk* words are scaled to sum to 1. The logits are overwritten; beside them only one chunk is held.
+    the *topk* words are scaled to sum to 1. The logits are overwritten; the only other memory is one chunk.
 
     Args:
         logits: batch × target length × vocabulary, or tokens × vocabulary.

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class _ZeroGradient(torch.autograd.Function):
-    """The identity, whose backward pass gives zeros to the unused tensors."""
+    """The identity function; its backward pass gives the unused tensors zero gradients."""
 
     @staticmethod
     def forward(ctx: Any, output: Tensor, *unused: Tensor) -> Tensor:
@@ -28,7 +28,7 @@ def with_zero_gradients(output: Tensor, unused: Sequence[Tensor]) -> Tensor:
 
     Args:
         output: the loss, or a tensor that the loss is computed from.
-        unused: parameters or computed tensors; frozen ones are passed over.
+        unused: parameters or computed tensors; frozen ones are ignored.
 
     Returns:
         *output* itself if there is nothing to do.

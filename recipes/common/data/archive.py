@@ -68,12 +68,12 @@ def inside(folder: str, name: str) -> str:
     parts = name.replace("\\", "/").split("/")
     below = [part for part in parts if part not in ("", ".")]
     if name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0] or not below:
-        raise ValueError(f"{name}: a name in an archive that leads out of the folder it is unpacked to; refused")
+        raise ValueError(f"{name}: is not inside the folder that the archive is unpacked to; refused")
     return os.path.join(folder, *below)
 
 
 def missing(folder: str, patterns: Sequence[str], found: Set[str]) -> List[str]:
-    """Return the patterns that match no name in *found* and that are no file in *folder*."""
+    """Return the patterns that match no name in *found* and no file in *folder*."""
     return [
         pattern
         for pattern in patterns

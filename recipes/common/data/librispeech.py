@@ -30,7 +30,7 @@ SPECAUGMENT = {
 
 
 def filter_banks(flac: bytes) -> numpy.ndarray:
-    """Return the filter banks of a sound file: frames × 80, float32, of 16-bit samples, without dither."""
+    """Return the filter banks of an audio file: frames × 80, float32, of 16-bit samples, without dither."""
     import kaldi_native_fbank
     import soundfile
 
@@ -54,7 +54,7 @@ def _features(flac: bytes) -> Tuple[bytes, int]:
 
 
 def utterances(path: str, transcripts: Dict[str, str]) -> Iterator[Tuple[str, bytes]]:
-    """Yield id and sound of every utterance in an archive, and add the transcripts to *transcripts*, by id."""
+    """Yield id and audio of every utterance in an archive, and add the transcripts to *transcripts*, by id."""
     for name, content in archive.members(path):
         base = os.path.basename(name)
         if base.endswith(".flac"):
@@ -75,7 +75,7 @@ def write_features(path: str, folder: str, split: str, number: int) -> None:
         number: number of processes.
 
     Raises:
-        ValueError: an utterance lacks its transcript or its sound.
+        ValueError: an utterance lacks its transcript or its audio.
     """
     transcripts: Dict[str, str] = {}
     frames: Dict[str, int] = {}
@@ -154,7 +154,7 @@ def main(arguments: Sequence[str]) -> None:
     vocabulary = commands.add_parser("vocabulary")
     vocabulary.add_argument("folder")
     vocabulary.add_argument("splits", nargs="+", metavar="SPLIT")
-    vocabulary.add_argument("--vocabulary", type=int, default=10_000, help="pieces (default: 10000)")
+    vocabulary.add_argument("--vocabulary", type=int, default=10_000, help="number of pieces (default: 10000)")
     args = parser.parse_args(arguments)
     if args.command == "features":
         write_features(args.archive, args.folder, args.split, args.workers)

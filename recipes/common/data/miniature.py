@@ -25,13 +25,16 @@ TALK = (
 
 
 def held_out(source: str, target: str, number: int, sentences: int) -> List[make.Pair]:
-    """Return the pairs of the *number*-th dev or test set: a tenth of the training set's size, and in no other set."""
+    """Return the pairs of the *number*-th dev or test set.
+
+    It has a tenth of the training set's size and shares no pair with another set.
+    """
     size = max(4, sentences // 10)
     return make.pairs(source, target, number * size, size)
 
 
 def training(source: str, target: str, sentences: int) -> List[make.Pair]:
-    """Return the training pairs, with flaws; they are drawn after those of all dev and test sets."""
+    """Return the training pairs, with flaws; they are drawn after the pairs of all dev and test sets."""
     return make.spoiled(make.pairs(source, target, HELD_OUT * max(4, sentences // 10), sentences))
 
 
@@ -121,9 +124,9 @@ def wmt(folder: Path, sentences: int, other: str, corpora: Dict[str, str], years
     Args:
         folder: the folder to write to.
         sentences: number of training pairs, which the corpora share equally.
-        other: the language beside English.
+        other: the other language; the first is English.
         corpora: by archive, the name of its member, with ``{}`` for the language.
-        years: of the test sets.
+        years: the years of the test sets.
     """
     train = training("en", other, sentences)
     part = -(-len(train) // len(corpora))
@@ -198,7 +201,7 @@ def wikitext103(folder: Path, sentences: int) -> None:
 
 
 def librispeech(folder: Path, sentences: int) -> None:
-    """Write OpenSLR's archives, with fewer utterances than other miniatures have sentences, since sound takes space."""
+    """Write OpenSLR's archives, with fewer utterances than other miniatures have sentences, since audio takes space."""
     from recipes.common.data import miniature_speech
 
     size = max(5, sentences // 10)

@@ -25,7 +25,7 @@ def aligned(sources: Sequence[str], targets: Sequence[str]) -> Iterator[Pair]:
         ValueError: two files have different numbers of sentences.
     """
     if len(sources) != len(targets):
-        raise ValueError(f"--source has {len(sources)} files, --target has {len(targets)}: expected as many")
+        raise ValueError(f"--source has {len(sources)} files, --target has {len(targets)}: expected equal numbers")
     for source, target in zip(sources, targets):
         for number, pair in enumerate(itertools.zip_longest(sentences.read(source), sentences.read(target)), 1):
             if None in pair:
@@ -91,10 +91,10 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("languages", nargs=2, metavar=("SRC", "TGT"))
     parser.add_argument("--source", nargs="+", required=True, metavar="FILE")
     parser.add_argument("--target", nargs="+", required=True, metavar="FILE")
-    parser.add_argument("--longest", type=int, help="filter: most tokens on a side")
-    parser.add_argument("--ratio", type=float, default=9.0, help="filter: most between the sides' lengths (default: 9)")
+    parser.add_argument("--longest", type=int, help="filter: maximum tokens per side")
+    parser.add_argument("--ratio", type=float, default=9.0, help="filter: maximum ratio of the lengths (default: 9)")
     parser.add_argument("--split-hyphens", action="store_true", help="split words at hyphens when counting tokens")
-    parser.add_argument("--normalize-punctuation", action="store_true", help="as Moses' normalize-punctuation.perl")
+    parser.add_argument("--normalize-punctuation", action="store_true", help="like Moses' normalize-punctuation.perl")
     parser.add_argument("--lowercase", action="store_true")
     parser.add_argument("--straight-quotes", action="store_true", help="replace ’ by '")
     parser.add_argument("--every", type=int, default=0, metavar="N", help="every N-th pair goes to --held-out instead")

@@ -1,4 +1,4 @@
-"""The options and the work that all scripts share which rewrite every split of a parallel text, line by line."""
+"""Options and functions shared by the scripts that rewrite every split of a parallel text, line by line."""
 
 import argparse
 import itertools
@@ -12,7 +12,7 @@ def splits_parser(description: str, destination: str) -> argparse.ArgumentParser
     """Return a parser with the options of these scripts.
 
     Args:
-        description: of the script.
+        description: the description of the script.
         destination: the help text of the folder that it writes.
     """
     parser = argparse.ArgumentParser(description=description)
@@ -39,7 +39,7 @@ def rewrite_splits(args: argparse.Namespace, function_for: Callable[[str], Calla
 
     Args:
         args: the options of `splits_parser`.
-        function_for: returns, for a language, the function of a line, which must be picklable.
+        function_for: returns, for a language, the function that rewrites a line; this must be picklable.
     """
     with workers.Workers(args.workers) as processes:
         for name in split_names(args):

@@ -42,7 +42,7 @@ def train(paths: List[str], prefix: str, vocabulary: int, lines: int) -> None:
 
 
 def encode(model: str, source: str, target: str, workers: int) -> None:
-    """Write the text in *source* to *target*, in pieces of *model*."""
+    """Split the text in *source* into subword pieces of *model* and write them to *target*."""
     import sentencepiece
 
     pieces = sentencepiece.SentencePieceProcessor(model_file=model)
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str]) -> None:
         "Split parallel text into sub-words that both languages share.", "folder for the model and the split text"
     )
     parser.add_argument("--vocabulary", type=int, default=4000, help="number of pieces, shared by both languages")
-    parser.add_argument("--lines", type=int, default=2_000_000, help="learn the pieces from at most so many lines")
+    parser.add_argument("--lines", type=int, default=2_000_000, help="maximum number of lines to learn the pieces from")
     args = parser.parse_args(arguments)
     names = splits.split_names(args)
     missing = [path for path in (os.path.join(args.text, name) for name in names) if not os.path.isfile(path)]

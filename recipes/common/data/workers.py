@@ -8,13 +8,13 @@ BLOCK = 20_000  # lines in memory at a time
 
 
 def blocks(items: Iterable[Any], size: int = BLOCK) -> Iterator[List[Any]]:
-    """Yield the items in lists of *size*, which fit into memory."""
+    """Yield the items in lists of *size* items, so that only one list is in memory."""
     iterator = iter(items)
     return iter(lambda: list(itertools.islice(iterator, size)), [])
 
 
 class Workers:
-    """A pool of processes; a single one is this process itself.
+    """A pool of processes; a pool of one is this process itself.
 
     Raises:
         ValueError: the number is below 1.
