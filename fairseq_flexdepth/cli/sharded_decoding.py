@@ -164,9 +164,7 @@ class Shards:
         anew = overwrite and self._args.overwrite and not self._args.merge
         return ShardFile(self.paths[number], range(number, len(batches), len(self.paths)), header, anew)
 
-    def _decode(
-        self, shard: "ShardFile", batches: Batches, decode: Callable[[int, Sequence[int]], List[Any]]
-    ) -> None:
+    def _decode(self, shard: "ShardFile", batches: Batches, decode: Callable[[int, Sequence[int]], List[Any]]) -> None:
         """Decode the shard's remaining batches."""
         from tqdm import tqdm
 
