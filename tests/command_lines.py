@@ -22,6 +22,7 @@ PARSERS: Dict[str, Callable[[], argparse.ArgumentParser]] = {
     "fairseq-preprocess": options.get_preprocessing_parser,
 }
 SEPARATORS = ("&&", "||", "|", ";")
+LAUNCHERS = ("torchrun", "srun")  # start several processes of fairseq-flexdepth
 KEYWORDS = ("do", "then", "else")  # of a shell, before a command
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 
@@ -77,6 +78,8 @@ def check_command(command: List[str], folder: Path) -> None:
     Raises:
         ValueError: its parser refuses it, or a file, a target or a program does not exist.
     """
+    if command[0] in LAUNCHERS:  # their own options end where the program begins
+        command = command[command.index("fairseq-flexdepth") :]
     program, *arguments = command
     if program == "fairseq-flexdepth" or program in PARSERS:
         for path in (path for word in arguments for path in word.split(":") if path.endswith(".pt")):

@@ -8,14 +8,8 @@ import shutil
 from typing import TYPE_CHECKING, Any, Dict, Sequence
 
 from fairseq_flexdepth.cli.fairseq_options import check_one_directory, parse_generation_options, quiet
-from fairseq_flexdepth.cli.sharded_decoding import (
-    add_shard_arguments,
-    check_shard_options,
-    finished_shards,
-    remove_shards,
-    shard_finished_message,
-    shard_paths,
-)
+from fairseq_flexdepth.cli.launched_processes import choose_gpu
+from fairseq_flexdepth.cli.sharded_decoding import Shards, add_shard_arguments, choose_shard
 from fairseq_flexdepth.corpus.hypothesis_filter import HYPOTHESIS_FILTERS, REASONS, DropRules
 from fairseq_flexdepth.files.outputs import check_file, staging, write_whole
 
@@ -41,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "%(prog)s DATA --path TEACHER --dest FOLDER [fairseq-generate options]"
     parser.epilog = (
         "All other options are options of fairseq-generate, with the same meaning; --gen-subset is train unless given. "
-        "--num-shards N --shard-id I decodes one of N parts; --num-shards N --merge then puts them together."
+        "--num-shards N --shard-id I decodes one of N parts; --num-shards N --merge then puts them together. "
+        "Processes that torchrun or srun has started share the work without these options."
     )
     parser.add_argument(
         "--dest", required=True, metavar="FOLDER", help="the folder of the distilled data set, binarised"
@@ -88,7 +83,7 @@ def _check(args: argparse.Namespace, config: "DictConfig") -> None:
         raise ValueError(f"--max-length {args.max_length}: expected 1 or more")
     if args.max_ratio is not None and not args.max_ratio >= 1:
         raise ValueError(f"--max-ratio {args.max_ratio:g}: expected 1 or more")
-    check_shard_options(config)
+    choose_shard(args, config)
     check_one_directory(config, "distill")
     generation = config.generation
     if generation.nbest not in (1, generation.beam):
@@ -117,8 +112,8 @@ def _distill(args: argparse.Namespace, config: "DictConfig") -> str:
     from fairseq_flexdepth.corpus.fingerprint import fingerprint, settings
     from fairseq_flexdepth.corpus.split import Split
 
-    shards = config.dataset.num_shards
-    paths = shard_paths(f"{args.dest.rstrip(os.sep)}.work", shards, must_exist=args.merge)
+    shards = Shards(f"{args.dest.rstrip(os.sep)}.work", config, args)
+    choose_gpu(config)
     split = Split(config, combine=_combined(config))
     check_other_splits(split, _combined(config))
     if args.select == "sentence-bleu":
@@ -132,10 +127,8 @@ def _distill(args: argparse.Namespace, config: "DictConfig") -> str:
     shaped_by = settings(split, own)
     header = fingerprint(shaped_by, split, batches)
     with contextlib.ExitStack() as stack:
-        files = finished_shards(stack, paths, config, args, header, batches, distiller.distill)
-        if not files:
-            return shard_finished_message(paths[config.dataset.shard_id], shards)
-        return _merge(args, split, files, shaped_by)
+        files = shards.finished(stack, header, batches, distiller.distill)
+        return _merge(args, split, shards, files, shaped_by) if files else shards.message
 
 
 def _combined(config: "DictConfig") -> bool:
@@ -144,22 +137,22 @@ def _combined(config: "DictConfig") -> bool:
 
 
 def _merge(
-    args: argparse.Namespace, split: "Split", shards: Sequence["ShardFile"], settings: Dict[str, Any]
+    args: argparse.Namespace, split: "Split", shards: Shards, files: Sequence["ShardFile"], settings: Dict[str, Any]
 ) -> str:
     """Write DEST from the finished shards; return the message to print."""
     from fairseq_flexdepth.corpus.distilled_data import DistilledSplit, carry_over, check_readable, write_distilled
     from fairseq_flexdepth.corpus.hypothesis_filter import FilteredSource
 
     distilled = DistilledSplit(len(split.dataset))
-    for shard in shards:
-        for results in shard.results():
+    for file in files:
+        for results in file.results():
             for result in results:
                 distilled.add(FilteredSource(*result))
     dropped = ", ".join(f"{reason} {distilled.dropped[reason]}" for reason in REASONS)
     if not distilled.kept:
-        remove_shards([shard.path for shard in shards])  # or they would block a run with other options
+        shards.remove()  # or they would block a run with other options
         raise ValueError(f"--dest {args.dest}: not written, because every source was dropped: {dropped}")
-    folder = os.path.join(os.path.dirname(shards[0].path), "finished")
+    folder = os.path.join(shards.work, "finished")
     counts = {"sources": len(split.dataset), "kept": distilled.kept, "dropped": distilled.dropped}
     record = {**counts, "pairs": len(distilled), "settings": settings}
     with staging(folder):
@@ -167,21 +160,20 @@ def _merge(
         write_distilled(folder, split, distilled, weighted=args.select == "all", text=args.save_text)
         check_readable(folder, split)
         write_whole(os.path.join(folder, RECORD), json.dumps(record, indent=1) + "\n")
-        _publish(folder, args.dest, args.overwrite, [shard.path for shard in shards])
+        _publish(folder, args.dest, args.overwrite, shards)
     return (
         f"{args.dest}: {len(distilled)} pairs; kept {distilled.kept} of {len(split.dataset)} sources\n"
         f"dropped: {dropped}"
     )
 
 
-def _publish(folder: str, destination: str, overwrite: bool, shards: Sequence[str]) -> None:
+def _publish(folder: str, destination: str, overwrite: bool, shards: Shards) -> None:
     """Rename the finished *folder* to *destination*, and remove the shards and nothing else."""
     _check_destination(destination, overwrite)
-    work = os.path.dirname(folder)
-    replaced = os.path.join(work, "replaced")
+    replaced = os.path.join(shards.work, "replaced")
     if os.path.isdir(destination):
         shutil.rmtree(replaced, ignore_errors=True)
         os.rename(destination, replaced)
     os.rename(folder, destination)
     shutil.rmtree(replaced, ignore_errors=True)
-    remove_shards(shards)
+    shards.remove()

@@ -10,14 +10,8 @@ import sys
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
 from fairseq_flexdepth.cli.fairseq_options import check_one_directory, check_paths, parse_generation_options, quiet
-from fairseq_flexdepth.cli.sharded_decoding import (
-    add_shard_arguments,
-    check_shard_options,
-    finished_shards,
-    remove_shards,
-    shard_finished_message,
-    shard_paths,
-)
+from fairseq_flexdepth.cli.launched_processes import choose_gpu
+from fairseq_flexdepth.cli.sharded_decoding import Shards, add_shard_arguments, choose_shard
 from fairseq_flexdepth.corpus.scores import SENTENCE_METRICS
 from fairseq_flexdepth.files.outputs import check_folder, publish, staging, write_whole
 
@@ -42,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "All other options are options of fairseq-generate, with the same meaning. FOLDER collects one split per run, "
         "named after --gen-subset. --num-shards N --shard-id I decodes one of N parts; --num-shards N --merge then "
-        "puts them together."
+        "puts them together. Processes that torchrun or srun has started share the work without these options."
     )
     parser.add_argument(
         "--path", action="append", default=[], metavar="CHECKPOINT",
@@ -70,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         given = [*(["--path", args.path[0]] if args.path else []), *args.fairseq_options]
         config = parse_generation_options(given, NAME)
         check_paths(args.path)
-        check_shard_options(config)
+        choose_shard(args, config)
         check_one_directory(config, "decode")
         check_folder("--output", args.output)
         text = _judge(args, config)
@@ -86,12 +80,12 @@ def _judge(args: argparse.Namespace, config: "DictConfig") -> Optional[str]:
     from fairseq_flexdepth.corpus.split import Split
     from fairseq_flexdepth.files.depth_labels import labels_file
 
-    name, shards = config.dataset.gen_subset, config.dataset.num_shards
+    name = config.dataset.gen_subset
     finished = labels_file(args.output, name)
     if os.path.exists(finished) and not args.overwrite:
         raise ValueError(f"--output {args.output}: already has labels of {name}; --overwrite replaces them")
-    work = os.path.join(args.output, f"{name}.work")
-    paths = shard_paths(work, shards, must_exist=args.merge)
+    shards = Shards(os.path.join(args.output, f"{name}.work"), config, args)
+    choose_gpu(config)
     split = Split(config, paths=args.path)
     split.warn_of_bleu()
     _check_dictionary(args.output, split)
@@ -100,19 +94,19 @@ def _judge(args: argparse.Namespace, config: "DictConfig") -> Optional[str]:
     shaped_by = settings(split, {"metric": args.metric})
     header = fingerprint(shaped_by, split, batches)
     with contextlib.ExitStack() as stack:
-        files = finished_shards(stack, paths, config, args, header, batches, oracle.score_batch)
+        files = shards.finished(stack, header, batches, oracle.score_batch)
         if not files:
-            print(shard_finished_message(paths[config.dataset.shard_id], shards), file=sys.stderr)
+            print(shards.message, file=sys.stderr)
             return None
         made_by = {"metric": args.metric, "models": shaped_by["path"]}
         try:
             results = OracleResults(oracle, made_by, (result for file in files for result in file.results()))
         except ValueError:  # no sentence has labels: the shards would block a run on other data
-            remove_shards(paths)
+            shards.remove()
             raise
         report = results.report()
-        _write(args.output, work, split, results, report)
-        remove_shards(paths)
+        _write(args.output, shards.work, split, results, report)
+        shards.remove()
     return json.dumps(report, indent=1) if args.json else _summary(args.output, results, report)
 
 

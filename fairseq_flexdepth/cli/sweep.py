@@ -4,10 +4,12 @@ import argparse
 import functools
 import json
 import os
+import sys
 from typing import TYPE_CHECKING, List, Optional, Sequence
 
 from fairseq_flexdepth.cli.fairseq_options import check_one_directory, check_paths, parse_generation_options, quiet
 from fairseq_flexdepth.cli.generate_options import hides_progress
+from fairseq_flexdepth.cli.launched_processes import choose_gpu, launched_process
 from fairseq_flexdepth.depth.supported_depths import DepthPair, parse_pairs
 from fairseq_flexdepth.files.outputs import check_folder
 
@@ -68,7 +70,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Decode, write the report, and print it as text or JSON."""
+    """Decode, write the report, and print it as text or JSON.
+
+    Of several processes that ``torchrun`` or ``srun`` has started, only the first decodes: times are measured alone.
+    """
+    process = launched_process(arrays=False)
+    if process.number > 0:
+        print(f"process {process.number} of {process.processes}: nothing to do, process 0 sweeps", file=sys.stderr)
+        return 0
     with quiet():
         given = [*(["--path", args.path[0]] if args.path else []), *args.fairseq_options]
         config = parse_generation_options(given, NAME)
@@ -111,6 +120,7 @@ def _sweep(args: argparse.Namespace, config: "DictConfig", depths: Optional[List
     from fairseq_flexdepth.corpus.split import Split
     from fairseq_flexdepth.corpus.sweep import Sweep, SweepResults
 
+    choose_gpu(config)
     split = Split(config, paths=args.path)
     split.warn_of_bleu()
     references = _references(args.references, split)

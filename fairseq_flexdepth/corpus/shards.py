@@ -13,6 +13,8 @@ import zlib
 from types import TracebackType
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Type
 
+from fairseq_flexdepth.files.locks import missing_folders
+
 logger = logging.getLogger(__name__)
 
 # Options and checksums that determine the results, by name.
@@ -40,7 +42,7 @@ class ShardFile:
         self.path = path
         self.batches = batches
         self.done = 0  # the number of finished batches
-        self._created = [] if os.path.exists(path) else [path, *_missing_folders(path)]
+        self._created = [] if os.path.exists(path) else [path, *missing_folders(path)]
         os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
         self._file = open(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")  # noqa: SIM115
         try:
@@ -166,12 +168,3 @@ class ShardFile:
 
     def _damaged(self, number: int) -> ValueError:
         return ValueError(f"{self.path}: line {number} is damaged; --overwrite decodes this shard again")
-
-
-def _missing_folders(path: str) -> List[str]:
-    """The folders of *path* that do not exist, the innermost first."""
-    missing, folder = [], os.path.dirname(os.path.abspath(path))
-    while not os.path.exists(folder):
-        missing.append(folder)
-        folder = os.path.dirname(folder)
-    return missing
