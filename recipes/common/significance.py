@@ -66,15 +66,15 @@ def compare(measurements: Measurements, cell: str, row: Dict[str, str]) -> Optio
 def paired_bootstrap(system: List[str], baseline: List[str], references: List[str]) -> Tuple[float, List[float]]:
     """Return the p-value of the difference in BLEU, and the BLEU of *system* and of *baseline*.
 
-    The p-value is that of ``sacrebleu --paired-bs``, except for equal translations: it is 1 then, and not sacrebleu's
-    1 / (SAMPLES + 1).
+    The p-value is that of ``sacrebleu --paired-bs``, except where both have the same BLEU: it is 1 then. sacrebleu's is
+    1 / (SAMPLES + 1) if the two also have the same BLEU in every sample, as equal translations have, or two of BLEU 0.
     """
     from sacrebleu.metrics import BLEU
     from sacrebleu.significance import PairedTest
 
-    if system == baseline:
-        bleu = BLEU().corpus_score(system, [references]).score
-        return 1.0, [bleu, bleu]
+    bleu = [BLEU().corpus_score(translations, [references]).score for translations in (system, baseline)]
+    if bleu[0] == bleu[1]:
+        return 1.0, bleu
     before = os.environ.get("SACREBLEU_SEED")
     os.environ["SACREBLEU_SEED"] = str(SEED)  # sacrebleu has no argument for it
     try:
@@ -84,8 +84,7 @@ def paired_bootstrap(system: List[str], baseline: List[str], references: List[st
         del os.environ["SACREBLEU_SEED"]
         if before is not None:
             os.environ["SACREBLEU_SEED"] = before
-    theirs, ours = scores["BLEU"]
-    return float(ours.p_value), [float(ours.score), float(theirs.score)]
+    return float(scores["BLEU"][1].p_value), bleu
 
 
 def _known_p_value(ours: Measured, theirs: Measured) -> Optional[float]:

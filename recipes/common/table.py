@@ -14,6 +14,7 @@ the baseline that its cell declares, "CELL vs CELL" or "CELL - CELL", has a mark
 
 import argparse
 import csv
+import logging
 import math
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Tuple
@@ -236,6 +237,7 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--note", default="", help="sentences printed below the table")
     args = parser.parse_args()
+    logging.getLogger("sacrebleu").setLevel(logging.WARNING)  # it logs every step of a test
     measurements = Measurements(args.work, dict(value.split("=", 1) for value in args.value))
     cells = dict(column.split("=", 1) for column in args.column)
     table = read_table(args.table, cells, measurements)

@@ -137,6 +137,13 @@ def test_p_is_that_of_sacrebleu(tmp_path, monkeypatch):
     assert json.loads(printed)[1]["BLEU"]["p_value"] == pytest.approx(p_value, abs=1e-4)
 
 
+def test_equal_bleu_is_no_difference():
+    p_value, bleu = paired_bootstrap(GOOD, GOOD, REFERENCES)
+    assert (p_value, [round(score, 2) for score in bleu]) == (1.0, [_bleu(GOOD)] * 2)
+    number = len(REFERENCES)
+    assert paired_bootstrap(["x"] * number, ["y"] * number, REFERENCES) == (1.0, [0.0, 0.0])
+
+
 def test_the_seed_is_fixed(monkeypatch):
     first = paired_bootstrap(EQUALLY_GOOD, GOOD, REFERENCES)
     monkeypatch.setenv("SACREBLEU_SEED", "7")
