@@ -17,4 +17,9 @@ prepare_settings
 made "${students[@]}"
 data=${settings[0]} table_values=(setting="${settings[0]}")
 each on_development_set "${students[@]/#/$data-}"
-table ablations +bleu_development='{setting}-{system}/valid/sweep:bleu' +bleu_test='{setting}-{system}/test/sweep:bleu'
+columns=()
+for split in valid test; do
+    cell="{setting}-{system}/$split/sweep:bleu vs {setting}-{_baseline}/$split/sweep:bleu"
+    case $split in valid) columns+=("+bleu_development=$cell") ;; *) columns+=("+bleu_test=$cell") ;; esac
+done
+table ablations "${columns[@]}"

@@ -10,5 +10,6 @@ students=(pkd pkd-attention {oc,cc}{,-released})
 among pt_en pt_en tr_en en_de_1
 prepare_settings
 made "${students[@]}"
+baseline='pkd/test/sweep:bleu'
 by_setting '{system}/test/sweep:bleu' pt_en tr_en en_de_1
 table attention "${columns[@]}"

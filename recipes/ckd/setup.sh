@@ -123,12 +123,15 @@ made() { # made NAME...: train the teachers of $settings, then their students NA
     each system "${students[@]}"
 }
 
-by_setting() { # by_setting CELL COLUMN...: set $columns, for `table`: SETTING-CELL for each of $settings, else the paper's values
-    local column
+# by_setting CELL COLUMN...: set $columns, for `table`: SETTING-CELL for each of $settings, else the paper's values. $baseline is the cell
+# of the baseline, if there is one
+by_setting() {
+    local column cell against=${baseline:-}
     columns=()
     for column in "${@:2}"; do
-        case " ${settings[*]} " in *" $column "*) columns+=("$column=$column-$1") ;; *) columns+=("$column=") ;; esac
+        cell=$column-$1${against:+ vs $column-$against}
+        case " ${settings[*]} " in *" $column "*) columns+=("$column=$cell") ;; *) columns+=("$column=") ;; esac
     done
-    [ -z "$other" ] || columns+=("+$other=$other-$1")
+    [ -z "$other" ] || columns+=("+$other=$other-$1${against:+ vs $other-$against}")
     data=${settings[*]}
 }

@@ -11,5 +11,6 @@ students=(no-kd regular-kd pkd {rc,oc,sc,cc}{,-released})
 among en_de_2 pt_en tr_en en_de_1 en_de_2
 prepare_settings
 made "${students[@]}"
+baseline='no-kd/test/sweep:bleu'
 by_setting '{system}/test/sweep:bleu' pt_en tr_en en_de_1 en_de_2
 table table1 "${columns[@]}"

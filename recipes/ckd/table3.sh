@@ -11,6 +11,8 @@ among en_fr en_fr en_de
 prepare_settings
 made "${students[@]}"
 cells=() data=${settings[*]}
-for student in teacher no-kd pkd rc oc; do cells+=("${student/-/_}={_setting}-$student/test/sweep:bleu"); done
-table table3 "${cells[@]}" +rc_as_released='{_setting}-rc-released/test/sweep:bleu' \
-    +oc_as_released='{_setting}-oc-released/test/sweep:bleu'
+bleu='test/sweep:bleu'
+baseline="{_setting}-no-kd/$bleu"
+for student in teacher no-kd pkd rc oc; do cells+=("${student/-/_}={_setting}-$student/$bleu vs $baseline"); done
+table table3 "${cells[@]}" +rc_as_released="{_setting}-rc-released/$bleu vs $baseline" \
+    +oc_as_released="{_setting}-oc-released/$bleu vs $baseline"

@@ -5,17 +5,36 @@ averaged over the seeds. KEY@N,M takes the entry of encoder depth N and decoder 
 @N,M the deepest entry counts. ``oracle.seconds`` is the key ``seconds`` of the object ``oracle``. A ``*`` matches
 several systems in SYSTEM, several files (test sets) in FILE, and all depths as N or M: the value is the mean, or with
 "sum CELL" the sum over the systems. "CELL - CELL" is a difference, "CELL / CELL" a ratio, and "CELL / 1e6" gives
-millions. {NAME} stands for the value of column NAME in the same row. An empty cell has no value.
+millions. "CELL vs CELL" is the first cell, and declares the second as its baseline. {NAME} stands for the value of
+column NAME in the same row. An empty cell has no value.
 """
 
 import json
 import re
+import statistics
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Set
+from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 _CELL = re.compile(r"(?P<sum>sum )?(?P<system>[^/]+)/(?P<file>[^:]+):(?P<key>[\w.]+)(@(?P<n>\*|\d+),(?P<m>\*|\d+))?")
 
 _NUMBER = re.compile(r"\d+(\.\d+)?(e\d+)?")
+
+
+class Measured(NamedTuple):
+    """One entry of a JSON file: one system with one seed, scored on one test set at one depth pair."""
+
+    file: Path
+    entry: Dict[str, Any]
+
+
+class Source(NamedTuple):
+    """The entries that a cell without operators averages."""
+
+    system: str
+    name: str  # of the files
+    depth: str  # ``@N,M``, or empty
+    key: str
+    entries: Dict[str, List[Measured]]  # by the name of the seed's folder
 
 
 class Measurements:
@@ -43,6 +62,7 @@ class Measurements:
         Raises:
             ValueError: the cell is not written as described above, or a file lacks its key.
         """
+        cell = cell.partition(" vs ")[0]
         for symbol in (" - ", " / "):
             if symbol in cell:
                 left, right = (self.value(part, row, seeds) for part in cell.split(symbol, 1))
@@ -51,16 +71,56 @@ class Measurements:
                 return left - right if symbol == " - " else left / right
         if _NUMBER.fullmatch(cell):
             return float(cell)
+        found = self._parse(cell, row)
+        if found is None:
+            return None
+        systems = sorted(path for path in self.work.glob(found["system"]) if path.is_dir())
+        values = [self._mean_over_seeds(system, found, seeds) for system in systems]
+        mean = _mean(values)
+        return mean if mean is None or not found["sum"] else mean * len(values)
+
+    def deviation(self, cell: str, row: Dict[str, str]) -> Optional[float]:
+        """Return the sample standard deviation of a cell over the seeds.
+
+        It is ``None`` where fewer than two seeds were measured, and where all have the same value, such as a number of
+        parameters.
+        """
+        seeds = sorted({path.name for path in self.work.glob("*/seed*")})
+        measured = [self.value(cell, row, seed) for seed in seeds] if len(seeds) > 1 else []
+        values = [value for value in measured if value is not None]
+        return statistics.stdev(values) if len(set(values)) > 1 else None
+
+    def compared(self, cell: str, row: Dict[str, str]) -> Optional[Tuple[Source, Source]]:
+        """Return the entries of a cell "CELL vs CELL" or "CELL - CELL", and of its baseline, the second cell.
+
+        It is ``None`` for every other cell, and where one of the two names nothing.
+        """
+        for symbol in (" vs ", " - "):
+            left, operator, right = cell.partition(symbol)
+            if operator and " / " not in cell:
+                sources = self._source(left, row), self._source(right, row)
+                return None if sources[0] is None or sources[1] is None else (sources[0], sources[1])
+        return None
+
+    def _parse(self, cell: str, row: Dict[str, str]) -> "Optional[re.Match[str]]":
         filled = cell.format(**row, **self.values).format(**self.values)
         if not filled:
             return None
         found = _CELL.fullmatch(filled)
         if found is None:
             raise ValueError(f"cell {cell}: expected SYSTEM/FILE:KEY or SYSTEM/FILE:KEY@N,M")
-        systems = sorted(path for path in self.work.glob(found["system"]) if path.is_dir())
-        values = [self._mean_over_seeds(system, found, seeds) for system in systems]
-        mean = _mean(values)
-        return mean if mean is None or not found["sum"] else mean * len(values)
+        return found
+
+    def _source(self, cell: str, row: Dict[str, str]) -> Optional[Source]:
+        found = self._parse(cell, row)
+        if found is None:
+            return None
+        entries: Dict[str, List[Measured]] = {}
+        for file in sorted(self.work.glob(f"{found['system']}/seed*/{found['file']}.json")):
+            seed = file.relative_to(self.work).parts[1]
+            entries.setdefault(seed, []).extend(Measured(file, entry) for entry in self._entries(file, found))
+        depth = f"@{found['n']},{found['m']}" if found["n"] else ""
+        return Source(found["system"], found["file"], depth, found["key"], entries)
 
     def _mean_over_seeds(self, system: Path, cell: "re.Match[str]", seeds: str) -> Optional[float]:
         files = sorted(system.glob(f"{seeds}/{cell['file']}.json"))
@@ -68,17 +128,20 @@ class Measurements:
         return _mean([self._read(file, cell) for file in files])
 
     def _read(self, file: Path, cell: "re.Match[str]") -> Optional[float]:
-        content: Any = json.loads(file.read_text(encoding="utf-8"))
-        *objects, key = cell["key"].split(".")
-        for name in objects:
-            content = content[name]
-        entries = [content] if isinstance(content, dict) else _at_depth(content, cell["n"], cell["m"])
+        key = cell["key"].rpartition(".")[2]
+        entries = self._entries(file, cell)
         for entry in entries:
             if key not in entry:
                 raise ValueError(f"{file}: has no key {cell['key']}; its keys are {', '.join(entry)}")
             if key == "bleu" and "bleu_signature" in entry:
                 self.signatures.add(entry["bleu_signature"])
         return _mean([entry[key] for entry in entries])
+
+    def _entries(self, file: Path, cell: "re.Match[str]") -> List[Dict[str, Any]]:
+        content: Any = json.loads(file.read_text(encoding="utf-8"))
+        for name in cell["key"].split(".")[:-1]:
+            content = content[name]
+        return [content] if isinstance(content, dict) else _at_depth(content, cell["n"], cell["m"])
 
 
 def _at_depth(entries: List[Dict[str, Any]], n: Optional[str], m: Optional[str]) -> List[Dict[str, Any]]:

@@ -3,11 +3,12 @@
     python -m recipes.common.generate_log LOG [--references FILE]
 
 prints the scores and seconds of a run as JSON. The references are taken from the log, or from FILE, one per line in the
-order of the data.
+order of the data. The JSON contains the path of FILE, relative to the folder of the log.
 """
 
 import argparse
 import json
+import os
 import re
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Tuple
@@ -82,7 +83,9 @@ def main() -> None:
     scores = corpus_scores(found.hypotheses, references)
     times = {"seconds": found.seconds, "choosing_seconds": found.choosing}
     probability = sum(found.probabilities) / len(found.probabilities) if found.probabilities else None
-    print(json.dumps({**scores, **times, "sentences": len(references), "probability": probability}))
+    size = {"sentences": len(references), "probability": probability}
+    source = {"references": os.path.relpath(args.references, args.log.parent)} if args.references else {}
+    print(json.dumps({**scores, **times, **size, **source}))
 
 
 if __name__ == "__main__":

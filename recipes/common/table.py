@@ -7,17 +7,22 @@ CELL only the paper's values are printed. '+NAME=CELL' adds a measured column th
 are not given name the rows; "system" and those that begin with "_" are not printed. Rows without any measured value are
 left out and counted, except rows with an empty "system", which the paper quotes from others. Columns without any
 measured value are left out and listed below the table.
+
+Where several seeds were measured, values are means ± sample standard deviations. BLEU that differs significantly from
+the baseline that its cell declares, "CELL vs CELL" or "CELL - CELL", has a mark (recipes/common/significance.py).
 """
 
 import argparse
 import csv
+import logging
 import math
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from recipes.common.cells import Measurements
 from recipes.common.figure import pyplot, save_figure
 from recipes.common.markdown import markdown_table
+from recipes.common.significance import LEVEL, MARK, SAMPLES, SEED, Comparison, compare
 
 
 class Column(NamedTuple):
@@ -27,6 +32,8 @@ class Column(NamedTuple):
     digits: int  # decimals, as many as the paper prints
     paper: List[Optional[float]]
     measured: List[Optional[float]]
+    deviations: List[Optional[float]]  # of the measured values, over the seeds
+    comparisons: List[Optional[Comparison]]  # of the measured values with their baselines
 
     @property
     def measured_digits(self) -> int:
@@ -35,14 +42,19 @@ class Column(NamedTuple):
         return max(0, 2 - math.floor(math.log10(largest))) if largest and not self.digits else self.digits
 
     @property
-    def parts(self) -> Dict[str, List[Optional[float]]]:
-        """The printed columns of values, by title: measured values, the paper's, or both."""
+    def parts(self) -> Dict[str, List[str]]:
+        """The printed columns, by title: measured values, the paper's, or both."""
         title = _title(self.name)
-        if not any(value is not None for value in self.paper):
-            return {title: self.measured}
-        if not any(value is not None for value in self.measured):
-            return {f"{title}, paper": self.paper}
-        return {title: self.measured, "paper": self.paper}
+        paper = [_text(value, self.digits) for value in self.paper]
+        measured = [
+            _text(value, self.measured_digits, deviation) + (MARK if comparison and comparison.significant else "")
+            for value, deviation, comparison in zip(self.measured, self.deviations, self.comparisons)
+        ]
+        if not any(paper):
+            return {title: measured}
+        if not any(measured):
+            return {f"{title}, paper": paper}
+        return {title: measured, "paper": paper}
 
 
 class Table(NamedTuple):
@@ -91,13 +103,25 @@ def read_table(path: Path, cells: Dict[str, str], measurements: Measurements) ->
             digits[name] if any(row.get(name) for row in rows) else most,
             [_number(rows[number].get(name)) for number in kept],
             [measured[number].get(name) for number in kept],
+            *_spread(cells[name], [rows[number] for number in kept], measurements),
         )
-        for name in [*(name for name in names if name in cells), *added]
+        for name in [*(name for name in names if name in cells), *(name for name in added if name in cells)]
     ]
     keys = [name for name in names if name not in (*cells, *unmeasured, "system") and not name.startswith("_")]
     papers = {number for number, row in enumerate(rows) if any(row.get(name) for name in cells)}
     return Table(
         {key: [rows[number][key] for number in kept] for key in keys}, columns, len(papers - set(kept)), unmeasured
+    )
+
+
+def _spread(
+    cell: str, rows: List[Dict[str, str]], measurements: Measurements
+) -> Tuple[List[Optional[float]], List[Optional[Comparison]]]:
+    """Return the standard deviation of a cell in every row, and its comparison with its baseline."""
+    ours = [bool(cell) and row.get("system") != "" for row in rows]
+    return (
+        [measurements.deviation(cell, row) if made else None for made, row in zip(ours, rows)],
+        [compare(measurements, cell, row) if made else None for made, row in zip(ours, rows)],
     )
 
 
@@ -111,15 +135,10 @@ def _digits(text: str) -> int:
 
 def markdown(table: Table) -> str:
     """Return the table as Markdown, with two columns where there are measured values and the paper's."""
-    parts = [
-        (title, values, column.measured_digits if values is column.measured else column.digits)
-        for column in table.columns
-        for title, values in column.parts.items()
-    ]
-    heads = [*table.names, *(title for title, _, _ in parts)]
+    parts = [(title, texts) for column in table.columns for title, texts in column.parts.items()]
+    heads = [*table.names, *(title for title, _ in parts)]
     rows = [
-        [*names, *(_text(values[number], digits) for _, values, digits in parts)]
-        for number, names in enumerate(zip(*table.names.values()))
+        [*names, *(texts[number] for _, texts in parts)] for number, names in enumerate(zip(*table.names.values()))
     ]
     return markdown_table(heads, rows, "l" * len(table.names) + "r" * len(parts))
 
@@ -128,8 +147,10 @@ def _title(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _text(value: Optional[float], digits: int) -> str:
-    return "" if value is None else f"{value:,.{digits}f}"
+def _text(value: Optional[float], digits: int, deviation: Optional[float] = None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.{digits}f}" + ("" if deviation is None else f" ± {deviation:,.{digits}f}")
 
 
 def draw(table: Table, path: Path) -> None:
@@ -145,6 +166,14 @@ def draw(table: Table, path: Path) -> None:
             points = [(value, place) for value, place in zip(values, places) if value is not None]
             if points:
                 axes.scatter(*zip(*points), facecolors=face, edgecolors="C0")
+        spread = [
+            (value, place, deviation)
+            for value, place, deviation in zip(column.measured, places, column.deviations)
+            if value is not None and deviation is not None
+        ]
+        if spread:
+            middles, rows, deviations = zip(*spread)
+            axes.errorbar(middles, rows, xerr=deviations, fmt="none", ecolor="C0")
         axes.set_title(_title(column.name), fontsize=9)
         axes.grid(axis="y", alpha=0.3)
     panels[0][0].set_yticks(list(places))
@@ -165,9 +194,35 @@ def _notes(table: Table, measurements: Measurements, args: argparse.Namespace) -
     if args.note:
         notes.append(args.note)
     if measurements.most_seeds > 1:
-        notes.append(f"Means over {measurements.most_seeds} seeds.")
+        notes.append(f"Means ± sample standard deviations over {measurements.most_seeds} seeds.")
+    notes += significance_notes(table, measurements.most_seeds)
     notes += [f"sacrebleu: `{signature}`." for signature in sorted(measurements.signatures)]
     return " ".join(notes)
+
+
+def significance_notes(table: Table, seeds: int) -> List[str]:
+    """Explain the mark: the test, and the baseline of each column; count the values that could not be tested."""
+    by_baseline: Dict[str, List[str]] = {}
+    for column in table.columns:
+        tested = [found for found in column.comparisons if found and found.tested]
+        baselines = dict.fromkeys(found.baseline for found in tested)
+        if len(baselines) > 6:
+            baselines = dict.fromkeys(found.pattern for found in tested)
+        if baselines:
+            listed = ", ".join(f"`{baseline}`" for baseline in baselines)
+            by_baseline.setdefault(listed, []).append(_title(column.name))
+    notes = []
+    if by_baseline:
+        listed = "; ".join(f"{', '.join(titles)}: {names}" for names, titles in by_baseline.items())
+        every = "for every seed, in the same direction, " if seeds > 1 else ""
+        notes.append(
+            f"{MARK} BLEU differs from the baseline's, {every}with p < {LEVEL} by sacrebleu's paired bootstrap test "
+            f"({SAMPLES:,} samples, seed {SEED}). Baselines: {listed}."
+        )
+    untested = sum(not found.tested for column in table.columns for found in column.comparisons if found)
+    if untested:
+        notes.append(f"Values not tested, since their translations are missing or have another BLEU: {untested}.")
+    return notes
 
 
 def main() -> None:
@@ -182,6 +237,7 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--note", default="", help="sentences printed below the table")
     args = parser.parse_args()
+    logging.getLogger("sacrebleu").setLevel(logging.WARNING)  # it logs every step of a test
     measurements = Measurements(args.work, dict(value.split("=", 1) for value in args.value))
     cells = dict(column.split("=", 1) for column in args.column)
     table = read_table(args.table, cells, measurements)

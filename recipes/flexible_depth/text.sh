@@ -10,5 +10,5 @@ distilled_corpus
 each system original-baseline-1-1 layerdrop layerdrop-one-batch
 force() { evaluate "$1" test forced --model-overrides "{'encoder_depths': 'divisors', 'decoder_depths': 'divisors'}"; }
 each force "$pretrained"
-table forced bleu='{_cell}'
+table forced bleu='{_cell} vs original-baseline-1-1/test/sweep:bleu'
 table layerdrop_batches mean_bleu='{system}/test/sweep:bleu@*,*'

@@ -13,8 +13,10 @@ translation_corpus wmt16_en_de
 prepare_corpus
 each scored "${systems[@]}"
 newstest=()
-for year in {2010..2016}; do newstest+=("newstest$year={system}/scores/newstest$year:bleu"); done
+for year in {2010..2016}; do
+    newstest+=("newstest$year={system}/scores/newstest$year:bleu vs universal/scores/newstest$year:bleu")
+done
 table table1 "${newstest[@]}" \
     params_millions='{system}/train:parameters / 1e6' \
     speed='{system}/train:words_per_second / universal/train:words_per_second' \
-    avg='{system}/scores/*:bleu'
+    avg='{system}/scores/*:bleu vs universal/scores/*:bleu'

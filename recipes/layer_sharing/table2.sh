@@ -16,5 +16,8 @@ each scored "${systems[@]/#/$prefix}"
 all_pairs
 each scored synthetic-kiyono synthetic-cycle_rev-2
 newstest=()
-for year in {2010..2016} 2018 2019; do newstest+=("newstest$year={system}/scores/newstest$year:bleu"); done
-table table2 "${newstest[@]}" params_millions='{system}/train:parameters / 1e6' avg='{system}/scores/*:bleu'
+for year in {2010..2016} 2018 2019; do
+    newstest+=("newstest$year={system}/scores/newstest$year:bleu vs {_baseline}/scores/newstest$year:bleu")
+done
+table table2 "${newstest[@]}" params_millions='{system}/train:parameters / 1e6' \
+    avg='{system}/scores/*:bleu vs {_baseline}/scores/*:bleu'

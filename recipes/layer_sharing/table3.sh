@@ -18,7 +18,12 @@ translation_corpus wmt16_en_de
 [ "$data" = multi30k ] || test_sets=(newstest2013 newstest2014)
 prepare_corpus # Table 1's
 translate de en
-columns=(de_en_2013='de-en-{system}/scores/newstest2013:bleu' de_en_2014="de-en-{system}/scores/${test_sets[-1]}:bleu")
+columns=()
+scores() { # scores COLUMN DIRECTION TEST-SET: add a column to $columns
+    columns+=("$1=$2-{system}/scores/$3:bleu vs $2-universal/scores/$3:bleu")
+}
+scores de_en_2013 de-en newstest2013
+scores de_en_2014 de-en "${test_sets[-1]}"
 if [ "$data" != multi30k ]; then
     translation_corpus wmt14_en_fr
     corpus=$work/en-fr
@@ -26,7 +31,7 @@ if [ "$data" != multi30k ]; then
     translate en fr
     translate fr en
     for pair in en-fr fr-en; do
-        for year in 2013 2014; do columns+=("${pair/-/_}_$year=$pair-{system}/scores/newstest$year:bleu"); done
+        for year in 2013 2014; do scores "${pair/-/_}_$year" "$pair" "newstest$year"; done
     done
 fi
 table table3 "${columns[@]}"

@@ -33,6 +33,6 @@ retrained=("${percents[@]/#/first-student-pruned-}")
 each beam "${retrained[@]/%/-seq-inter}"
 table table3 \
     params_millions='{system}/train:nonzero / 1e6' \
-    bleu_k5='{system}/beam:bleu' \
+    bleu_k5='{system}/beam:bleu vs first-student-seq-kd-seq-inter/beam:bleu' \
     ratio='first-teacher/train:parameters / {system}/train:nonzero' \
-    +bleu_k5_before_retraining='{_cut}/beam:bleu'
+    +bleu_k5_before_retraining='{_cut}/beam:bleu vs first-student-seq-kd-seq-inter/beam:bleu'

@@ -8,5 +8,5 @@ prepare_corpus
 each system tied-multi "${pairs[@]/#/vanilla-}"
 table table1 \
     vanilla_bleu='vanilla-{n}-{m}/test/sweep:bleu' \
-    tied_multi_bleu='tied-multi/test/sweep:bleu@{n},{m}' \
+    tied_multi_bleu='tied-multi/test/sweep:bleu@{n},{m} vs vanilla-{n}-{m}/test/sweep:bleu' \
     decode_seconds='tied-multi/test/sweep:seconds@{n},{m}'

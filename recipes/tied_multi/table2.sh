@@ -20,4 +20,4 @@ each selector "${tuned[@]}"
 JOBS=1 each decode_by deepest oracle "${classifiers[@]}" "${tuned[@]}" # nothing else may run during timing
 table table2 \
     decode_seconds='tied-multi/chosen/{_choice}:seconds' \
-    bleu='tied-multi/chosen/{_choice}:bleu'
+    bleu='tied-multi/chosen/{_choice}:bleu vs tied-multi/chosen/deepest:bleu'

@@ -7,8 +7,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 prepare_corpus
 distilled_corpus
 each system tied-multi tied-multi-rs distilled-tied-multi distilled-tied-multi-rs
+bleu='test/sweep:bleu@{n},{m}'
 table table3 \
-    tied_bleu='tied-multi/test/sweep:bleu@{n},{m}' \
-    tied_rs_bleu='tied-multi-rs/test/sweep:bleu@{n},{m}' \
-    distilled_tied_bleu='distilled-tied-multi/test/sweep:bleu@{n},{m}' \
-    distilled_tied_rs_bleu='distilled-tied-multi-rs/test/sweep:bleu@{n},{m}'
+    tied_bleu="tied-multi/$bleu" \
+    tied_rs_bleu="tied-multi-rs/$bleu vs tied-multi/$bleu" \
+    distilled_tied_bleu="distilled-tied-multi/$bleu vs tied-multi/$bleu" \
+    distilled_tied_rs_bleu="distilled-tied-multi-rs/$bleu vs tied-multi-rs/$bleu"

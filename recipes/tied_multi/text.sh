@@ -18,7 +18,8 @@ for one in tied-multi distilled-tied-multi-rs; do
     evaluate "$one" "$tests" greedy --beam 1
     evaluate "$one" "$tests" beam
 done
-table greedy bleu='{system}/{search}/sweep:bleu@{_depth}' decode_seconds='{system}/{search}/sweep:seconds@{_depth}'
+table greedy bleu='{system}/{search}/sweep:bleu@{_depth} vs {system}/beam/sweep:bleu@{_depth}' \
+    decode_seconds='{system}/{search}/sweep:seconds@{_depth}'
 
 label_options=(--batch-size 1)
 # on one GPU: nothing else may run during timing

@@ -49,6 +49,8 @@ def work(tmp_path: Path) -> Path:
         ("lstm/test/sweep:bleu", 5.0),
         ("{cell}", 26.0),
         ("tied/t*/sweep:bleu@1,1 / 1e1", 1.05),
+        ("tied/test/sweep:bleu@1,1 vs vanilla-1-1/test/sweep:bleu", 10.5),
+        ("tied/test/sweep:bleu@1,1 vs nobody/test/sweep:bleu", 10.5),
         ("tied/test/sweep:bleu@3,1", None),
         ("nobody/test/sweep:bleu", None),
         ("tied/test/sweep:bleu@1,1 - nobody/test/sweep:bleu", None),
@@ -57,6 +59,23 @@ def work(tmp_path: Path) -> Path:
 def test_cells(work, cell, value):
     row = {"n": "2", "cell": "vanilla-{deep}-1/test/sweep:bleu"}
     assert Measurements(work, {"deep": "2"}).value(cell, row) == (value if value is None else pytest.approx(value))
+
+
+@pytest.mark.parametrize(
+    "cell, deviation",
+    [
+        ("tied/test/sweep:bleu@1,1", 0.5**0.5),  # of 10 and 11
+        ("tied/test/sweep:bleu@2,1 / tied/test/sweep:bleu@1,1", (20 / 10 - 21 / 11) / 2**0.5),
+        ("tied/test/sweep:bleu@2,1 - tied/test/sweep:bleu@1,1", None),  # 10 with each seed
+        ("tied/test/sweep:bleu@1,1 - vanilla-1-1/test/sweep:bleu", None),  # one seed has a baseline
+        ("vanilla-1-1/test/sweep:bleu", None),
+        ("nobody/test/sweep:bleu", None),
+        ("", None),
+    ],
+)
+def test_standard_deviation_over_seeds(work, cell, deviation):
+    found = Measurements(work).deviation(cell, {})
+    assert found == (deviation if deviation is None else pytest.approx(deviation))
 
 
 def test_mistakes_in_cells(work):
@@ -74,7 +93,7 @@ def test_measured_values_stand_beside_the_papers(work, tmp_path):
     assert markdown(read).splitlines() == [
         "| method | bleu | paper |",
         "| --- | --: | --: |",
-        "| Tied | 20.50 | 21.25 |",
+        "| Tied | 20.50 ± 0.71 | 21.25 |",
         "| Vanilla | 26.00 |  |",
     ]
     assert (read.left_out, measurements.most_seeds, measurements.signatures) == (1, 2, {"nrefs:1"})
@@ -91,8 +110,8 @@ def test_columns_of_the_paper_alone_and_of_ours(work, tmp_path):
     read = read_table(table, cells, Measurements(work))
     assert markdown(read).splitlines()[::2] == [
         "| method | pairs, paper | large | small |",
-        "| tied | 12.5 | 26.0 | 20.5 |",
-        "| none | 11.0 | 26.0 | 20.5 |",
+        "| tied | 12.5 | 26.0 | 20.5 ± 0.7 |",
+        "| none | 11.0 | 26.0 | 20.5 ± 0.7 |",
     ]
     measured = read_table(table, {"pairs": "", "+small": "{method}/test/sweep:bleu"}, Measurements(work))
     assert measured.left_out == 1  # the paper's row; ours does not count
@@ -103,7 +122,8 @@ def test_what_others_reported_and_small_numbers(work, tmp_path):
     table.write_text("method\tsystem\tmillions\tbleu\twer\nTied\ttied\t61\t27.1\t3\nTheirs\t\t514\t33.1\t\n")
     cells = {"millions": "vanilla-1-1/test/sweep:bleu / 1e2", "bleu": "tied/t*/sweep:bleu", "wer": "nobody/test:wer"}
     read = read_table(table, cells, Measurements(work))
-    assert markdown(read).splitlines()[2:] == ["| Tied | 0.120 | 61 | 20.5 | 27.1 |", "| Theirs |  | 514 |  | 33.1 |"]
+    rows = ["| Tied | 0.120 | 61 | 20.5 ± 0.7 | 27.1 |", "| Theirs |  | 514 |  | 33.1 |"]
+    assert markdown(read).splitlines()[2:] == rows
     assert (read.left_out, read.unmeasured) == (0, ["wer"])
 
 

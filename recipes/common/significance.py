@@ -1,0 +1,143 @@
+"""Test whether a measured BLEU differs from that of its baseline, by sacrebleu's paired bootstrap ([koehn2004]).
+
+Translations and references are the files that ``evaluate`` and ``generate`` (recipes/common/recipe.sh) write. Results
+are kept beside them, in NAME.paired-bootstrap, by the checksums of the files that were compared.
+"""
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from recipes.common.cells import Measured, Measurements
+
+SAMPLES, SEED, LEVEL = 1000, 12345, 0.05  # sacrebleu's defaults
+MARK = "†"
+
+
+class Comparison(NamedTuple):
+    """A measured value of BLEU and its baseline."""
+
+    baseline: str  # the baseline's system, with its file and depth pair where these are not the value's own
+    pattern: str  # the baseline's system for every row, such as ``vanilla-{n}-{m}``
+    p_values: Dict[str, Optional[float]]  # by seed; None: the translations are missing
+    higher: Dict[str, bool]  # by seed: the value is above the baseline's
+
+    @property
+    def tested(self) -> bool:
+        """Whether all seeds could be compared."""
+        return all(p is not None for p in self.p_values.values())
+
+    @property
+    def significant(self) -> bool:
+        """Whether p is below LEVEL for every seed, with the difference in the same direction."""
+        small = all(p is not None and p < LEVEL for p in self.p_values.values())
+        return small and len(set(self.higher.values())) == 1
+
+
+def compare(measurements: Measurements, cell: str, row: Dict[str, str]) -> Optional[Comparison]:
+    """Compare a cell with the baseline that it declares, for each seed that both have.
+
+    It is ``None`` if the cell declares none or is the baseline itself, if its value is not BLEU, or if either is a mean
+    over test sets or depth pairs.
+    """
+    sources = measurements.compared(cell, row)
+    if sources is None or not sources[0].key == sources[1].key == "bleu":
+        return None
+    system, baseline = sources
+    seeds = sorted(set(system.entries) & set(baseline.entries))
+    pairs = {seed: [*system.entries[seed], *baseline.entries[seed]] for seed in seeds}
+    single = all(len(system.entries[seed]) == len(baseline.entries[seed]) == 1 for seed in seeds)
+    if not seeds or not single or any(ours == theirs for ours, theirs in pairs.values()):
+        return None
+    where = baseline.system if baseline.name == system.name else f"{baseline.system}/{baseline.name}"
+    if baseline.depth != system.depth:
+        where += baseline.depth
+    return Comparison(
+        where,
+        re.split(" vs | - ", cell)[1].partition("/")[0],
+        {seed: _known_p_value(*pair) for seed, pair in pairs.items()},
+        {seed: ours.entry["bleu"] > theirs.entry["bleu"] for seed, (ours, theirs) in pairs.items()},
+    )
+
+
+def paired_bootstrap(system: List[str], baseline: List[str], references: List[str]) -> Tuple[float, List[float]]:
+    """Return the p-value of the difference in BLEU, and the BLEU of *system* and of *baseline*.
+
+    The p-value is that of ``sacrebleu --paired-bs``, except where both have the same BLEU: it is 1 then. sacrebleu's is
+    1 / (SAMPLES + 1) if the two also have the same BLEU in every sample, as equal translations have, or two of BLEU 0.
+    """
+    from sacrebleu.metrics import BLEU
+    from sacrebleu.significance import PairedTest
+
+    bleu = [BLEU().corpus_score(translations, [references]).score for translations in (system, baseline)]
+    if bleu[0] == bleu[1]:
+        return 1.0, bleu
+    before = os.environ.get("SACREBLEU_SEED")
+    os.environ["SACREBLEU_SEED"] = str(SEED)  # sacrebleu has no argument for it
+    try:
+        systems = [("baseline", baseline), ("system", system)]
+        _, scores = PairedTest(systems, {"BLEU": BLEU()}, [references], test_type="bs", n_samples=SAMPLES)()
+    finally:
+        del os.environ["SACREBLEU_SEED"]
+        if before is not None:
+            os.environ["SACREBLEU_SEED"] = before
+    return float(scores["BLEU"][1].p_value), bleu
+
+
+def _known_p_value(ours: Measured, theirs: Measured) -> Optional[float]:
+    """Return the p-value, read from the file of results or computed; ``None`` if a file is missing or was replaced."""
+    files = [*_texts(ours), *_texts(theirs)]
+    if len(files) < 4 or not all(file.is_file() for file in files):
+        return None
+    store = _without_ending(ours.file, ".paired-bootstrap")
+    results: Dict[str, Any] = json.loads(store.read_text(encoding="utf-8")) if store.exists() else {}
+    key = _key(files)
+    if key not in results:
+        from fairseq_flexdepth.files.text import read_lines  # slow to import
+
+        system, baseline = _translations(ours, files[0]), _translations(theirs, files[2])
+        references, expected = (read_lines(str(file), "references") for file in files[1::2])
+        if references != expected or not len(system) == len(baseline) == len(references):
+            return None
+        p_value, bleu = paired_bootstrap(system, baseline, references)
+        results[key] = {"p": p_value, "bleu": bleu}
+        part = store.with_name(f"{store.name}.{os.getpid()}.part")
+        part.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        part.replace(store)
+    found = results[key]
+    # other scores: the cell's have another tokenizer, or are of an earlier translation
+    same = all(abs(bleu - one.entry["bleu"]) < 0.01 for bleu, one in zip(found["bleu"], (ours, theirs)))
+    return found["p"] if same else None
+
+
+def _texts(measured: Measured) -> List[Path]:
+    """Return the files with the translations and with the references; none if the entry does not name them."""
+    folder, entry = measured.file.parent, measured.entry
+    if "translations" in entry:  # of fairseq-flexdepth sweep
+        return [folder / entry["translations"], folder / "reference.txt"]
+    if "references" in entry:  # of recipes.common.generate_log
+        return [_without_ending(measured.file, ".txt"), folder / entry["references"]]
+    return []
+
+
+def _without_ending(file: Path, ending: str) -> Path:
+    return file.with_name(file.name[: -len(".json")] + ending)
+
+
+def _translations(measured: Measured, file: Path) -> List[str]:
+    from fairseq_flexdepth.files.text import read_lines
+    from recipes.common.generate_log import read_generate_log
+
+    return read_lines(str(file), "sweep") if "translations" in measured.entry else read_generate_log(file).hypotheses
+
+
+def _key(files: List[Path]) -> str:
+    """Return a checksum of everything that determines the result."""
+    import sacrebleu
+
+    checksums = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    determining = json.dumps([*checksums, SAMPLES, SEED, sacrebleu.__version__])
+    return hashlib.sha256(determining.encode()).hexdigest()
