@@ -2,9 +2,9 @@
 
     python -m recipes.tied_multi.held_out LABELS --sentences N
 
-LABELS is a folder of ``fairseq-flexdepth oracle`` with the labels of ``train``. Two splits are written to it: ``held-out``
-has the labels of N sentences, the same in every run, and ``train-part`` the labels of all others. Both link to the
-sentences of ``train``.
+LABELS is a folder of ``fairseq-flexdepth oracle`` with the labels of ``train``. Two splits are written to it:
+``held-out`` has the labels of N sentences, the same in every run, and ``train-part`` has the labels of all others.
+Both link to the sentences of ``train``.
 """
 
 import argparse
@@ -30,7 +30,7 @@ def hold_out(folder: Path, sentences: int) -> None:
     labels = load_labels(str(folder), "train", "LABELS")
     labelled = numpy.flatnonzero(labels.labelled)
     if not 1 <= sentences < len(labelled):
-        raise ValueError(f"--sentences {sentences}: expected 1 to {len(labelled) - 1}, one less than labelled sentences")
+        raise ValueError(f"--sentences {sentences}: expected 1 to {len(labelled) - 1}, of the labelled ones")
     chosen = numpy.zeros(len(labels), dtype=bool)
     chosen[numpy.random.RandomState(1).choice(labelled, sentences, replace=False)] = True
     for split, kept in (("held-out", chosen), ("train-part", ~chosen)):

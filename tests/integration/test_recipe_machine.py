@@ -83,8 +83,8 @@ def test_an_update_sees_as_many_sentences_on_any_number_of_gpus(
 
 def test_no_gpu_has_too_few_tokens_for_long_sentences(printed: Callable[..., List[str]]) -> None:
     assert printed(TRAIN, GPUS="8", SCALE="paper") == [
-        "error: 8000 tokens per update: not possible on 8 GPUs within 1 %, with at least 1024 tokens on each; expected one "
-        "of 1 2 3 4 5 6 7: set GPUS or JOBS, since each training uses GPUS / JOBS of them"
+        "error: 8000 tokens per update: not possible on 8 GPUs within 1 %, with at least 1024 tokens on each; expected "
+        "one of 1 2 3 4 5 6 7: set GPUS or JOBS, since each training uses GPUS / JOBS of them"
     ]
     (line,) = printed(f"take_slot; {TRAIN}", GPUS="8", SCALE="paper", JOBS="2")
     assert _value(line, "--max-tokens") == 2000

@@ -161,7 +161,7 @@ def test_every_row_is_of_some_command_and_has_a_source() -> None:
         assert keys or row.source.startswith(("our choice", "tensor2tensor 1.6")), row
 
 
-# Redefines the function that all trainings call: it prints the batches on 1 to 8 GPUs, or that they are refused.
+# Redefines the function that all trainings call: it prints the batches on 1 to 8 GPUs, or that they are refused
 EVERY_NUMBER_OF_GPUS = """
 fairseq_train() {
     local ranks batches
@@ -171,8 +171,8 @@ fairseq_train() {
     done
 }
 """
-# numbers of GPUs on which no division of a batch is within 1 %, with 1,024 tokens on each and whole blocks of a language
-# model, by tokens or sentences per update
+# by tokens or sentences per update: the numbers of GPUs on which no division is within 1 %, with 1,024 tokens on each and
+# whole blocks of a language model
 REFUSED = {
     "1024": [2, 3, 4, 5, 6, 7, 8], "2048": [3, 4, 5, 6, 7, 8], "4096": [5, 6, 7, 8], "73728": [5, 7],
     "128 sentences": [5, 6, 7],
@@ -208,8 +208,8 @@ def test_batches_are_the_papers_on_every_number_of_gpus_or_refused(tmp_path: Pat
 
 def test_jobs_divide_the_gpus(printed: Any) -> None:  # noqa: F811
     lines = printed(
-        "for JOBS in 1 2 3 4; do for number in {1..8}; do gpus=($(seq $number)); for slot in $(seq 0 $((JOBS - 1))); do "
-        '(take_share $slot; echo "$number $JOBS ${#mine[@]}"); done; done; done',
+        "for JOBS in 1 2 3 4; do for number in {1..8}; do gpus=($(seq $number)); "
+        'for slot in $(seq 0 $((JOBS - 1))); do (take_share $slot; echo "$number $JOBS ${#mine[@]}"); done; done; done',
         GPUS="8",
     )
     shares = [tuple(map(int, line.split())) for line in lines]
@@ -222,7 +222,7 @@ def test_jobs_divide_the_gpus(printed: Any) -> None:  # noqa: F811
     [
         ("flexible_depth/table5", "8", "1", "4096 tokens per update: not possible on 8 GPUs within 1 %, with at least"),
         ("layer_sharing/table5", "5", "1", "73728 tokens per update: not possible on 5 GPUs within 1 %, with at least"),
-        ("sequence_kd/table2", "7", "1", "128 sentences per update: not possible on 7 GPUs within 1 %; expected one of "),
+        ("sequence_kd/table2", "7", "1", "128 sentences per update: not possible on 7 GPUs within 1 %; expected one"),
         ("tied_multi/table3", "6", "2", "2048 tokens per update: not possible on 3 GPUs within 1 %, with at least"),
     ],
 )
