@@ -31,7 +31,7 @@ def hold_out(folder: Path, sentences: int) -> None:
     labelled = numpy.flatnonzero(labels.labelled)
     if not 1 <= sentences < len(labelled):
         raise ValueError(f"--sentences {sentences}: expected 1 to {len(labelled) - 1}, of the labelled ones")
-    chosen = numpy.zeros(len(labels), dtype=bool)
+    chosen: numpy.ndarray = numpy.zeros(len(labels), dtype=bool)
     chosen[numpy.random.RandomState(1).choice(labelled, sentences, replace=False)] = True
     for split, kept in (("held-out", chosen), ("train-part", ~chosen)):
         for file in folder.glob("train.*"):

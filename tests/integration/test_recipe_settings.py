@@ -171,8 +171,8 @@ fairseq_train() {
     done
 }
 """
-# by tokens or sentences per update: the numbers of GPUs on which no division is within 1 %, with 1,024 tokens on each and
-# whole blocks of a language model
+# by tokens or sentences per update: the numbers of GPUs on which no division is within 1 %, with 1,024 tokens on each
+# and whole blocks of a language model
 REFUSED = {
     "1024": [2, 3, 4, 5, 6, 7, 8], "2048": [3, 4, 5, 6, 7, 8], "4096": [5, 6, 7, 8], "73728": [5, 7],
     "128 sentences": [5, 6, 7],
