@@ -5,7 +5,7 @@ import os
 import re
 import shlex
 from pathlib import Path
-from typing import Callable, Dict, FrozenSet, Iterator, List
+from typing import Callable, Dict, FrozenSet, Iterator, List, Optional
 
 from fairseq import options
 
@@ -43,8 +43,8 @@ def shell_commands(text: str) -> Iterator[List[str]]:
             words = []
 
 
-def check_fairseq_command(command: List[str]) -> None:
-    """Let its program's parser read a command of fairseq's, or of ours with fairseq's options.
+def check_fairseq_command(command: List[str]) -> Optional[argparse.Namespace]:
+    """Let its program's parser read a command of fairseq's, or of ours with fairseq's options; return these options.
 
     Raises:
         ValueError: the parser refuses it.
@@ -56,7 +56,7 @@ def check_fairseq_command(command: List[str]) -> None:
         if not hasattr(own, "fairseq_options"):
             if rest:
                 raise ValueError(f"{shlex.join(command)}: unrecognized arguments: {' '.join(rest)}")
-            return
+            return None
         program, rest = ("fairseq-train", ["DATA", *rest]) if own.command == "params" else ("fairseq-generate", rest)
 
     def refuse(message: str) -> None:
@@ -65,11 +65,11 @@ def check_fairseq_command(command: List[str]) -> None:
     parser = PARSERS[program]()
     parser.error = refuse  # type: ignore[method-assign,assignment]
     if program == "fairseq-preprocess":
-        parser.parse_args(rest)
-        return
+        return parser.parse_args(rest)
     args = options.parse_args_and_arch(parser, rest)
     if command[0] in ("fairseq-train", "fairseq-validate") and args.max_tokens is None and args.batch_size is None:
         refuse("--max-tokens or --batch-size: required")  # fairseq's parser does not know
+    return args
 
 
 def check_command(command: List[str], folder: Path) -> None:

@@ -15,6 +15,8 @@ from typing import List, NamedTuple, Optional
 from recipes.common.dry_run import printed_commands, trained_systems, trainings
 from recipes.common.markdown import markdown_table
 
+SENTENCE = 27  # tokens of an average sentence of WMT's English-German training set
+
 
 class Cost(NamedTuple):
     """The cost of all trainings of a system, one per seed."""
@@ -31,7 +33,12 @@ def _value(options: List[str], name: str) -> int:
 
 
 def tokens(options: List[str]) -> float:
-    """Return the target tokens of a training as if every batch were full, which is an upper bound."""
+    """Return the target tokens of a training as if every batch were full, which is an upper bound.
+
+    In batches of sentences, each sentence counts as SENTENCE tokens.
+    """
+    if "--batch-size" in options:
+        return _value(options, "--max-update") * _value(options, "--batch-size") * SENTENCE
     return _value(options, "--max-update") * _value(options, "--update-freq") * _value(options, "--max-tokens")
 
 
@@ -44,7 +51,7 @@ def costs(commands: List[List[str]], measured: Optional[Path]) -> List[Cost]:
     """
     found, seeds = [], trainings(commands)
     for name, options in trained_systems(commands).items():
-        if "--batch-size" in options:
+        if "depth_selection" in options:
             continue
         file = measured / name / "seed1" / "train.json" if measured else None
         hours = None

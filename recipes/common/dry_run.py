@@ -26,8 +26,8 @@ def recipe_scripts() -> Dict[str, Path]:
     }
 
 
-def printed_commands(script: Path, scale: str, work: Path, **others: str) -> List[List[str]]:
-    """Return the commands that ``DRY_RUN=1 SCALE=...`` prints, each as its words without redirections.
+def printed_lines(script: Path, scale: str, work: Path, **others: str) -> List[List[str]]:
+    """Return the lines that ``DRY_RUN=1 SCALE=...`` prints, each as its words; some end in ``>`` and a file.
 
     Exported SETTINGS are ignored.
 
@@ -45,7 +45,12 @@ def printed_commands(script: Path, scale: str, work: Path, **others: str) -> Lis
     run = subprocess.run(["bash", str(script)], env={**environment, **settings}, capture_output=True, text=True)
     if run.returncode != 0:
         raise RuntimeError(f"DRY_RUN=1 SCALE={scale} {script}: {run.stderr}")
-    lines = [shlex.split(line) for line in run.stdout.splitlines() if line.strip()]
+    return [shlex.split(line) for line in run.stdout.splitlines() if line.strip()]
+
+
+def printed_commands(script: Path, scale: str, work: Path, **others: str) -> List[List[str]]:
+    """Return the same lines without redirections: the commands."""
+    lines = printed_lines(script, scale, work, **others)
     return [words[: words.index(">")] if ">" in words else words for words in lines]
 
 

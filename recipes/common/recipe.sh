@@ -8,13 +8,13 @@
 #   tests        its test sets, separated by commas (default: test)
 #   training     options of fairseq-train that all systems of the paper share
 #   batch        tokens per update
-#   max_tokens   tokens per batch of a GPU (or of the CPU)
+#   max_tokens   tokens per batch of a GPU (or of the CPU), at most; with batch_unit a multiple of it
 #   average      number of last checkpoints to average (1: no averaging)
 #   decoding     options of fairseq-generate, including those that decode_options (prepare.sh) prints
 #
 # Environment, beside run.sh's: SCALE; WORK, the folder for all output; DATA, another data set; SOURCE, a folder with the original
-# files of the data; GPUS, their number (default: all, or those of CUDA_VISIBLE_DEVICES; 0: the CPU); FP16=1; LAUNCH, a command
-# put before every fairseq-train (recipes/common/slurm.sh).
+# files of the data; GPUS, their number (default: all, or those of CUDA_VISIBLE_DEVICES; 0: the CPU); FP16=1, which GPUs obey;
+# LAUNCH, a command put before every fairseq-train (recipes/common/slurm.sh).
 common=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=recipes/common/run.sh
 source "$common/run.sh"
@@ -24,7 +24,6 @@ source "$common/prepare.sh"
 case ${SCALE:=smoke} in smoke | small | paper) ;; *) die "SCALE=$SCALE: expected smoke, small or paper" ;; esac
 recipe=$(cd "$(dirname "${BASH_SOURCE[1]}")" && pwd)
 work=${WORK:-$recipe/work/$SCALE${DATA:+-$DATA}}
-[ -n "${DRY_RUN:-}" ] || mkdir -p "$work"
 
 find_gpus() { # set $gpus: the GPUs to use, as named in CUDA_VISIBLE_DEVICES, or else numbers
     local found=()
@@ -47,7 +46,13 @@ find_gpus() { # set $gpus: the GPUs to use, as named in CUDA_VISIBLE_DEVICES, or
 find_gpus
 device=()
 [ "$GPUS" -gt 0 ] || device=(--cpu)
-[ -z "${FP16:-}" ] || device+=(--fp16)
+[ -z "${FP16:-}" ] || [ "$GPUS" = 0 ] || device+=(--fp16)
+
+# at SCALE=paper a recipe stops here if one of its batches does not fit the GPUs: its dry run fails
+if [ "$SCALE" = paper ] && [ -z "${DRY_RUN:-}" ] && [ "$GPUS" -gt 1 ]; then
+    refused=$(DRY_RUN=1 bash "${BASH_SOURCE[-1]}" 2>&1 >/dev/null) || { sed -n '/^error:/,$p' <<<"$refused" >&2; exit 1; }
+fi
+[ -n "${DRY_RUN:-}" ] || mkdir -p "$work"
 
 use_corpus() { # use_corpus NAME: set $data to NAME, or to DATA if it is set, and its languages
     data=${DATA:-$1}
@@ -125,26 +130,48 @@ train() { # train SYSTEM OPTIONS...: train a model, average its checkpoints if $
     step "$into/measure" run_to "$into/train.json" python -m recipes.common.training "$(model "$system")" "$into/train.log"
 }
 
-# fairseq_train BIN FOLDER BATCH MAX_TOKENS OPTIONS...: run fairseq-train with BATCH tokens per update, accumulating batches as the
-# number of GPUs requires; BATCH may also be "1024 sentences"
+# split_batch BATCH MAX_TOKENS RANKS: set $batches, the options of fairseq-train for updates of BATCH tokens, or of "128 sentences",
+# on this number of GPUs. At SCALE=paper it fails if an update would differ by more than 1 %, or if a GPU would get fewer than 1,024
+# tokens: fairseq skips sentences that are longer than a batch
+split_batch() {
+    local whole=${1% sentences} most=$2 ranks=$3 frequency size unit=${batch_unit:-1}
+    if [ "$whole" != "$1" ]; then
+        frequency=1 size=$(((whole + ranks - 1) / ranks)) batches=(--batch-size "$size")
+    else
+        frequency=$(((whole + most * ranks - 1) / (most * ranks)))
+        size=$(((whole + frequency * ranks * unit - 1) / (frequency * ranks * unit) * unit))
+        batches=(--max-tokens "$size" --update-freq "$frequency")
+        [ "$SCALE" != paper ] || [ "$ranks" = 1 ] || [ "$size" -ge 1024 ] || return 1
+    fi
+    [ "$SCALE" != paper ] || [ $(((size * frequency * ranks - whole) * 100)) -le "$whole" ]
+}
+
+possible_ranks() { # possible_ranks BATCH MAX_TOKENS: print the numbers of GPUs, up to 8, on which an update has as many tokens
+    local ranks batches
+    for ranks in {1..8}; do if split_batch "$1" "$2" "$ranks"; then printf ' %s' "$ranks"; fi; done
+}
+
+# fairseq_train BIN FOLDER BATCH MAX_TOKENS OPTIONS...: run fairseq-train with BATCH tokens per update, accumulating batches of at
+# most MAX_TOKENS as the number of GPUs requires; BATCH may also be "1024 sentences". If --save-interval-updates is among the
+# OPTIONS, it alone decides when to save and to validate: some epochs have only 20 updates
 fairseq_train() {
-    local bin=$1 into=$2 batch=$3 max_tokens=$4 ranks=${#mine[@]} batches
+    local bin=$1 into=$2 batch=$3 max_tokens=$4 ranks=${#mine[@]} batches word previous='' interval=''
+    local unit=' tokens' rule=', with at least 1024 tokens on each' intervals=()
     shift 4
     [ "$ranks" -gt 0 ] || ranks=1
-    case $batch in
-        *" sentences") batches=(--batch-size $(((${batch% *} + ranks - 1) / ranks))) ;;
-        *)
-            [ $((max_tokens * ranks)) -le "$batch" ] || max_tokens=$((batch / ranks))
-            # fairseq skips sentences with more tokens than a batch
-            [ "$SCALE" != paper ] || [ "$ranks" = 1 ] || [ "$max_tokens" -ge 1024 ] ||
-                die "$batch tokens per update are $max_tokens for each of $ranks GPUs; expected at least 1024: set fewer GPUS, or
-  more JOBS (each training uses GPUS / JOBS of them)"
-            batches=(--max-tokens "$max_tokens"
-                --update-freq $(((batch + max_tokens * ranks - 1) / (max_tokens * ranks)))) ;;
-    esac
+    case $batch in *sentences) unit='' rule='' ;; esac
+    split_batch "$batch" "$max_tokens" "$ranks" ||
+        die "$batch$unit per update: not possible on $ranks GPUs within 1 %$rule; expected one of$(
+            possible_ranks "$batch" "$max_tokens"): set GPUS or JOBS, since each training uses GPUS / JOBS of them"
+    for word; do
+        [ "$previous" != --save-interval-updates ] || interval=$word
+        previous=$word
+    done
+    # --validate-interval-updates: fairseq does not validate after saving where an update ends an epoch
+    [ -z "$interval" ] || intervals=(--save-interval 1000000 --validate-interval 1000000 --validate-interval-updates "$interval")
     # shellcheck disable=SC2086  # LAUNCH has several words
     run ${LAUNCH:-} fairseq-train "$bin" --user-dir "$plugin" --save-dir "$into" ${device[@]+"${device[@]}"} \
-        "${batches[@]}" --log-format json --log-interval "${log_interval:-100}" "$@"
+        "${batches[@]}" ${intervals[@]+"${intervals[@]}"} --log-format json --log-interval "${log_interval:-100}" "$@"
 }
 
 evaluate() { # evaluate SYSTEM SPLIT NAME OPTIONS...: write quality and speed at every depth pair to NAME/sweep.json

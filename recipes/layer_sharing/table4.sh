@@ -6,29 +6,30 @@
 source "$(dirname "${BASH_SOURCE[0]}")/../common/recipe.sh"
 
 # sizes, wide (Universal's): width, feed-forward width and heads; plain: layers per side of Vanilla and Universal; encoder,
-# decoder: unique layers of the strategies, each of which has two positions
+# decoder: unique layers of the strategies, each of which has two positions; loaders: processes per GPU that read features
 splits=(dev-clean dev-other test-clean test-other)
 case $SCALE in
     smoke)
         vocabulary=60 training_splits=(train-clean-100) splits=(dev-clean test-clean)
         plain=2 encoder=2 decoder=1 sizes=(16 32 2) wide=(20 40 2) channels=16
-        updates=12 batch=1800 max_tokens=1800 schedule=polynomial_decay lr=5e-3 warmup=5 save_interval=4 log_interval=4 average=2 ;;
+        updates=12 batch=1800 max_tokens=1800 schedule=polynomial_decay lr=5e-3 warmup=5 save_interval=4 log_interval=4
+        average=2 loaders=1 ;;
     small) # needs a GPU: 100 hours of speech
         vocabulary=1000 training_splits=(train-clean-100)
         plain=3 encoder=4 decoder=2 sizes=(128 512 4) wide=(208 832 4) channels=256
         updates=10000 batch=80000 max_tokens=40000 schedule=inverse_sqrt lr=2e-3 warmup=2000 save_interval=500 log_interval=100
-        average=5 ;;
+        average=5 loaders=4 ;;
     paper) # Table 6; the settings that it does not give are those of fairseq's T-Md (Wang et al., 2020)
         vocabulary=10000 training_splits=(train-clean-100 train-clean-360 train-other-500)
         plain=6 encoder=8 decoder=4 sizes=(512 2048 8) wide=(1024 6144 16) channels=1024
         updates=150000 batch=320000 max_tokens=40000 schedule=inverse_sqrt lr=1e-3 warmup=4000 save_interval=1000
-        log_interval=100 average=10 ;;
+        log_interval=100 average=10 loaders=4 ;;
 esac
 data=librispeech updates=${UPDATES:-$updates}
 save_often "$updates"
 export SPLITS="${training_splits[*]} ${splits[*]}" VOCABULARY=$vocabulary # librispeech.sh's
 training=(--task speech_to_text --config-yaml config.yaml --train-subset "$(IFS=,; echo "${training_splits[*]}")"
-    --valid-subset dev-clean --max-tokens-valid "$max_tokens" --arch cycle_shared_s2t_transformer
+    --num-workers "$loaders" --valid-subset dev-clean --max-tokens-valid "$max_tokens" --arch cycle_shared_s2t_transformer
     --share-decoder-input-output-embed --conv-channels "$channels" --criterion label_smoothed_cross_entropy
     --label-smoothing 0.1 --optimizer adam --adam-betas '(0.9, 0.98)' --clip-norm 10.0 --lr "$lr"
     --lr-scheduler "$schedule" --warmup-updates "$warmup" --max-update "$updates"

@@ -17,12 +17,15 @@ case $SCALE in
         pairs=(first) batch=512 inter_beam=10
         optimizer=adam lr=3e-3 dropout=0.1 ;;
     paper)
-        pairs=(first second) batch=3500 inter_beam=35
+        pairs=(first second) batch="128 sentences" inter_beam=35
         optimizer=sgd lr=1 dropout=0.2 ;;
 esac
 [ -z "${DATA:-}" ] || pairs=(first)
 max_tokens=$batch subwords=words average=1 corpora=()
+# --sentence-avg: the loss of an update is divided by its sentences, not by its words
 training=(--arch lstm --dropout "$dropout" --sentence-avg --clip-norm 5 --no-epoch-checkpoints)
+# long epochs: an interrupted training loses at most 5,000 updates
+[ "$SCALE" != paper ] || training+=(--save-interval-updates 5000 --keep-interval-updates 1)
 
 pair() { # pair NAME: set the corpus, the sizes of the models (layers x units), and the share of the corpus for Seq-Inter data
     prefix=$1 corpus=$work/$1 inter_share=all
@@ -42,10 +45,10 @@ pair() { # pair NAME: set the corpus, the sizes of the models (layers x units), 
             students=(student{,-word-kd,-seq-kd,-seq-kd-word-kd} smaller{,-seq-kd}) ;;
         paper-first)
             use_corpus wmt16_en_de
-            vocabulary=50000 updates=430000 inter_share=half teacher=4x1000 student=2x500 smaller=2x300 ;;
+            vocabulary=50000 updates=422000 inter_share=half teacher=4x1000 student=2x500 smaller=2x300 ;;
         paper-second)
             use_corpus iwslt15_th_en
-            vocabulary=25000 updates=6700 teacher=2x500 student=2x100
+            vocabulary=25000 updates=8440 teacher=2x500 student=2x100
             students=(student{,-word-kd,-seq-kd,-seq-kd-word-kd}) ;;
         *) die "$1: no such pair at SCALE=$SCALE" ;;
     esac
@@ -56,9 +59,10 @@ pair() { # pair NAME: set the corpus, the sizes of the models (layers x units), 
     teacher_path=$(model "$1-teacher")
     at_first
     read -ra decoded <<<"$(decode_options "$subwords" "$source_language" "$target_language")"
-    decoding=(--beam 5 --max-len-a 2 --max-len-b 10 --max-tokens 4000 "${decoded[@]}")
+    decoding=(--beam 5 --lenpen 0 --max-len-a 2 --max-len-b 10 --max-tokens 4000 "${decoded[@]}")
 }
 
+# 12 epochs of 4.5 million pairs (first) and of 90,000 (second) are 422,000 and 8,440 updates of 128 sentences
 at_first() { # set $from_scratch: the schedule of Luong et al. (2015) for models with dropout, 8 of 12 epochs at the full learning
     # rate, which is then halved in every epoch
     local rates="'0': $lr" rate=$lr epoch

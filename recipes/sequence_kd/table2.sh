@@ -8,9 +8,13 @@ pair first
 prepare_corpus
 models=(first-{teacher,student,smaller})
 each system "${models[@]}"
+on_cpu() { # on_cpu COMMAND...: run a command on the CPU, in single precision whatever FP16 says
+    local device=(--cpu)
+    "$@"
+}
 for name in "${models[@]}"; do # not with `each`: nothing else may run during timing
     for beam in 1 5; do
-        evaluate "$name" "$tests" "cpu-$beam" --beam "$beam" --batch-size 1 --cpu
+        on_cpu evaluate "$name" "$tests" "cpu-$beam" --beam "$beam" --batch-size 1
         [ "$GPUS" = 0 ] || evaluate "$name" "$tests" "gpu-$beam" --beam "$beam" --batch-size 1
     done
 done

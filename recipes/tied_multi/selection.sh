@@ -3,9 +3,10 @@
 # A depth pair per sentence (section 4): labels, classifiers, and decoding by them. Sourced, after setup.sh.
 
 case $SCALE in
-    smoke) selector_updates=6 selector_interval=3 selector_batch=16 tune_updates=3 log_interval=1 ;;
-    small) selector_updates=300 selector_interval=100 selector_batch=128 tune_updates=40 ;;
-    paper) selector_updates=100000 selector_interval=5000 selector_batch=1024 tune_updates=300 ;; # the paper names none
+    smoke) selector_updates=6 selector_interval=3 selector_batch=16 tune_updates=3 held_out=20 log_interval=1 ;;
+    small) selector_updates=300 selector_interval=100 selector_batch=128 tune_updates=40 held_out=1000 ;;
+    paper) # the paper states none of these but the last, the size of the classifiers' own development set
+        selector_updates=100000 selector_interval=5000 selector_batch=1024 tune_updates=300 held_out=200000 ;;
 esac
 selector_updates=${UPDATES:-$selector_updates}
 [ "$tune_updates" -le "$selector_updates" ] || tune_updates=$selector_updates
@@ -21,6 +22,12 @@ labels() {
     for system; do paths+=(--path "$(model "$system")"); done
     shared "$into/$split" "$into/$split.labels.npz" fairseq-flexdepth oracle "$work/bin" "${paths[@]}" \
         --gen-subset "$split" --output "$into" ${device[@]+"${device[@]}"} "${decoding[@]}" ${label_options[@]+"${label_options[@]}"}
+}
+
+held_out_labels() { # divide the training labels: `train-part` trains the classifiers, `held-out` chooses their checkpoints
+    local into
+    into=$(folder tied-multi)/labels
+    step "$into/divided" run python -m recipes.tied_multi.held_out "$into" --sentences "$held_out"
 }
 
 model_of_tied() { average=$tied_average model tied-multi; }
@@ -39,7 +46,8 @@ selector() { # selector selector-LAYERS-HEADS[-tuned]: train the paper's classif
             base=${name%-tuned}
             training+=(--finetune-from-model "$(folder "$base")/checkpoint_best.pt" --train-subset valid --disable-validation
                 --lr 0.02 --total-num-update "$tune_updates" --max-update "$tune_updates") ;;
-        *) training+=(--lr 0.1 --total-num-update "$selector_updates" --max-update "$selector_updates"
+        *) training+=(--train-subset train-part --valid-subset held-out
+            --lr 0.1 --total-num-update "$selector_updates" --max-update "$selector_updates"
             --save-interval-updates "$selector_interval" --keep-interval-updates 1) ;;
     esac
     on "$(folder tied-multi)/labels" train "$name"

@@ -16,7 +16,9 @@ case $SCALE in
         sizes=(--encoder-embed-dim 128 --encoder-ffn-embed-dim 256 --encoder-attention-heads 4
             --decoder-embed-dim 128 --decoder-ffn-embed-dim 256 --decoder-attention-heads 4)
         updates=1000 batch=2048 schedule=polynomial_decay lr=2e-3 warmup=300 save_interval=500 ;;
-    paper) # what the paper leaves open is from tensor2tensor's transformer_base_single_gpu
+    paper)
+        # transformer_base_single_gpu of tensor2tensor 1.6: batches of 2,048 tokens, and the learning rate
+        # 2 * width^-0.5 * min(update * warmup^-1.5, update^-0.5), whose peak is 2 * 512^-0.5 * 16000^-0.5 = 7.0e-4
         use_corpus wmt18_en_de
         vocabulary=32000 N=6 M=6 deep=5,6 pairs=({1..6}-{1..6}) size=_wmt_en_de teachers=5 average=10
         sizes=()
@@ -26,8 +28,11 @@ tests=test subwords=sentencepiece max_tokens=$batch
 [ "$data" != wmt18_en_de ] || tests=newstest2018
 updates=${UPDATES:-$updates}
 save_often "$updates"
-training=("${sizes[@]}" --share-all-embeddings --dropout 0.1 --label-smoothing 0.1
-    --optimizer adam --adam-betas '(0.9, 0.98)' --lr "$lr" --lr-scheduler "$schedule" --warmup-updates "$warmup" --max-update "$updates"
+# as transformer_base_single_gpu: Pre-LN, these dropouts and label smoothing, Adam's betas and epsilon, no clipping
+training=("${sizes[@]}" --share-all-embeddings --encoder-normalize-before --decoder-normalize-before
+    --dropout 0.1 --attention-dropout 0.1 --activation-dropout 0.1 --label-smoothing 0.1
+    --optimizer adam --adam-betas '(0.9, 0.997)' --adam-eps 1e-9 --clip-norm 0.0
+    --lr "$lr" --lr-scheduler "$schedule" --warmup-updates "$warmup" --max-update "$updates"
     --save-interval-updates "$save_interval" --keep-interval-updates "$average" --no-epoch-checkpoints)
 [ "$schedule" = inverse_sqrt ] || training+=(--total-num-update "$updates")
 decoding=(--beam 4 --lenpen 0.6 --max-tokens 4000 --post-process sentencepiece)

@@ -11,6 +11,7 @@ prepare_corpus
 each system tied-multi
 for seed in $(seq "${SEEDS:-1}"); do # not with `each`: labels take all GPUs
     for split in train valid "$tests"; do labels tied-multi labels "$split" tied-multi; done
+    held_out_labels
 done
 
 classifiers=(selector-8-8 selector-2-4 selector-4-2) tuned=(selector-8-8-tuned selector-2-4-tuned)

@@ -19,7 +19,7 @@ from fairseq_flexdepth.cli.training_model import build_training_model
 def with_moments(arch: str, encoder_layers: int, decoder_layers: int, vocabulary: int) -> int:
     """Return the number of parameters and Adam moments of a base-size model with shared embeddings."""
     layers = f"--encoder-layers {encoder_layers} --decoder-layers {decoder_layers}"
-    options = f"--arch {arch} --share-all-embeddings {layers}"
+    options = f"--arch {arch} --share-all-embeddings --encoder-normalize-before --decoder-normalize-before {layers}"
     with quiet():
         return 3 * count_parameters(build_training_model(options.split(), vocabulary, vocabulary)).total
 

@@ -58,6 +58,8 @@ def _value(line: str, option: str) -> int:
         ({"CUDA_VISIBLE_DEVICES": "1,3"}, "1,3", 2000, 2),
         ({"CUDA_VISIBLE_DEVICES": "GPU-8932f937,GPU-46ab5f9e"}, "GPU-8932f937,GPU-46ab5f9e", 2000, 2),
         ({"CUDA_VISIBLE_DEVICES": "0,1", "GPUS": "0"}, "0,1", 2000, 4),
+        ({"GPUS": "3"}, "all", 1334, 2),
+        ({"GPUS": "7"}, "all", 1143, 1),
         ({"GPUS": "16"}, "all", 500, 1),  # each GPU gets less than one batch of max_tokens
     ],
 )
@@ -80,8 +82,10 @@ def test_an_update_sees_as_many_sentences_on_any_number_of_gpus(
 
 
 def test_no_gpu_has_too_few_tokens_for_long_sentences(printed: Callable[..., List[str]]) -> None:
-    error = printed(TRAIN, GPUS="8", SCALE="paper")[0]
-    assert error.startswith("error: 8000 tokens per update are 1000 for each of 8 GPUs; expected at least 1024: set")
+    assert printed(TRAIN, GPUS="8", SCALE="paper") == [
+        "error: 8000 tokens per update: not possible on 8 GPUs within 1 %, with at least 1024 tokens on each; expected "
+        "one of 1 2 3 4 5 6 7: set GPUS or JOBS, since each training uses GPUS / JOBS of them"
+    ]
     (line,) = printed(f"take_slot; {TRAIN}", GPUS="8", SCALE="paper", JOBS="2")
     assert _value(line, "--max-tokens") == 2000
     assert _value(printed("fairseq_train data into 512 2000", GPUS="1", SCALE="paper")[0], "--max-tokens") == 512
@@ -90,6 +94,15 @@ def test_no_gpu_has_too_few_tokens_for_long_sentences(printed: Callable[..., Lis
 def test_half_precision(printed: Callable[..., List[str]]) -> None:
     (line,) = printed(TRAIN, FP16="1")
     assert " --fp16 " in line
+    (line,) = printed(TRAIN, FP16="1", GPUS="0")
+    assert "--fp16" not in line
+
+
+def test_the_interval_of_updates_alone_decides_when_to_save(printed: Callable[..., List[str]]) -> None:
+    (line,) = printed(f"{TRAIN} --save-interval-updates 9 --save-interval-updates 7")
+    assert (_value(line, "--save-interval"), _value(line, "--validate-interval")) == (1000000, 1000000)
+    assert _value(line, "--validate-interval-updates") == 7
+    assert "interval-updates" not in printed(TRAIN)[0]
 
 
 def test_jobs_share_the_gpus(printed: Callable[..., List[str]]) -> None:

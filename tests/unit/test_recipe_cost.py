@@ -3,7 +3,7 @@
 import json
 from typing import List
 
-from recipes.common.cost import Cost, costs, table
+from recipes.common.cost import SENTENCE, Cost, costs, table
 from recipes.common.dry_run import RECIPES, SETTINGS, printed_commands
 
 
@@ -28,7 +28,8 @@ def test_exported_settings_do_not_change_a_dry_run(tmp_path, monkeypatch):
 
 def test_every_seed_counts_and_hours_are_of_updates(tmp_path):
     commands = [training("deep", seed, "--max-update", "3600") for seed in (1, 2, 3)]
-    commands += [["fairseq-generate", "bin"], training("small", 1), training("selector", 1, "--batch-size", "9")]
+    commands += [["fairseq-generate", "bin"], training("small", 1)]
+    commands += [training("selector", 1, "--task", "depth_selection", "--batch-size", "9")]
     for name, seconds in (("deep", 0.5), ("small", 36)):
         folder = tmp_path / name / "seed1"
         folder.mkdir(parents=True)
@@ -39,6 +40,11 @@ def test_every_seed_counts_and_hours_are_of_updates(tmp_path):
     assert found == [Cost("deep", 3, 3 * 3.6e6, 1.5), Cost("small", 1, 1e4, 0.1)]
     assert table(found).splitlines()[-1] == "| sum | 4 | 0.01 | 1.6 |"
     assert [cost.hours for cost in costs(commands, None)] == [None, None]
+
+
+def test_sentences_count_as_tokens_of_average_sentences():
+    batches = ["fairseq-train", "bin", "--save-dir", "work/lstm/seed1", "--batch-size", "128", "--max-update", "1000"]
+    assert costs([batches], None) == [Cost("lstm", 1, 1000 * 128 * SENTENCE, None)]
 
 
 def test_the_seeds_of_a_paper_count(tmp_path):
