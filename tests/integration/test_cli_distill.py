@@ -249,7 +249,7 @@ def test_mistakes_are_one_line_and_nothing_is_lost(
     fails("--num-shards 0: expected 1 or more", *given, *new, "--num-shards", 0)
     fails("--max-length 0: expected 1 or more", *given, *new, "--max-length", 0)
     fails("--max-ratio 0.5: expected 1 or more", *given, *new, "--max-ratio", 0.5)
-    fails("--nbest 2: expected 3, as --beam", *given, *new, "--nbest", 2)
+    fails("--nbest 2: expected 3, the value of --beam: all hypotheses are used", *given, *new, "--nbest", 2)
     fails("--score-reference: not supported", *given, *new, "--score-reference")
     fails("--enc-layers 9: this model supports 1,2,3", *given, *new, "--enc-layers", 9)
     fails("fairseq refuses these options: --sampling-topk requires", *given, *new, "--sampling-topk", 5)
