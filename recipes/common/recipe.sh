@@ -139,6 +139,7 @@ split_batch() {
         frequency=1 size=$(((whole + ranks - 1) / ranks)) batches=(--batch-size "$size")
     else
         frequency=$(((whole + most * ranks - 1) / (most * ranks)))
+        # shellcheck disable=SC2017  # rounded up to whole units
         size=$(((whole + frequency * ranks * unit - 1) / (frequency * ranks * unit) * unit))
         batches=(--max-tokens "$size" --update-freq "$frequency")
         [ "$SCALE" != paper ] || [ "$ranks" = 1 ] || [ "$size" -ge 1024 ] || return 1
