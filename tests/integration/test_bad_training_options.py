@@ -67,7 +67,10 @@ STOCK = "--arch transformer_tiny"
 OF_OTHERS = [
     ("translation_multi_simple_epoch", STOCK, "expected a model of many depths, such as --arch"),
     ("translation_lev", STOCK, "expected a model of many depths, such as --arch"),
-    ("translation_lev", "--arch nonautoregressive_transformer --criterion word_kd --kd-alpha 0", "expected a model that takes only source"),
+    (
+        "translation_lev", "--arch nonautoregressive_transformer --criterion word_kd --kd-alpha 0",
+        "expected a model that takes only source",
+    ),
     ("multilingual_translation", "--arch multilingual_transformer --criterion word_kd --kd-alpha 0", "expected an enc"),
     ("translation_multi_simple_epoch", "--accumulate-depths", "--accumulate-depths: expected --task translation, giv"),
     ("translation_multi_simple_epoch", "--depth-weights 1", "--depth-weights 1: expected 3 rows separated by ';'"),

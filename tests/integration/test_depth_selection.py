@@ -96,7 +96,8 @@ def test_a_trained_selector_is_loaded_without_its_labels(trained: Path) -> None:
     outputs = model.probabilities(model(torch.tensor([[5, 2], [6, 2]])))
     assert outputs.shape == (2, 4)
     assert all(0 <= column < 4 for column in model.choose(outputs, threshold))
-    with pytest.raises(ValueError, match=r"^--depth-selector .*checkpoint_last.pt: was trained with a source dictionary that differs from DATA's"):
+    refusal = r"^--depth-selector .*checkpoint_last.pt: was trained with a source dictionary that differs from DATA's"
+    with pytest.raises(ValueError, match=refusal):
         load_selector(str(trained / "checkpoint_last.pt"), tiny.dictionary(WORDS + 1))
 
 
