@@ -103,7 +103,7 @@ system() { # system SETTING-NAME: train and score a system; each branch has the 
     case $of-$name in
         en_de_2-teacher) # trained on the whole corpus
             system en_de-teacher
-            step "$work/logs/$1" run ln -sfn en_de-teacher "$work/$1"
+            step "$work/logs/$1" run ln -srfn "$work/en_de-teacher" "$work/$1"
             return ;;
         *-teacher) lasting "$teacher_updates" train "$1" "${teacher_model[@]}" "${plain[@]}" ;;
         *-no-kd) student "$1" "${plain[@]}" ;;

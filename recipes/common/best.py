@@ -1,8 +1,8 @@
 """Link to the best of several models.
 
-    python -m recipes.common.best FILE:KEY OUTPUT CHECKPOINT...
+    python -m recipes.common.best FILE:KEY OUTPUT CHECKPOINT FOLDER...
 
-FILE.json is in the folder of each checkpoint. If it lists depths, the deepest pair counts (recipes/common/cells.py). If
+Each folder contains FILE.json and a checkpoint of this name. If it lists depths, the deepest pair counts (recipes/common/cells.py). If
 models are equally good, the first is taken.
 """
 
@@ -13,16 +13,15 @@ from recipes.common.cells import Measurements
 from recipes.common.data.files import link
 
 
-def score(cell: str, checkpoint: Path) -> float:
+def score(cell: str, folder: Path) -> float:
     """Return the score of a model.
 
     Raises:
         ValueError: the model was not scored.
     """
-    seed = checkpoint.parent
-    value = Measurements(seed.parent.parent).value(f"{seed.parent.name}/{cell}", {}, seed.name)
+    value = Measurements(folder.parent.parent).value(f"{folder.parent.name}/{cell}", {}, folder.name)
     if value is None:
-        raise ValueError(f"{checkpoint}: no {cell} in its folder")
+        raise ValueError(f"{folder}: no {cell} in this folder")
     return value
 
 
@@ -31,13 +30,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cell", metavar="FILE:KEY")
     parser.add_argument("output", type=Path)
-    parser.add_argument("checkpoints", nargs="+", type=Path, metavar="CHECKPOINT")
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="name of the checkpoints")
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
     args = parser.parse_args()
-    scores = [score(args.cell, checkpoint) for checkpoint in args.checkpoints]
-    for checkpoint, reached in zip(args.checkpoints, scores):
-        print(f"{checkpoint}: {reached}")
-    chosen = args.checkpoints[scores.index(max(scores))]
-    link(chosen, args.output)
+    scores = [score(args.cell, folder) for folder in args.folders]
+    for folder, reached in zip(args.folders, scores):
+        print(f"{folder}: {reached}")
+    link(args.folders[scores.index(max(scores))] / args.checkpoint, args.output)
 
 
 if __name__ == "__main__":

@@ -12,45 +12,33 @@
 #   average      number of last checkpoints to average (1: no averaging)
 #   decoding     options of fairseq-generate, including those that decode_options (prepare.sh) prints
 #
-# Environment, beside run.sh's: SCALE; WORK, the folder for all output; DATA, another data set; SOURCE, a folder with the original
-# files of the data; GPUS, their number (default: all, or those of CUDA_VISIBLE_DEVICES; 0: the CPU); FP16=1, which GPUs obey;
-# LAUNCH, a command put before every fairseq-train (recipes/common/slurm.sh).
+# Environment, beside that of run.sh and gpus.sh: SCALE; WORK, the folder for all output; DATA, another data set; SOURCE, a folder
+# with the original files of the data; ONLY, the systems to train, or list; KEEP=all, no checkpoint is deleted.
 common=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=recipes/common/run.sh
 source "$common/run.sh"
+# shellcheck source=recipes/common/gpus.sh
+source "$common/gpus.sh"
+# shellcheck source=recipes/common/batches.sh
+source "$common/batches.sh"
 # shellcheck source=recipes/common/prepare.sh
 source "$common/prepare.sh"
 
 case ${SCALE:=smoke} in smoke | small | paper) ;; *) die "SCALE=$SCALE: expected smoke, small or paper" ;; esac
+case ${KEEP:-} in '' | all) ;; *) die "KEEP=$KEEP: expected all, or nothing" ;; esac
 recipe=$(cd "$(dirname "${BASH_SOURCE[1]}")" && pwd)
 work=${WORK:-$recipe/work/$SCALE${DATA:+-$DATA}}
-
-find_gpus() { # set $gpus: the GPUs to use, as named in CUDA_VISIBLE_DEVICES, or else numbers
-    local found=()
-    case ${GPUS:-0} in *[!0-9]*) die "GPUS=$GPUS: expected a number" ;; esac
-    if [ "${CUDA_VISIBLE_DEVICES+set}" = set ]; then
-        [ "$CUDA_VISIBLE_DEVICES" = -1 ] || IFS=, read -ra found <<<"$CUDA_VISIBLE_DEVICES"
-    else
-        mapfile -t found < <(seq 0 $(($( (nvidia-smi -L 2>/dev/null || true) | wc -l) - 1)))
-    fi
-    [ -n "${GPUS:-}" ] || [ -z "${LAUNCH:-}" ] || [ ${#found[@]} -gt 0 ] ||
-        die "LAUNCH=$LAUNCH: no GPU was found here; expected GPUS, the number of GPUs where trainings run"
-    GPUS=${GPUS:-${#found[@]}}
-    if [ "$GPUS" -gt ${#found[@]} ]; then
-        [ -z "${CUDA_VISIBLE_DEVICES+set}" ] || [ -n "${LAUNCH:-}" ] ||
-            die "GPUS=$GPUS: expected at most ${#found[@]}, those of CUDA_VISIBLE_DEVICES=$CUDA_VISIBLE_DEVICES"
-        mapfile -t found < <(seq 0 $((GPUS - 1)))
-    fi
-    gpus=(${found[@]+"${found[@]:0:GPUS}"}) mine=(${found[@]+"${found[@]:0:GPUS}"})
-}
+case $work in /*) ;; *) work=$PWD/$work ;; esac
 find_gpus
-device=()
-[ "$GPUS" -gt 0 ] || device=(--cpu)
-[ -z "${FP16:-}" ] || [ "$GPUS" = 0 ] || device+=(--fp16)
 
 # at SCALE=paper a recipe stops here if one of its batches does not fit the GPUs: its dry run fails
 if [ "$SCALE" = paper ] && [ -z "${DRY_RUN:-}" ] && [ "$GPUS" -gt 1 ]; then
     refused=$(DRY_RUN=1 bash "${BASH_SOURCE[-1]}" 2>&1 >/dev/null) || { sed -n '/^error:/,$p' <<<"$refused" >&2; exit 1; }
+fi
+if [ -n "${ONLY:-}" ]; then
+    [ "$ONLY" != list ] || exec python -m recipes.common.plan list "${BASH_SOURCE[-1]}" --work "$work"
+    chosen=$(python -m recipes.common.plan steps "${BASH_SOURCE[-1]}" --work "$work") || exit 1
+    while read -r name; do chosen_steps[$name]=1; done <<<"$chosen"
 fi
 [ -n "${DRY_RUN:-}" ] || mkdir -p "$work"
 
@@ -63,20 +51,6 @@ use_corpus() { # use_corpus NAME: set $data to NAME, or to DATA if it is set, an
     esac
 }
 
-# save_often UPDATES...: lower $save_interval if trainings of so few updates would save fewer than $average checkpoints; then lower
-# $log_interval, too, since the speed is the median of the logged intervals and validation follows each checkpoint
-save_often() {
-    local updates
-    for updates; do
-        [ "$updates" -ge "$average" ] || die "UPDATES=$updates: expected at least $average, as many checkpoints are averaged"
-        [ $((save_interval * average)) -gt "$updates" ] || continue
-        # one more than needed: fairseq saves no checkpoint at an update that ends an epoch
-        save_interval=$((updates / (average + 1)))
-        [ "$save_interval" -gt 0 ] || save_interval=1
-        log_interval=$((save_interval > 3 ? save_interval / 3 : 1))
-    done
-}
-
 corpus=$work # the folder of the corpus; a paper with several corpora sets it before prepare_corpus
 prepare_corpus() { # make and set $bin, the binarised corpus, and $text, its splits as text
     text=$corpus/text bin=$corpus/bin
@@ -85,7 +59,7 @@ prepare_corpus() { # make and set $bin, the binarised corpus, and $text, its spl
 }
 
 prepare_text() { # make $bin from $text
-    step "$corpus/prepared" prepare "$text" "$corpus" "$source_language" "$target_language" "$subwords" "$vocabulary" \
+    step "$corpus/prepared" with_data "$(checksum_of "$text")" prepare "$text" "$corpus" "$source_language" "$target_language" "$subwords" "$vocabulary" \
         --tests "${tests:-test}" ${prepare_options[@]+"${prepare_options[@]}"}
 }
 
@@ -112,74 +86,42 @@ model() { # model SYSTEM: print the path of the checkpoint to decode with
     if [ "${average:-1}" -gt 1 ]; then printf '%s' "$(folder "$1")/averaged.pt"; else printf '%s' "$(folder "$1")/checkpoint_last.pt"; fi
 }
 
+checksum_of() { # checksum_of FOLDER: print the checksum of the data in a folder
+    # in a dry run, and with ONLY, it need not exist
+    [ -n "${DRY_RUN:-}" ] || ! ls "$1"/*.* >/dev/null 2>&1 || python -m recipes.common.checksum "$1"
+}
+
+with_data() { # with_data CHECKSUM COMMAND...: run a command; the checksum of its data is part of a step's identity
+    "${@:2}"
+}
+
 on() { # on BIN COMMAND...: run a command with BIN as the training data
     local bin=$1
     shift
     "$@"
 }
 
-train() { # train SYSTEM OPTIONS...: train a model, average its checkpoints if $average > 1, and write size and speed to train.json
+# train SYSTEM OPTIONS...: train a model, average its checkpoints if $average > 1, and write size and speed to train.json. The
+# checkpoints that were averaged are deleted, unless KEEP=all
+train() {
     local system=$1 into
     into=$(folder "$1")
     shift
-    step "$into/train" fairseq_train "$bin" "$into" "$batch" "$max_tokens" --seed "$seed" "${training[@]}" "$@"
+    step "$into/train" with_data "$(checksum_of "$bin")" \
+        fairseq_train "$bin" "$into" "$batch" "$max_tokens" --seed "$seed" "${training[@]}" "$@"
     if [ "${average:-1}" -gt 1 ]; then
         step "$into/average" run fairseq-flexdepth average --inputs "$into" --num-update-checkpoints "$average" \
             --output "$into/averaged.pt"
+        [ -n "${KEEP:-}${DRY_RUN:-}" ] || [ ! -e "$into/average.done" ] || rm -f "$into"/checkpoint_[0-9]*_[0-9]*.pt
     fi
     step "$into/measure" run_to "$into/train.json" python -m recipes.common.training "$(model "$system")" "$into/train.log"
-}
-
-# split_batch BATCH MAX_TOKENS RANKS: set $batches, the options of fairseq-train for updates of BATCH tokens, or of "128 sentences",
-# on this number of GPUs. At SCALE=paper it fails if an update would differ by more than 1 %, or if a GPU would get fewer than 1,024
-# tokens: fairseq skips sentences that are longer than a batch
-split_batch() {
-    local whole=${1% sentences} most=$2 ranks=$3 frequency size unit=${batch_unit:-1}
-    if [ "$whole" != "$1" ]; then
-        frequency=1 size=$(((whole + ranks - 1) / ranks)) batches=(--batch-size "$size")
-    else
-        frequency=$(((whole + most * ranks - 1) / (most * ranks)))
-        # shellcheck disable=SC2017  # rounded up to whole units
-        size=$(((whole + frequency * ranks * unit - 1) / (frequency * ranks * unit) * unit))
-        batches=(--max-tokens "$size" --update-freq "$frequency")
-        [ "$SCALE" != paper ] || [ "$ranks" = 1 ] || [ "$size" -ge 1024 ] || return 1
-    fi
-    [ "$SCALE" != paper ] || [ $(((size * frequency * ranks - whole) * 100)) -le "$whole" ]
-}
-
-possible_ranks() { # possible_ranks BATCH MAX_TOKENS: print the numbers of GPUs, up to 8, on which an update has as many tokens
-    local ranks batches
-    for ranks in {1..8}; do if split_batch "$1" "$2" "$ranks"; then printf ' %s' "$ranks"; fi; done
-}
-
-# fairseq_train BIN FOLDER BATCH MAX_TOKENS OPTIONS...: run fairseq-train with BATCH tokens per update, accumulating batches of at
-# most MAX_TOKENS as the number of GPUs requires; BATCH may also be "1024 sentences". If --save-interval-updates is among the
-# OPTIONS, it alone decides when to save and to validate: some epochs have only 20 updates
-fairseq_train() {
-    local bin=$1 into=$2 batch=$3 max_tokens=$4 ranks=${#mine[@]} batches word previous='' interval=''
-    local unit=' tokens' rule=', with at least 1024 tokens on each' intervals=()
-    shift 4
-    [ "$ranks" -gt 0 ] || ranks=1
-    case $batch in *sentences) unit='' rule='' ;; esac
-    split_batch "$batch" "$max_tokens" "$ranks" ||
-        die "$batch$unit per update: not possible on $ranks GPUs within 1 %$rule; expected one of$(
-            possible_ranks "$batch" "$max_tokens"): set GPUS or JOBS, since each training uses GPUS / JOBS of them"
-    for word; do
-        [ "$previous" != --save-interval-updates ] || interval=$word
-        previous=$word
-    done
-    # --validate-interval-updates: fairseq does not validate after saving where an update ends an epoch
-    [ -z "$interval" ] || intervals=(--save-interval 1000000 --validate-interval 1000000 --validate-interval-updates "$interval")
-    # shellcheck disable=SC2086  # LAUNCH has several words
-    run ${LAUNCH:-} fairseq-train "$bin" --user-dir "$plugin" --save-dir "$into" ${device[@]+"${device[@]}"} \
-        "${batches[@]}" ${intervals[@]+"${intervals[@]}"} --log-format json --log-interval "${log_interval:-100}" "$@"
 }
 
 evaluate() { # evaluate SYSTEM SPLIT NAME OPTIONS...: write quality and speed at every depth pair to NAME/sweep.json
     local system=$1 split=$2 name=$3 into
     into=$(folder "$1")
     shift 3
-    step "$into/$name" unless "$into/$name/sweep.json" fairseq-flexdepth sweep "$corpus/bin" --path "$(model "$system")" \
+    step "$into/$name" unless "$into/$name/sweep.json" on_device fairseq-flexdepth sweep "$corpus/bin" --path "$(model "$system")" \
         --output "$into/$name" --gen-subset "$(subset_of "$split")" --references "$text/$split.$target_language" \
         ${device[@]+"${device[@]}"} "${decoding[@]}" "$@"
 }
@@ -188,7 +130,7 @@ generate() { # generate SYSTEM SPLIT NAME OPTIONS...: write fairseq-generate's o
     local system=$1 split=$2 name=$3 into
     into=$(folder "$1")
     shift 3
-    step "$into/$name" log_to "$into/$name.txt" fairseq-generate "$corpus/bin" --user-dir "$plugin" --path "$(model "$system")" \
+    step "$into/$name" log_to "$into/$name.txt" on_device fairseq-generate "$corpus/bin" --user-dir "$plugin" --path "$(model "$system")" \
         --gen-subset "$(subset_of "$split")" ${device[@]+"${device[@]}"} "${decoding[@]}" "$@"
     step "$into/$name-scores" run_to "$into/$name.json" python -m recipes.common.generate_log "$into/$name.txt" \
         --references "$text/$split.$target_language"
@@ -199,26 +141,27 @@ distill() { # distill NAME TEACHER OPTIONS...: translate the training set by a c
         ${device[@]+"${device[@]}"} "${decoding[@]}" "${@:3}"
 }
 
-# shared NAME FILE COMMAND...: a step whose command accepts --num-shards and writes FILE last: one shard per GPU. Not within `each`,
-# which has assigned the GPUs already
+# shared NAME FILE COMMAND...: a step whose command accepts --num-shards and writes FILE last: one shard per GPU. Not within `each`
 shared() {
-    local made=$1 file=$2 command=("${@:3}") shares=$((GPUS > 1 ? GPUS : 1)) seed=$seed
-    if [ "$shares" -gt 1 ]; then
-        JOBS=$shares SEEDS=1 each share $(seq 0 $((shares - 1)))
-        command+=(--num-shards "$shares" --merge)
-    fi
-    step "$made" unless "$file" "${command[@]}"
-}
-
-share() { # share NUMBER: run one of $shares shards; $made and not $name, which `each` sets
-    step "$made-$1" run "${command[@]}" --num-shards "$shares" --shard-id "$1"
+    step "$1" unless "$2" in_shards "$1" "${@:3}"
 }
 
 best() { # best FILE:KEY OUTPUT SYSTEM...: make OUTPUT a link to the best model
     local cell=$1 output=$2 system folders=()
     shift 2
-    for system; do folders+=("$(model "$system")"); done
-    step "$work/logs/$(basename "$output")" run python -m recipes.common.best "$cell" "$output" "${folders[@]}"
+    for system; do folders+=("$(folder "$system")"); done
+    step "$work/logs/$(basename "$output")" run python -m recipes.common.best "$cell" "$output" \
+        "$(basename "$(model "$1")")" "${folders[@]}"
+}
+
+# summary COMMAND...: run a command that prints or draws what was measured. With ONLY it may fail, since systems may be missing
+summary() {
+    local status
+    set +e
+    (set -e; "$@")
+    status=$?
+    set -e
+    [ $status = 0 ] || [ -n "${ONLY:-}" ] || exit $status
 }
 
 # table NAME COLUMN=CELL...: print measured values beside the paper's NAME.tsv, and write NAME.md and NAME.png to $work/results.
@@ -230,6 +173,6 @@ table() {
     for cell; do columns+=(--column "$cell"); done
     for value in ${table_values[@]+"${table_values[@]}"}; do columns+=(--value "$value"); done
     run mkdir -p "$work/results"
-    run python -m recipes.common.table "$recipe/$name.tsv" --work "$work" --scale "$SCALE" --data "$data" "${columns[@]}" \
+    summary run python -m recipes.common.table "$recipe/$name.tsv" --work "$work" --scale "$SCALE" --data "$data" "${columns[@]}" \
         ${table_note:+--note "$table_note"} --output "$work/results/$name"
 }

@@ -8,5 +8,5 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 prepare_corpus
 each system "${dropped[@]/#/original-layerdrop-p}"
 run mkdir -p "$work/results"
-run python -m recipes.flexible_depth.figure1 "$work" "${dropped[@]}" --layers "$encoder_layers" "$decoder_layers" \
+summary run python -m recipes.flexible_depth.figure1 "$work" "${dropped[@]}" --layers "$encoder_layers" "$decoder_layers" \
     --system 'original-layerdrop-p{p}' --output "$work/results/figure1"

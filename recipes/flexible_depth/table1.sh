@@ -14,5 +14,5 @@ table table1 \
     delta_layerdrop="layerdrop/test/sweep:bleu@{encoder},{decoder} - $base" \
     delta_mt="mt-optimal/test/sweep:bleu@{encoder},{decoder} - $base"
 run mkdir -p "$work/winners/seed1"
-run_to "$work/winners/seed1/tasks.json" python -m recipes.flexible_depth.winners "$work"
+summary run_to "$work/winners/seed1/tasks.json" python -m recipes.flexible_depth.winners "$work"
 table winners best_at='winners/tasks:{_winner}' of='winners/tasks:all'

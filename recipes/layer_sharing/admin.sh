@@ -27,6 +27,6 @@ step "$text/made" run python "$repository/examples/quickstart/corpus/generate.py
 prepare_text
 SEEDS=1 each with none admin
 run mkdir -p "$work/results"
-run_to "$work/results/admin.md" python -m recipes.common.curves --output "$work/results/admin.png" \
+summary run_to "$work/results/admin.md" python -m recipes.common.curves --output "$work/results/admin.png" \
     "without Admin=$(folder admin-none)/train.log" "with Admin=$(folder admin-admin)/train.log"
-run cat "$work/results/admin.md"
+summary run cat "$work/results/admin.md"

@@ -15,5 +15,5 @@ SEEDS=1 each system "${systems[@]}"
 curves=()
 for number in "${!systems[@]}"; do curves+=("${names[number]}=$(folder "${systems[number]}")/train.log"); done
 run mkdir -p "$work/results"
-run_to "$work/results/figure3.md" python -m recipes.common.curves --output "$work/results/figure3.png" "${curves[@]}"
-run cat "$work/results/figure3.md"
+summary run_to "$work/results/figure3.md" python -m recipes.common.curves --output "$work/results/figure3.png" "${curves[@]}"
+summary run cat "$work/results/figure3.md"

@@ -59,7 +59,7 @@ recognise() { # recognise SYSTEM: decode every split and compute its word error 
     local into split
     into=$(folder "$1")
     for split in "${splits[@]}"; do
-        step "$into/$split" log_to "$into/$split.txt" fairseq-generate "$bin" --user-dir "$plugin" --path "$(model "$1")" \
+        step "$into/$split" log_to "$into/$split.txt" on_device fairseq-generate "$bin" --user-dir "$plugin" --path "$(model "$1")" \
             --task speech_to_text --config-yaml config.yaml --gen-subset "$split" --max-tokens 50000 --beam 5 --scoring wer \
             ${device[@]+"${device[@]}"}
         step "$into/$split-wer" run_to "$into/$split.json" python -m recipes.common.printed_score wer "$into/$split.txt"

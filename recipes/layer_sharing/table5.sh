@@ -57,7 +57,7 @@ system() { # system NAME: train a system and compute its perplexities; each bran
     esac
     into=$(folder "$1")
     for split in valid test; do
-        step "$into/$split" log_to "$into/$split.txt" fairseq-eval-lm "$bin" --user-dir "$plugin" --path "$(model "$1")" \
+        step "$into/$split" log_to "$into/$split.txt" on_device fairseq-eval-lm "$bin" --user-dir "$plugin" --path "$(model "$1")" \
             --gen-subset "$split" --sample-break-mode complete --tokens-per-sample "$block" --max-tokens "$block" \
             --context-window "$context" --softmax-batch 1024 ${device[@]+"${device[@]}"}
         step "$into/$split-score" run_to "$into/$split.json" python -m recipes.common.printed_score perplexity "$into/$split.txt"

@@ -128,7 +128,7 @@ score() { # score NAME: compute BLEU with greedy and beam search, the probabilit
     generate "$1" "$tests" greedy --beam 1
     generate "$1" "$tests" beam
     # fairseq-validate has no default --task
-    step "$into/validate" log_to "$into/validate.txt" fairseq-validate "$corpus/bin" --user-dir "$plugin" --task translation \
+    step "$into/validate" log_to "$into/validate.txt" on_device fairseq-validate "$corpus/bin" --user-dir "$plugin" --task translation \
         --path "$(model "$1")" --valid-subset "$(subset_of "$tests")" --max-tokens 4000 --log-format json \
         ${device[@]+"${device[@]}"}
     step "$into/perplexity" run_to "$into/perplexity.json" python -m recipes.sequence_kd.perplexity "$into/validate.txt"

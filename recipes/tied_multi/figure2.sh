@@ -12,5 +12,5 @@ each system tied-multi "${vanilla[@]}"
 labels tied-multi test-labels "$tests" tied-multi
 labels vanilla test-labels "$tests" "${vanilla[@]}"
 run mkdir -p "$work/results"
-run python -m recipes.tied_multi.figure2 "$(folder vanilla)/test-labels" "$(folder tied-multi)/test-labels" \
+summary run python -m recipes.tied_multi.figure2 "$(folder vanilla)/test-labels" "$(folder tied-multi)/test-labels" \
     --output "$work/results/figure2"

@@ -91,11 +91,18 @@ def test_no_gpu_has_too_few_tokens_for_long_sentences(printed: Callable[..., Lis
     assert _value(printed("fairseq_train data into 512 2000", GPUS="1", SCALE="paper")[0], "--max-tokens") == 512
 
 
-def test_half_precision(printed: Callable[..., List[str]]) -> None:
-    (line,) = printed(TRAIN, FP16="1")
-    assert " --fp16 " in line
-    (line,) = printed(TRAIN, FP16="1", GPUS="0")
-    assert "--fp16" not in line
+@pytest.mark.parametrize(
+    ("settings", "half"),
+    [({"FP16": "1"}, 1), ({}, 0), ({"SCALE": "paper"}, 1), ({"SCALE": "paper", "FP16": "0"}, 0), ({"FP16": "1", "GPUS": "0"}, 0)],
+)
+def test_half_precision(printed: Callable[..., List[str]], settings: Dict[str, str], half: int) -> None:
+    (line,) = printed(TRAIN, **settings)
+    assert line.split().count("--fp16") == half
+
+
+def test_unknown_settings(printed: Callable[..., List[str]]) -> None:
+    assert printed(TRAIN, FP16="yes") == ["error: FP16=yes: expected 0 or 1"]
+    assert printed(TRAIN, KEEP="some") == ["error: KEEP=some: expected all, or nothing"]
 
 
 def test_the_interval_of_updates_alone_decides_when_to_save(printed: Callable[..., List[str]]) -> None:
@@ -106,10 +113,9 @@ def test_the_interval_of_updates_alone_decides_when_to_save(printed: Callable[..
 
 
 def test_jobs_share_the_gpus(printed: Callable[..., List[str]]) -> None:
-    lines = printed(f"(take_slot; {TRAIN}; (take_slot; {TRAIN}; (take_slot)))", JOBS="2")
-    assert [line.split()[1] for line in lines[:2]] == ["0,1", "2,3"]
-    assert [_value(line, "--update-freq") for line in lines[:2]] == [2, 2]
-    assert lines[2:] == ["error: no free share of the 4 GPUs"]
+    lines = printed(f"(take_slot; {TRAIN}; (take_slot; {TRAIN}))", JOBS="2")
+    assert [line.split()[1] for line in lines] == ["0,1", "2,3"]
+    assert [_value(line, "--update-freq") for line in lines] == [2, 2]
 
 
 def test_a_share_is_free_again_when_its_job_has_ended(printed: Callable[..., List[str]]) -> None:
@@ -149,13 +155,21 @@ def test_launching_where_there_are_no_gpus(printed: Callable[..., List[str]]) ->
     (line,) = printed(TRAIN, **launch)
     assert line.startswith(f"error: LAUNCH={launch['LAUNCH']}: no GPU was found here; expected GPUS")
     _, line = printed(f"take_slot; {TRAIN}", GPUS="2", **launch)
-    assert line.startswith("train 0,1 ") and "--cpu" not in line
+    assert _value(line, "--update-freq") == 2 and "--cpu" not in line
 
 
-def test_slurm_prefixes_the_training(printed: Callable[..., List[str]]) -> None:
-    launch = str(RECIPES / "common" / "slurm.sh")
-    assert printed(TRAIN, LAUNCH=launch, SLURM_OPTIONS="--gpus=4")[:1] == ["srun --gpus=4"]
-    assert printed(TRAIN, LAUNCH=launch, SLURM_OPTIONS="--gpus=4")[1].startswith("train all data ")
+def test_slurm_runs_whatever_needs_a_gpu(printed: Callable[..., List[str]]) -> None:
+    launch = {"LAUNCH": str(RECIPES / "common" / "slurm.sh"), "SLURM_OPTIONS": "--gpus=4"}
+    assert printed(TRAIN, **launch)[0] == "srun --gpus=4"
+    assert printed(TRAIN, **launch)[1].startswith("train all data ")
+    # every job has GPUS of its own, whatever JOBS says
+    assert _value(printed(f"take_slot; {TRAIN}", JOBS="4", **launch)[1], "--update-freq") == 1
+    decode = """
+        decoding=(--beam 4) text=text source_language=de target_language=en average=1
+        evaluate a test test; generate a test test; distill distilled a.pt"""
+    lines = printed(decode, DRY_RUN="1", **launch)
+    programs = [line.split()[1:3] for line in lines if line.startswith(launch["LAUNCH"])]
+    assert [words[0] for words in programs] == ["fairseq-flexdepth", "fairseq-generate", "bash"]
 
 
 def test_too_few_updates_for_an_average(printed: Callable[..., List[str]]) -> None:
@@ -166,49 +180,42 @@ def test_too_few_updates_for_an_average(printed: Callable[..., List[str]]) -> No
     assert printed("average=10 save_interval=1000\nsave_often 10000\necho $save_interval ${log_interval:-}") == ["1000"]
 
 
-def test_a_share_of_a_split_on_each_gpu(printed: Callable[..., List[str]]) -> None:
+def test_a_share_of_a_split_on_each_gpu(printed: Callable[..., List[str]], tmp_path: Path) -> None:
     step = "decoding=(--beam 4) seed=2 corpus=data\ndistill distilled teacher.pt\necho $seed"
-    lines = printed(step, GPUS="2", DRY_RUN="1")
-    assert [line.split("--beam 4")[1].strip() for line in lines[:-1]] == [
-        "--num-shards 2 --shard-id 0", "--num-shards 2 --shard-id 1", "--num-shards 2 --merge"
-    ]  # fmt: skip
-    assert lines[-1] == "2"
-    whole, _ = printed(step, GPUS="1", DRY_RUN="1")
-    assert whole.endswith("--beam 4 ")
+    line, _ = printed(step, GPUS="2", DRY_RUN="1")
+    work = tmp_path / "work"
+    assert line.startswith(f"bash {RECIPES}/common/shards.sh 2 2 {work}/logs/distilled fairseq-flexdepth distill ")
+    whole, seed = printed(step, GPUS="1", DRY_RUN="1")
+    assert whole.endswith("--beam 4 --num-shards 1 ")
+    assert seed == "2"
 
 
-def test_shares_are_steps_of_their_own(printed: Callable[..., List[str]], tmp_path: Path) -> None:
-    two = "for name in a b; do shared $WORK/$name $WORK/$name.json echo $name; done"
-    steps = printed(two, GPUS="2")
-    assert sorted(steps) == sorted(f"{tmp_path}/work/{step}" for step in ("a-0", "a-1", "a", "b-0", "b-1", "b"))
-    assert (tmp_path / "work/b-1.log").read_text() == "b --num-shards 2 --shard-id 1\n"
-    assert (tmp_path / "work/b.log").read_text() == "b --num-shards 2 --merge\n"
+@pytest.mark.parametrize(("begun", "now"), [("2", "2"), ("3", "2"), ("3", "0"), ("2", "4")])
+def test_the_number_of_shards_stays(
+    printed: Callable[..., List[str]], tmp_path: Path, begun: str, now: str
+) -> None:
+    work = tmp_path / "work"
+    decode = 'decode() { [ -e "$WORK/machine-is-up" ] && echo "${CUDA_VISIBLE_DEVICES:-none} $*"; }; export -f decode'
+    step = f"{decode}\nshared $WORK/a $WORK/a.json bash -c 'decode \"$@\"' -"
+    assert printed(step, GPUS=begun)[-1].startswith(f"error: {work}/a failed")
+    (work / "machine-is-up").touch()
+    assert printed(step, GPUS=now)[-1] == f"{work}/a"
+    lines = [(work / f"a-{number}.log").read_text() for number in range(int(begun))]
+    gpus = ["none"] * 3 if now == "0" else [str(number % int(now)) for number in range(3)]
+    assert lines == [f"{gpus[number]} --num-shards {begun} --shard-id {number}\n" for number in range(int(begun))]
+    assert (work / "a.log").read_text().splitlines()[-1].endswith(f" --num-shards {begun} --merge")
 
 
 def test_the_selectors_of_every_seed_have_its_labels(tmp_path: Path) -> None:
     script = RECIPES / "tied_multi" / "table2.sh"
     commands = printed_commands(script, "smoke", tmp_path, SEEDS="2", GPUS="2")
-    labels = {command[command.index("--output") + 1] for command in commands if command[1] == "oracle"}
+    labels = {command[command.index("--output") + 1] for command in commands if "oracle" in command}
     assert labels == {str(tmp_path / f"tied-multi/seed{seed}/labels") for seed in (1, 2)}
     selectors = [command for command in commands if "depth_selection" in command]
     used = [(command[1], Path(command[command.index("--save-dir") + 1]).name) for command in selectors]
     assert used == [(str(tmp_path / f"tied-multi/{seed}/labels"), seed) for seed in ("seed1", "seed2")] * 2
     scored = [Path(command[3]).parts[-3] for command in commands if "recipes.common.generate_log" in command]
     assert scored == ["seed1", "seed2"] * 4
-
-
-def test_another_source_in_the_same_folder(printed: Callable[..., List[str]], tmp_path: Path) -> None:
-    text = f"data=iwslt14_de_en\noriginal_text {tmp_path}/text"
-    command = tmp_path / "text" / "made.command"
-    assert printed(text, SCALE="small", SOURCE="none")[-1].startswith(f"error: {tmp_path}/text/made failed")
-    script = f"bash {RECIPES}/common/data/iwslt14_de_en.sh {tmp_path}/text"
-    assert command.read_text() == f"run env SOURCE=none {script}\n"
-    for others in ({"SOURCE": "other"}, {"LONGEST": "9"}, {"SEGMENTER": "cut -c 1"}):
-        assert "made was begun by another command" in printed(text, **{"SCALE": "small", "SOURCE": "none", **others})[0]
-    assert printed(text, SCALE="small", DRY_RUN="1", SEGMENTER="cut -c 1")[0].startswith(
-        f"env SEGMENTER=cut\\ -c\\ 1 {script} "
-    )
-    assert printed(text, SCALE="small", DRY_RUN="1")[0] == f"{script} "
 
 
 def test_the_number_of_workers_is_no_part_of_a_step(printed: Callable[..., List[str]], tmp_path: Path) -> None:

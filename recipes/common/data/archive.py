@@ -31,15 +31,21 @@ def check(path: str, checksum: str) -> None:
     method, _, wanted = checksum.partition(":")
     if method not in ("sha256", "md5") or not wanted:
         raise ValueError(f"checksum {checksum}: expected sha256:... or md5:...")
+    found = digest_of(path, method)
+    if found != wanted:
+        raise ValueError(
+            f"{path}: its {method} is {found}, expected {wanted}; it is damaged or another file: "
+            "remove it, and get it again"
+        )
+
+
+def digest_of(path: str, method: str) -> str:
+    """Return the digest of a file, by a method that hashlib knows."""
     digest = hashlib.new(method)
     with open(path, "rb") as content:
         for block in iter(lambda: content.read(1 << 20), b""):
             digest.update(block)
-    if digest.hexdigest() != wanted:
-        raise ValueError(
-            f"{path}: its {method} is {digest.hexdigest()}, expected {wanted}; it is damaged or another file: "
-            "remove it, and get it again"
-        )
+    return digest.hexdigest()
 
 
 def members(archive: str) -> Iterator[Member]:
