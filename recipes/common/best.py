@@ -2,8 +2,8 @@
 
     python -m recipes.common.best FILE:KEY OUTPUT CHECKPOINT FOLDER...
 
-Each folder contains FILE.json and a checkpoint of this name. If it lists depths, the deepest pair counts (recipes/common/cells.py). If
-models are equally good, the first is taken.
+Each folder contains FILE.json and a checkpoint of this name. If the file lists depths, the deepest pair counts
+(recipes/common/cells.py). If models are equally good, the first is taken.
 """
 
 import argparse

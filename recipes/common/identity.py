@@ -16,7 +16,7 @@ from typing import Dict, List
 MACHINE = ("--cpu", "--fp16", "--num-shards", "--num-workers", "--workers")
 ORIGIN = ("SOURCE", "DOWNLOADS")
 DATA = "checksum of the data"  # empty if the data were deleted
-# the functions of the shell that run a command, with the names of their own arguments; "" has no influence on the result
+# the shell's functions that run a command, with the names of their own arguments; "" does not influence the result
 WRAPPERS = {
     "run": (), "run_to": ("",), "log_to": ("",), "unless": ("",), "on_device": (), "in_shards": ("",), "env": (),
     "with_data": (DATA,), "fairseq_train": ("data", "folder", "tokens per update", ""),

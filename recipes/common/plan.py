@@ -2,11 +2,11 @@
 
     python -m recipes.common.plan list   SCRIPT --work WORK     # the systems: state and cost
     python -m recipes.common.plan steps  SCRIPT --work WORK     # the steps that make the systems of ONLY, a line each
-    python -m recipes.common.plan levels SCRIPT --work WORK     # systems and other steps in lines, which need earlier lines
+    python -m recipes.common.plan levels SCRIPT --work WORK     # systems and other steps; a line needs earlier ones
 
-The settings are those of the environment. A step needs the steps that make the paths of its commands. A path is made by
-the step that names it first, and by the steps whose own names are below it. Steps of the folder that contains a path make
-it, too; a step elsewhere that names it first only reads it.
+The settings are those of the environment. A step needs the steps that make the paths of its commands. A path is made
+by the step that names it first, and by the steps whose own names are below it. If the path is in a folder that another
+step has made, a step elsewhere that names it first only reads it.
 """
 
 import argparse
@@ -58,7 +58,8 @@ class Plan:
             for path in sorted(paths):
                 made = [above for above in _upwards(path) if above in makers]
                 needed |= {makers[above] for above in made}
-                needed |= {maker for other, maker in makers.items() if other.startswith(f"{path}.")}  # a prefix of files
+                # a path may be the prefix of files
+                needed |= {maker for other, maker in makers.items() if other.startswith(f"{path}.")}
                 needed |= {earlier for earlier in range(number) if self.steps[earlier].name.startswith(f"{path}/")}
                 if not made or step.name.startswith(f"{made[0]}/"):
                     makers.setdefault(path, number)

@@ -157,6 +157,7 @@ best() { # best FILE:KEY OUTPUT SYSTEM...: make OUTPUT a link to the best model
 # summary COMMAND...: run a command that prints or draws what was measured. With ONLY it may fail, since systems may be missing
 summary() {
     local status
+    [ "${ONLY:-}" != data ] || return 0
     set +e
     (set -e; "$@")
     status=$?

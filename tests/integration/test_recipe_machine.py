@@ -93,7 +93,10 @@ def test_no_gpu_has_too_few_tokens_for_long_sentences(printed: Callable[..., Lis
 
 @pytest.mark.parametrize(
     ("settings", "half"),
-    [({"FP16": "1"}, 1), ({}, 0), ({"SCALE": "paper"}, 1), ({"SCALE": "paper", "FP16": "0"}, 0), ({"FP16": "1", "GPUS": "0"}, 0)],
+    [
+        ({"FP16": "1"}, 1), ({}, 0), ({"SCALE": "paper"}, 1), ({"SCALE": "paper", "FP16": "0"}, 0),
+        ({"FP16": "1", "GPUS": "0"}, 0),
+    ],  # fmt: skip
 )
 def test_half_precision(printed: Callable[..., List[str]], settings: Dict[str, str], half: int) -> None:
     (line,) = printed(TRAIN, **settings)

@@ -41,14 +41,18 @@ TRAIN = """
     fairseq-train() { echo "$*"; }
     fairseq-flexdepth() { :; }
     decoding=(--beam 4) training=(--lr ${lr:-0.1}) batch=${batch:-8000} max_tokens=2000 bin=$WORK/bin average=1
-    step $WORK/a/seed1/train with_data "$(checksum_of $bin)" fairseq_train $bin $WORK/a/seed1 "$batch" $max_tokens "${training[@]}"
+    step $WORK/a/seed1/train with_data "$(checksum_of $bin)" \\
+        fairseq_train $bin $WORK/a/seed1 "$batch" $max_tokens "${training[@]}"
     text=text source_language=de target_language=en
     evaluate a test test"""
 
 
 @pytest.mark.parametrize(
     "machine",
-    [{"GPUS": "1", "FP16": "1"}, {"GPUS": "4", "JOBS": "2"}, {"WORKERS": "7"}, {"GPUS": "8", "LAUNCH": "srun"}, {"SOURCE": "x"}],
+    [
+        {"GPUS": "1", "FP16": "1"}, {"GPUS": "4", "JOBS": "2"}, {"WORKERS": "7"}, {"GPUS": "8", "LAUNCH": "srun"},
+        {"SOURCE": "x"},
+    ],  # fmt: skip
 )
 def test_a_finished_system_stays_finished_on_another_machine(run: Run, work: Path, machine: dict) -> None:
     assert run(TRAIN) == ([], [f"{work}/a/seed1/train", f"{work}/a/seed1/test"])
@@ -114,10 +118,10 @@ def test_one_of_many_takes_over_a_stale_claim(run: Run) -> None:
 
 
 def test_a_system_of_another_process_comes_last(run: Run, work: Path) -> None:
-    other = f"""
+    other = """
         claim $WORK/a
-        (sleep() {{ rm -f $WORK/a.claim; }}
-        made() {{ step $WORK/$1 echo $1; }}
+        (sleep() { rm -f $WORK/a.claim; }
+        made() { step $WORK/$1 echo $1; }
         each made a b c)"""
     lines = run(other)[1]
     assert lines[0].endswith(" runs this step") and lines[1:3] == [f"{work}/b", f"{work}/c"]
