@@ -73,6 +73,7 @@ in_shards() {
     if [ "$shards" = 1 ]; then
         on_device "$@" --num-shards 1 # whatever the environment says
     else
+        # shellcheck disable=SC2154  # recipe.sh sets common
         on_device bash "$common/shards.sh" "$shards" "$GPUS" "$log" "$@"
     fi
 }
