@@ -13,7 +13,7 @@
 #   decoding     options of fairseq-generate, including those that decode_options (prepare.sh) prints
 #
 # Environment, beside run.sh's: SCALE; WORK, the folder for all output; DATA, another data set; SOURCE, a folder with the original
-# files of the data; GPUS, their number (default: all, or those of CUDA_VISIBLE_DEVICES; 0: the CPU); FP16=1, which GPUs obey;
+# files of the data; CHECK=1, print what would stop the recipe (check.py), and stop; GPUS, their number (default: all, or those of CUDA_VISIBLE_DEVICES; 0: the CPU); FP16=1, which GPUs obey;
 # LAUNCH, a command put before every fairseq-train (recipes/common/slurm.sh).
 common=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=recipes/common/run.sh
@@ -48,9 +48,14 @@ device=()
 [ "$GPUS" -gt 0 ] || device=(--cpu)
 [ -z "${FP16:-}" ] || [ "$GPUS" = 0 ] || device+=(--fp16)
 
-# at SCALE=paper a recipe stops here if one of its batches does not fit the GPUs: its dry run fails
-if [ "$SCALE" = paper ] && [ -z "${DRY_RUN:-}" ] && [ "$GPUS" -gt 1 ]; then
-    refused=$(DRY_RUN=1 bash "${BASH_SOURCE[-1]}" 2>&1 >/dev/null) || { sed -n '/^error:/,$p' <<<"$refused" >&2; exit 1; }
+# before any data or training, a recipe stops here if something would stop it later; smoke stops soon enough by itself
+if [ -z "${DRY_RUN:-}" ]; then
+    [ "${1:-}" != --check ] || CHECK=1
+    if [ -n "${CHECK:-}" ]; then
+        exec python -m recipes.common.check "${BASH_SOURCE[-1]}"
+    elif [ "$SCALE" != smoke ]; then
+        python -m recipes.common.check --quiet "${BASH_SOURCE[-1]}" >&2 || exit 1
+    fi
 fi
 [ -n "${DRY_RUN:-}" ] || mkdir -p "$work"
 
@@ -100,6 +105,8 @@ original_text() { # original_text TEXT: make the splits of $data as text; at SCA
     if [ "$SCALE" = smoke ] && [ -z "$SOURCE" ]; then
         SOURCE=$(dirname "$1")/source CHECKSUMS=skip
         step "$SOURCE/made" run python -m recipes.common.data.miniature "$data" "$SOURCE"
+    elif [ "${DRY_RUN:-}" = data ]; then # for check.py: the commands of the data script, too; its mistakes do not end the dry run
+        bash "$common/data/$data.sh" "$1" ${data_options[@]+"${data_options[@]}"} || true
     fi
     step "$1/made" run ${given[@]+env "${given[@]}"} bash "$common/data/$data.sh" "$1" ${data_options[@]+"${data_options[@]}"}
 }
