@@ -2,11 +2,11 @@
 
     python -m recipes.common.check [--quiet] [SCRIPT ...]
 
-It prints a verdict for each recipe (default: all), with the settings of the environment (SCALE, WORK, SOURCE, GPUS, ...): "ok", or
-all problems, one per line. The exit status is 1 if there is any. --quiet prints problems alone.
+It prints a verdict for each recipe (default: all), with the settings of the environment (SCALE, WORK, SOURCE, GPUS,
+...): "ok", or all problems, one per line. The exit status is 1 if there is any. --quiet prints problems alone.
 
-The recipe's dry run, with DRY_RUN=data, prints the commands to check, and the files that its data scripts need; it also refuses
-batches that do not fit GPUS and JOBS.
+The recipe's dry run, with DRY_RUN=data, prints the commands to check, and the files that its data scripts need; it also
+refuses batches that do not fit GPUS and JOBS.
 """
 
 import argparse
@@ -103,7 +103,7 @@ def file_problems(plan: Plan, answers: Answers) -> List[str]:
         elif answers[file.url].trouble:
             found.append(
                 f"{file.path.name}: cannot be downloaded from {file.url} ({answers[file.url].trouble}){hint} "
-                f"Put it into {file.path.parent}, or set SOURCE to a folder that has it"
+                f"Put it into {file.path.parent}, or set SOURCE to a folder with all files that are not there yet"
             )
     return found
 
@@ -150,8 +150,9 @@ def gpu_problems(plan: Plan) -> List[str]:
     if os.environ.get("SCALE") != "paper" or not any("--cpu" in command for command in plan.trainings):
         return []
     return [
-        f"GPUS: 0, expected at least 1 for {len(plan.trainings)} trainings at SCALE=paper: run it where nvidia-smi lists GPUs, or "
-        "set GPUS, and LAUNCH to a command that runs trainings there, such as recipes/common/slurm.sh"
+        f"GPUS: 0, expected at least 1 for {len(plan.trainings)} trainings at SCALE=paper: start the recipe where "
+        "nvidia-smi lists GPUs, or set GPUS, and LAUNCH to a command that runs a training on them, such as "
+        "recipes/common/slurm.sh"
     ]
 
 
@@ -174,8 +175,8 @@ def disk_problems(plan: Plan, answers: Answers) -> List[str]:
         first, sum_ = disks.get(device, (existing, 0.0))
         disks[device] = (first, sum_ + size)
     return [
-        f"disk of {folder}: {free / 1e9:.1f} GB are free, expected {needed / 1e9:.1f} for downloads and checkpoints: set WORK, or "
-        "DOWNLOADS, to a folder on another disk"
+        f"disk of {folder}: {free / 1e9:.1f} GB are free, expected {needed / 1e9:.1f} for downloads and checkpoints: "
+        "set WORK, or DOWNLOADS, to a folder on another disk"
         for folder, needed in disks.values()
         for free in [shutil.disk_usage(folder).free]
         if free < needed

@@ -58,7 +58,7 @@ fetch() {
     fi
     run curl --fail --location --show-error --silent --retry 5 --connect-timeout 30 --continue-at - \
         --output "$file.part" "$url" || die "cannot download $name from $url. ${hint:-Its link may be dead.}
-  Put $name into $(dirname "$file"), or set SOURCE=folder to a folder that has what is not there."
+  Put $name into $(dirname "$file"), or set SOURCE=folder, a folder with all files that are not there yet."
     verify "$file.part" "$checksum"
     run mv "$file.part" "$file"
 }

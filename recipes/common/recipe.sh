@@ -13,8 +13,9 @@
 #   decoding     options of fairseq-generate, including those that decode_options (prepare.sh) prints
 #
 # Environment, beside run.sh's: SCALE; WORK, the folder for all output; DATA, another data set; SOURCE, a folder with the original
-# files of the data; CHECK=1, print what would stop the recipe (check.py), and stop; GPUS, their number (default: all, or those of CUDA_VISIBLE_DEVICES; 0: the CPU); FP16=1, which GPUs obey;
-# LAUNCH, a command put before every fairseq-train (recipes/common/slurm.sh).
+# files of the data; GPUS, their number (default: all, or those of CUDA_VISIBLE_DEVICES; 0: the CPU); FP16=1, which GPUs obey;
+# LAUNCH, a command put before every fairseq-train (recipes/common/slurm.sh); CHECK=1, only print what would stop the recipe
+# (check.py); CHECK=skip, do not look for it.
 common=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=recipes/common/run.sh
 source "$common/run.sh"
@@ -49,14 +50,12 @@ device=()
 [ -z "${FP16:-}" ] || [ "$GPUS" = 0 ] || device+=(--fp16)
 
 # before any data or training, a recipe stops here if something would stop it later; smoke stops soon enough by itself
-if [ -z "${DRY_RUN:-}" ]; then
-    [ "${1:-}" != --check ] || CHECK=1
-    if [ -n "${CHECK:-}" ]; then
-        exec python -m recipes.common.check "${BASH_SOURCE[-1]}"
-    elif [ "$SCALE" != smoke ]; then
-        python -m recipes.common.check --quiet "${BASH_SOURCE[-1]}" >&2 || exit 1
-    fi
-fi
+[ "${1:-}" != --check ] || CHECK=1
+case ${DRY_RUN:+dry}-$SCALE-${CHECK:-} in
+    dry-* | *-skip | -smoke-) ;;
+    -*-) python -m recipes.common.check --quiet "${BASH_SOURCE[-1]}" >&2 || exit 1 ;;
+    *) exec python -m recipes.common.check "${BASH_SOURCE[-1]}" ;;
+esac
 [ -n "${DRY_RUN:-}" ] || mkdir -p "$work"
 
 use_corpus() { # use_corpus NAME: set $data to NAME, or to DATA if it is set, and its languages

@@ -17,8 +17,10 @@ hint="Links to single pairs are dead; wit3.fbk.eu/2015-01 leads to a Google Driv
 
 try_segmenter() { # stop if SEGMENTER does not split a Thai sentence into words
     local words
-    words=$(timeout 60 bash -c "$SEGMENTER" <<<"ภาษาไทยไม่มีช่องว่างระหว่างคำ") ||
-        refuse "SEGMENTER=$SEGMENTER: failed with status $? on a Thai sentence; expected a command that reads Thai text and writes its words"
+    words=$(timeout 60 bash -c "$SEGMENTER" <<<"ภาษาไทยไม่มีช่องว่างระหว่างคำ") || {
+        refuse "SEGMENTER=$SEGMENTER: failed with status $? on a Thai sentence; expected a command that writes its words"
+        return 0
+    }
     case $words in
         *$'\n'*) refuse "SEGMENTER=$SEGMENTER: wrote several lines for a Thai sentence; expected one" ;;
         *[![:space:]]" "[![:space:]]*) ;;
@@ -44,7 +46,7 @@ unpack "$pair" th-en/train.tags.th-en.{th,en} 'th-en/IWSLT15.TED*.xml'
 
 segment() { # segment FILE...: split Thai text into words, in place
     local file
-    [ "$SEGMENTER" != none ] || return 0
+    [ "${SEGMENTER:-none}" != none ] || return 0
     for file; do run_to "$file.words" bash -c "$SEGMENTER <\"\$1\"" - "$file"; run mv "$file.words" "$file"; done
 }
 pairs() { # pairs NAME PARTS OPTIONS...: write one split from its parts, as far as they exist
