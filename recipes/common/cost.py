@@ -62,6 +62,11 @@ def costs(commands: List[List[str]], measured: Optional[Path]) -> List[Cost]:
     return found
 
 
+def gigabytes(commands: List[List[str]]) -> float:
+    """Return the GB that the checkpoints of a recipe's *commands* need; they are not estimated yet."""
+    return 0.0
+
+
 def table(found: List[Cost]) -> str:
     """Return a Markdown table: one row per system, and the sum."""
     known = [cost.hours for cost in found if cost.hours is not None]

@@ -13,27 +13,36 @@ begin() {
     text=$1 downloads=${DOWNLOADS:-$1/downloads}
     [ -z "${SOURCE:-}" ] || downloads=$1/source # links to SOURCE, apart from what was downloaded
     if [ -e "$text/.done" ]; then say "$text: exists already"; exit 0; fi
-    [ -z "${SOURCE:-}" ] || [ -d "$SOURCE" ] || die "SOURCE=$SOURCE: no such folder"
+    [ -z "${SOURCE:-}" ] || [ -d "$SOURCE" ] || refuse "SOURCE=$SOURCE: no such folder"
     run mkdir -p "$text" "$downloads"
     # Unfinished files of an interrupted run are named *.part; they are written again, and downloads are resumed.
 }
 usage=
 
+refuse() { # refuse MESSAGE: end the script; a dry run goes on, and ends without success, since it is to print all mistakes
+    say "error: $*"
+    [ -n "${DRY_RUN:-}" ] || exit 1
+    refused=1
+}
+refused=0
+
 finish() { # finish: mark the data as complete
     run touch "$text/.done"
     [ -n "${DRY_RUN:-}" ] || say "$text: done"
+    return $refused
 }
 
 # fetch URL FILE CHECKSUM [HINT]: download URL to $downloads/FILE, or link to it in SOURCE, and verify it. CHECKSUM is sha256:...
 # or md5:..., or empty if none is published. HINT tells users another place if URL is dead. FILE may contain folders; in
-# SOURCE it may be in these folders or at the top.
+# SOURCE it may be in these folders or at the top. A file that was downloaded before SOURCE was set need not be in SOURCE.
 fetch() {
     local url=$1 file=$downloads/$2 checksum=$3 hint=${4:-} name found
     name=$(basename "$2")
     run mkdir -p "$(dirname "$file")"
     if [ -n "${SOURCE:-}" ]; then
-        found=$SOURCE/$2
-        [ -e "$found" ] || [ ! -e "$SOURCE/$name" ] || found=$SOURCE/$name
+        for found in "$SOURCE/$2" "$SOURCE/$name" "${DOWNLOADS:-$text/downloads}/$2"; do [ ! -e "$found" ] || break; done
+        [ -e "$found" ] || found=$SOURCE/$2
+        needs "$found" "$url" "$hint"
         if [ -z "${DRY_RUN:-}" ]; then
             [ -e "$found" ] || die "SOURCE=$SOURCE has no $name ($url)${hint:+; $hint}"
             found=$(cd "$(dirname "$found")" && pwd)/$name
@@ -42,15 +51,20 @@ fetch() {
         run ln -sfn "$found" "$file"
         return
     fi
+    needs "$file" "$url" "$hint"
     if [ -e "$file" ]; then # complete, but perhaps copied by hand or fetched with CHECKSUMS=skip
         verify "$file" "$checksum"
         return
     fi
     run curl --fail --location --show-error --silent --retry 5 --connect-timeout 30 --continue-at - \
         --output "$file.part" "$url" || die "cannot download $name from $url. ${hint:-Its link may be dead.}
-  Put $name into a folder and set SOURCE=folder to use it."
+  Put $name into $(dirname "$file"), or set SOURCE=folder, a folder with all files that are not there yet."
     verify "$file.part" "$checksum"
     run mv "$file.part" "$file"
+}
+
+needs() { # needs FILE URL HINT: with DRY_RUN=data tell check.py which file is needed
+    [ "${DRY_RUN:-}" != data ] || run need "$@"
 }
 
 verify() { # verify FILE CHECKSUM: end the script with one message if the file has another checksum

@@ -13,7 +13,8 @@
 #   decoding     options of fairseq-generate, including those that decode_options (prepare.sh) prints
 #
 # Environment, beside that of run.sh and gpus.sh: SCALE; WORK, the folder for all output; DATA, another data set; SOURCE, a folder
-# with the original files of the data; ONLY, the systems to train, or list; KEEP=all, no checkpoint is deleted.
+# with the original files of the data; ONLY, the systems to train, or list; KEEP=all, no checkpoint is deleted; CHECK=1, only print
+# what would stop the recipe (check.py); CHECK=skip, do not look for it.
 common=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=recipes/common/run.sh
 source "$common/run.sh"
@@ -31,12 +32,16 @@ work=${WORK:-$recipe/work/$SCALE${DATA:+-$DATA}}
 case $work in /*) ;; *) work=$PWD/$work ;; esac
 find_gpus
 
-# at SCALE=paper a recipe stops here if one of its batches does not fit the GPUs: its dry run fails
-if [ "$SCALE" = paper ] && [ -z "${DRY_RUN:-}" ] && [ "$GPUS" -gt 1 ]; then
-    refused=$(DRY_RUN=1 bash "${BASH_SOURCE[-1]}" 2>&1 >/dev/null) || { sed -n '/^error:/,$p' <<<"$refused" >&2; exit 1; }
-fi
+[ "${ONLY:-}" != list ] || exec python -m recipes.common.plan list "${BASH_SOURCE[-1]}" --work "$work"
+# before any data or training, a recipe stops here if something would stop it later; smoke stops soon enough by itself
+[ "${1:-}" != --check ] || CHECK=1
+case ${CHECK:-} in '' | 1 | skip) ;; *) die "CHECK=$CHECK: expected 1 or skip" ;; esac
+case ${DRY_RUN:+dry}-$SCALE-${CHECK:-} in
+    dry-* | *-skip | -smoke-) ;;
+    -*-) python -m recipes.common.check --quiet "${BASH_SOURCE[-1]}" >&2 || exit 1 ;;
+    *) exec python -m recipes.common.check "${BASH_SOURCE[-1]}" ;;
+esac
 if [ -n "${ONLY:-}" ]; then
-    [ "$ONLY" != list ] || exec python -m recipes.common.plan list "${BASH_SOURCE[-1]}" --work "$work"
     chosen=$(python -m recipes.common.plan steps "${BASH_SOURCE[-1]}" --work "$work") || exit 1
     while read -r name; do chosen_steps[$name]=1; done <<<"$chosen"
 fi
@@ -74,6 +79,8 @@ original_text() { # original_text TEXT: make the splits of $data as text; at SCA
     if [ "$SCALE" = smoke ] && [ -z "$SOURCE" ]; then
         SOURCE=$(dirname "$1")/source CHECKSUMS=skip
         step "$SOURCE/made" run python -m recipes.common.data.miniature "$data" "$SOURCE"
+    elif [ "${DRY_RUN:-}" = data ]; then # for check.py: the commands of the data script, too; its mistakes do not end the dry run
+        bash "$common/data/$data.sh" "$1" ${data_options[@]+"${data_options[@]}"} || true
     fi
     step "$1/made" run ${given[@]+env "${given[@]}"} bash "$common/data/$data.sh" "$1" ${data_options[@]+"${data_options[@]}"}
 }

@@ -116,7 +116,10 @@ each() {
     shift
     for name; do
         for seed in $(seq "${SEEDS:-1}"); do
-            if [ -n "${DRY_RUN:-}" ]; then (take_slot; "$function" "$name"); continue; fi
+            if [ -n "${DRY_RUN:-}" ]; then
+                set +e; (set -e; take_slot; "$function" "$name"); failed=$((failed + $?)); set -e
+                continue
+            fi
             call later
         done
     done
@@ -133,6 +136,7 @@ each() {
     for pid in ${pids[@]+"${pids[@]}"}; do wait "$pid" || failed=1; done
     # shellcheck disable=SC2034  # for the functions called
     seed=1
+    [ $failed = 0 ] || [ -z "${DRY_RUN:-}" ] || exit 1 # each has printed its error
     [ $failed = 0 ] || die "not all of these could be made: $*"
 }
 

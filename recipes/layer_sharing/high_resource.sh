@@ -25,24 +25,22 @@ given_pairs() {
         tests+=,newstest2018,newstest2019 test_sets+=(newstest2018 newstest2019)
     else
         given=$work/text # Table 1's
-        original_text "$given"
     fi
 }
 
-pairs() { # pairs NAME OPTIONS...: make the corpus NAME from $given
-    corpus=$work/$1
-    text=$corpus/text bin=$corpus/bin
+prepare_pairs() { # prepare_pairs OPTIONS...: make the corpus in $corpus from $given
+    [ "$SCALE" = paper ] || original_text "$given"
     step "$text/made" run python -m recipes.layer_sharing.training_text "$given" "$text" \
-        --languages "$source_language,$target_language" --splits "valid,$tests" "${@:2}"
+        --languages "$source_language,$target_language" --splits "valid,$tests" "$@"
     prepare_text
 }
 
-genuine_pairs() {
-    pairs genuine ${genuine[@]+"${genuine[@]}"}
+genuine_pairs() { # use the corpus of the genuine pairs
+    corpus_folder "$work/genuine"
     prefix=genuine-
 }
 
-all_pairs() {
-    pairs synthetic ${both[@]+"${both[@]}"}
-    prefix=synthetic- base=("${large[@]}")
+all_pairs() { # use the corpus of all pairs
+    corpus_folder "$work/synthetic"
+    prefix=synthetic-
 }

@@ -45,6 +45,10 @@ translation_corpus() { # translation_corpus NAME: choose a corpus, or its replac
     direction "$source_language" "$target_language"
 }
 
+corpus_folder() { # corpus_folder FOLDER: use the corpus that is, or will be, in a folder
+    corpus=$1 text=$1/text bin=$1/bin
+}
+
 direction() { # direction SOURCE TARGET: set the languages of the models
     local options
     source_language=$1 target_language=$2

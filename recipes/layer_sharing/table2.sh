@@ -12,8 +12,14 @@ systems=(vanilla universal {sequence,cycle,cycle_rev}-2)
 
 given_pairs
 genuine_pairs
+prepare_pairs ${genuine[@]+"${genuine[@]}"}
+all_pairs
+prepare_pairs ${both[@]+"${both[@]}"}
+
+genuine_pairs
 each scored "${systems[@]/#/$prefix}"
 all_pairs
+base=("${large[@]}")
 each scored synthetic-kiyono synthetic-cycle_rev-2
 newstest=()
 for year in {2010..2016} 2018 2019; do

@@ -14,9 +14,26 @@ translate() { # translate SOURCE TARGET: all systems in a direction
     each scored "${systems[@]/#/$prefix}"
 }
 
-translation_corpus wmt16_en_de
-[ "$data" = multi30k ] || test_sets=(newstest2013 newstest2014)
-prepare_corpus # Table 1's
+german() { # use Table 1's corpus
+    translation_corpus wmt16_en_de
+    [ "$data" = multi30k ] || test_sets=(newstest2013 newstest2014)
+    corpus_folder "$work"
+}
+
+french() {
+    translation_corpus wmt14_en_fr
+    corpus_folder "$work/en-fr"
+}
+
+german
+corpora=(german)
+[ "$data" = multi30k ] || corpora+=(french)
+for name in "${corpora[@]}"; do
+    "$name"
+    prepare_corpus
+done
+
+german
 translate de en
 columns=()
 scores() { # scores COLUMN DIRECTION TEST-SET: add a column to $columns
@@ -25,9 +42,7 @@ scores() { # scores COLUMN DIRECTION TEST-SET: add a column to $columns
 scores de_en_2013 de-en newstest2013
 scores de_en_2014 de-en "${test_sets[-1]}"
 if [ "$data" != multi30k ]; then
-    translation_corpus wmt14_en_fr
-    corpus=$work/en-fr
-    prepare_corpus
+    french
     translate en fr
     translate fr en
     for pair in en-fr fr-en; do

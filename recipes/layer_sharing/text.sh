@@ -13,16 +13,23 @@ by_vaswani() { # by_vaswani SYSTEM: train, translate and score by the procedure 
         "$into/scores/$set.txt" --references "$text/$set.$target_language" --language "$target_language"
 }
 
+of_table_2() { # use the corpus of Table 2's best model, and its sizes
+    # shellcheck source=recipes/layer_sharing/high_resource.sh
+    source "$recipe/high_resource.sh"
+    given_pairs
+    test_sets=("$set")
+    all_pairs
+    base=("${large[@]}")
+}
+
 translation_corpus wmt16_en_de
 set=newstest2014
 [[ ,$tests, = *,$set,* ]] || set='test'
 test_sets=("$set")
 prepare_corpus
+(of_table_2; prepare_pairs ${both[@]+"${both[@]}"}) # in a subshell, since the first model has Table 1's settings
+
 each by_vaswani sequence-2
-# shellcheck source=recipes/layer_sharing/high_resource.sh
-source "$(dirname "${BASH_SOURCE[0]}")/high_resource.sh"
-given_pairs
-test_sets=("$set")
-all_pairs
+of_table_2
 each by_vaswani synthetic-cycle_rev-2
 table text sacrebleu="{system}/scores/$set:bleu" compounds_split='{system}/compounds:bleu'

@@ -21,14 +21,14 @@ case $SCALE in
         optimizer=sgd lr=1 dropout=0.2 ;;
 esac
 [ -z "${DATA:-}" ] || pairs=(first)
-max_tokens=$batch subwords=words average=1 corpora=()
+max_tokens=$batch subwords=words average=1
 # --sentence-avg: the loss of an update is divided by its sentences, not by its words
 training=(--arch lstm --dropout "$dropout" --sentence-avg --clip-norm 5 --no-epoch-checkpoints)
 # long epochs: an interrupted training loses at most 5,000 updates
 [ "$SCALE" != paper ] || training+=(--save-interval-updates 5000 --keep-interval-updates 1)
 
 pair() { # pair NAME: set the corpus, the sizes of the models (layers x units), and the share of the corpus for Seq-Inter data
-    prefix=$1 corpus=$work/$1 inter_share=all
+    prefix=$1 corpus=$work/$1 text=$work/$1/text bin=$work/$1/bin inter_share=all
     students=({student,smaller}{,-word-kd,-seq-kd,-seq-kd-word-kd}) tuned=()
     case $SCALE-$1 in
         smoke-first)
@@ -37,6 +37,7 @@ pair() { # pair NAME: set the corpus, the sizes of the models (layers x units), 
             students=(student-seq-kd) tuned=(student-seq-kd-seq-inter) ;;
         smoke-second)
             use_corpus iwslt15_th_en
+            export SEGMENTER=${SEGMENTER:-none}
             vocabulary=300 updates=100 teacher=2x24 student=1x16
             students=(student-word-kd) tuned=(teacher-seq-inter) ;;
         small-first)
@@ -53,7 +54,6 @@ pair() { # pair NAME: set the corpus, the sizes of the models (layers x units), 
         *) die "$1: no such pair at SCALE=$SCALE" ;;
     esac
     [ ${#tuned[@]} -gt 0 ] || tuned=(teacher-seq-inter "${students[@]/%/-seq-inter}")
-    corpora+=("$data")
     case $data in wmt*_en_de) tests=newstest2014 ;; *) tests="test" ;; esac
     updates=${UPDATES:-$updates}
     teacher_path=$(model "$1-teacher")
@@ -103,17 +103,20 @@ system() { # system NAME: train a system; each branch has the options of one kin
     esac
 }
 
+prepare_pair() { # make the corpus of a pair, and the half of it that becomes Seq-Inter data
+    prepare_corpus
+    [ "$inter_share" = all ] || half_corpus
+}
+
 distilled_corpora() { # make $corpus/seq-kd, and $corpus/seq-inter from all or half of the training set, by the teacher
     distill "$prefix/seq-kd" "$teacher_path"
-    if [ "$inter_share" = half ]; then
-        local corpus=$corpus/half
-        half_corpus
-    fi
+    [ "$inter_share" = all ] || local corpus=$corpus/half
     distill "$prefix/seq-inter" "$teacher_path" --beam "$inter_beam" --select sentence-bleu
 }
 
-half_corpus() { # make $corpus/bin: every second training pair of the corpus in the folder above
-    local whole=${corpus%/*} language
+half_corpus() { # make $corpus/half/bin: every second training pair of the corpus
+    local whole=$corpus language
+    local corpus=$whole/half
     for language in "$source_language" "$target_language"; do
         step "$corpus/$language" run_to "$corpus/train.$language" awk 'NR % 2' "$whole/tokens/train.$language"
     done

@@ -5,9 +5,14 @@
 # shellcheck source=recipes/sequence_kd/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
+corpora=()
 for name in "${pairs[@]}"; do
     pair "$name"
-    prepare_corpus
+    prepare_pair
+    corpora+=("$data")
+done
+for name in "${pairs[@]}"; do
+    pair "$name"
     each scored "$name-teacher"
     distilled_corpora
     each scored "${students[@]/#/$name-}"

@@ -22,7 +22,7 @@ beam() { # beam NAME: train a system and score it with beam search
 }
 
 pair first
-prepare_corpus
+prepare_pair
 each beam first-teacher
 distilled_corpora
 each beam first-student-seq-kd

@@ -91,7 +91,9 @@ def is_translation(pair: Dict[str, str]) -> bool:
 def test_each_set(name: str, source: Callable[[str], Path], tmp_path: Path) -> None:
     arguments, languages, counts = SETS[name]
     text = tmp_path / "text"
-    output = shell(SCRIPTS / f"{name}.sh", text, *arguments, SOURCE=source(name), CHECKSUMS="skip")
+    output = shell(
+        SCRIPTS / f"{name}.sh", text, *arguments, SOURCE=source(name), CHECKSUMS="skip", SEGMENTER="none"
+    )  # fmt: skip
     assert "is used unverified" in output
     for split, count in counts.items():
         sides = {language: lines(text / f"{split}.{language}") for language in languages.split()}
@@ -168,7 +170,7 @@ def test_again_and_after_a_kill(source: Callable[[str], Path], tmp_path: Path) -
 def test_a_dry_run_prints_all_and_makes_nothing(tmp_path: Path) -> None:
     for script in sorted(SCRIPTS.glob("*.sh")):
         arguments = ["pt"] if script.stem == "ted" else []
-        output = shell(script, tmp_path / "text", *arguments, DRY_RUN=1)
+        output = shell(script, tmp_path / "text", *arguments, DRY_RUN=1, SEGMENTER="false")
         assert "curl --fail" in output and "touch" in output, script
         assert not (tmp_path / "text").exists(), script
 
@@ -181,8 +183,41 @@ def test_what_is_wrong_with_a_file_is_said(source: Callable[[str], Path], tmp_pa
     assert output.startswith(f"error: SOURCE={tmp_path} has no de-en.tgz (https://dl.fbaipublicfiles.com")
     output = shell(script, text, SOURCE=tmp_path / "none", fails=True)
     assert output == f"error: SOURCE={tmp_path}/none: no such folder\n"
-    output = shell(SCRIPTS / "iwslt15_th_en.sh", text, IWSLT15_URL=f"file://{tmp_path}/gone.tgz", fails=True)
+    thai = SCRIPTS / "iwslt15_th_en.sh"
+    output = shell(thai, text, IWSLT15_URL=f"file://{tmp_path}/gone.tgz", SEGMENTER="none", fails=True)
     assert output.count("error:") == 1 and "wit3.fbk.eu/2015-01" in output and "set SOURCE=folder" in output
+
+
+def test_thai_needs_a_segmenter_that_works(tmp_path: Path) -> None:
+    script, text = SCRIPTS / "iwslt15_th_en.sh", tmp_path / "text"
+    expected = {
+        "": "SEGMENTER: expected a command that reads Thai text and writes its words",
+        "exit 3": "SEGMENTER=exit 3: failed with status 3 on a Thai sentence",
+        "cat": "SEGMENTER=cat: wrote '.*' for a Thai sentence; expected several words with spaces between them",
+        "tr ' ' x; echo a b": "SEGMENTER=tr ' ' x; echo a b: wrote several lines for a Thai sentence; expected one",
+        "sed 's/./& /g'": "cannot download th-en.tgz from file://gone",
+    }
+    for command, message in expected.items():
+        output = shell(script, text, SEGMENTER=command, IWSLT15_URL="file://gone", fails=True)
+        assert re.search(f"^error: {message}", output, re.MULTILINE) and output.count("error:") == 1, output
+    # for check.py: all that is wrong, and which file is needed
+    output = shell(script, text, SEGMENTER="cat", SOURCE=tmp_path / "none", DRY_RUN="data", fails=True)
+    assert re.findall(r"^error: (\S+)", output, re.MULTILINE) == [f"SOURCE={tmp_path}/none:", "SEGMENTER=cat:"]
+    assert f"need {tmp_path}/none/th-en.tgz https://wit3.fbk.eu/" in output
+
+
+def test_source_can_be_given_after_a_dead_link(source: Callable[[str], Path], tmp_path: Path) -> None:
+    site, text = tmp_path / "site", tmp_path / "text"
+    shutil.copytree(str(source("multi30k")), str(site))
+    (tmp_path / "others").mkdir()
+    (last,) = site.glob("test_2016_flickr.en*")
+    last.rename(tmp_path / "others" / last.name)
+    script, url = SCRIPTS / "multi30k.sh", f"file://{site}"
+    output = shell(script, text, MULTI30K_URL=url, CHECKSUMS="skip", fails=True)
+    assert f"Put {last.name} into {text}/downloads, or set SOURCE=folder, a folder with all files that are" in output
+    shutil.rmtree(str(site))
+    shell(script, text, MULTI30K_URL=url, CHECKSUMS="skip", SOURCE=tmp_path / "others")
+    assert len(lines(text / "train.de")) == SENTENCES and len(lines(text / "test.en")) == HELD_OUT
 
 
 def test_a_download_is_resumed_and_verified(source: Callable[[str], Path], tmp_path: Path) -> None:

@@ -225,9 +225,8 @@ def test_the_number_of_workers_is_no_part_of_a_step(printed: Callable[..., List[
     half = f"""
         source {RECIPES}/sequence_kd/setup.sh
         pair first
-        corpus=$corpus/half
-        mkdir -p "$corpus/../tokens"
-        echo a | tee "$corpus/../tokens/train".{{en,de}} >/dev/null
+        mkdir -p "$corpus/tokens" "$corpus/half"
+        echo a | tee "$corpus/tokens/train".{{en,de}} >/dev/null
         fairseq-preprocess() {{ echo "$*"; }}
         half_corpus"""
     printed(half, WORKERS="3")
