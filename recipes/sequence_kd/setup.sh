@@ -21,6 +21,7 @@ case $SCALE in
         optimizer=sgd lr=1 dropout=0.2 ;;
 esac
 [ -z "${DATA:-}" ] || pairs=(first)
+longest=${LONGEST:-} # of training pairs, in tokens, where the user sets it
 max_tokens=$batch subwords=words average=1 corpora=()
 # --sentence-avg: the loss of an update is divided by its sentences, not by its words
 training=(--arch lstm --dropout "$dropout" --sentence-avg --clip-norm 5 --no-epoch-checkpoints)
@@ -28,7 +29,7 @@ training=(--arch lstm --dropout "$dropout" --sentence-avg --clip-norm 5 --no-epo
 [ "$SCALE" != paper ] || training+=(--save-interval-updates 5000 --keep-interval-updates 1)
 
 pair() { # pair NAME: set the corpus, the sizes of the models (layers x units), and the share of the corpus for Seq-Inter data
-    prefix=$1 corpus=$work/$1 inter_share=all
+    prefix=$1 corpus=$work/$1 text=$work/$1/text bin=$work/$1/bin inter_share=all
     students=({student,smaller}{,-word-kd,-seq-kd,-seq-kd-word-kd}) tuned=()
     case $SCALE-$1 in
         smoke-first)
@@ -54,6 +55,9 @@ pair() { # pair NAME: set the corpus, the sizes of the models (layers x units), 
     esac
     [ ${#tuned[@]} -gt 0 ] || tuned=(teacher-seq-inter "${students[@]/%/-seq-inter}")
     corpora+=("$data")
+    # Luong et al. "filter out sentence pairs whose lengths exceed 50 words" (section 4.1)
+    LONGEST=$longest
+    case $SCALE-$data in paper-wmt16_en_de) LONGEST=${longest:-50} ;; esac
     case $data in wmt*_en_de) tests=newstest2014 ;; *) tests="test" ;; esac
     updates=${UPDATES:-$updates}
     teacher_path=$(model "$1-teacher")
