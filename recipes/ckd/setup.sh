@@ -21,7 +21,8 @@ case $SCALE in
         sizes+=(--encoder-normalize-before --decoder-normalize-before) ;;
     paper) # section 4: "identical to those of Vaswani et al. (2017)", whose base model this is
         part=200000 average=5 sizes=()
-        updates=100000 teacher_updates=100000 batch=25000 schedule=inverse_sqrt lr=7e-4 warmup=4000 save_interval=1500 ;;
+        updates=100000 teacher_updates=100000 batch=25000 schedule=inverse_sqrt lr=7e-4 warmup=4000
+        save_interval=1499 ;; # prime, since most corpora have epochs of 50 to 300 updates: see save_often
 esac
 export DOWNLOADS=${DOWNLOADS:-$work/downloads} # shared, since the settings have common files
 updates=${UPDATES:-$updates} teacher_updates=${TEACHER_UPDATES:-${UPDATES:-$teacher_updates}}

@@ -3,15 +3,21 @@
 # Batches: as many tokens per update on every number of GPUs, and the updates at which a training saves. Sourced by recipe.sh.
 
 # save_often UPDATES...: lower $save_interval if trainings of so few updates would save fewer than $average checkpoints; then lower
-# $log_interval, too, since the speed is the median of the logged intervals and validation follows each checkpoint
+# $log_interval, too, since the speed is the median of the logged intervals and validation follows each checkpoint.
+#
+# fairseq saves no checkpoint to average at an update that ends an epoch. If an interval of 20 updates is a multiple of an epoch's
+# length (1, 2, 4, 5, 10 or 20), it never saves one. A prime interval, twice in the time, always saves enough, unless an epoch is
+# one update or the very interval
 save_often() {
     local updates
     for updates; do
         [ "$updates" -ge "$average" ] || die "UPDATES=$updates: expected at least $average, as many checkpoints are averaged"
-        [ $((save_interval * average)) -gt "$updates" ] || continue
-        # one more than needed: fairseq saves no checkpoint at an update that ends an epoch
-        save_interval=$((updates / (average + 1)))
+        [ $((save_interval * average * 2)) -gt "$updates" ] || continue
+        save_interval=$((updates / (2 * average)))
         [ "$save_interval" -gt 0 ] || save_interval=1
+        while [ "$save_interval" -gt 1 ] && [ "$(factor "$save_interval")" != "$save_interval: $save_interval" ]; do
+            save_interval=$((save_interval - 1))
+        done
         # shellcheck disable=SC2034  # for fairseq_train
         log_interval=$((save_interval > 3 ? save_interval / 3 : 1))
     done

@@ -24,7 +24,7 @@ class Generated(NamedTuple):
     used: Dict[PAIR, int]  # number of sentences per depth pair; empty if all sentences had the same
     choosing: float  # seconds of the selector
     decoding: float  # seconds of beam search alone
-    probabilities: List[float]  # one per translation, including its end symbol
+    probabilities: List[float]  # one per sentence: of its translations with their end symbols, all of --nbest together
 
     @property
     def seconds(self) -> float:
@@ -38,12 +38,12 @@ def parse_generate_log(text: str) -> Generated:
     Raises:
         ValueError: the output does not report the decoding time.
     """
-    lines: Dict[str, Dict[int, str]] = {"D": {}, "T": {}, "P": {}}
+    lines: Dict[str, Dict[int, List[str]]] = {"D": {}, "T": {}, "P": {}}
     for line in text.split("\n"):  # not splitlines: translations may contain U+2028 and the like
         kind, dash, rest = line.partition("-")
         if dash and kind in lines and "\t" in rest:
             number, *fields = rest.split("\t")
-            lines[kind][int(number)] = fields[-1]
+            lines[kind].setdefault(int(number), []).append(fields[-1])
     found = re.search(r"sentences by .*?: (\(.*?); choosing took ([\d.]+) s, decoding ([\d.]+) s", text)
     if found:
         used = {(int(n), int(m)): int(count.replace(",", "")) for n, m, count in re.findall(_USED, found.group(1))}
@@ -53,9 +53,13 @@ def parse_generate_log(text: str) -> Generated:
         if searched is None:
             raise ValueError(f"not a finished run of fairseq-generate: {text[-500:]}")
         used, choosing, decoding = {}, 0.0, float(searched.group(1))
-    hypotheses, references = ([text for _, text in sorted(lines[kind].items())] for kind in ("D", "T"))
+    # with --nbest, a sentence has several translations, the best first
+    hypotheses, references = ([texts[0] for _, texts in sorted(lines[kind].items())] for kind in ("D", "T"))
     # P lines: log-probabilities of the tokens, to base 2; unlike the H line's score they are not length-normalised
-    probabilities = [2 ** sum(map(float, scores.split())) for _, scores in sorted(lines["P"].items())]
+    probabilities = [
+        sum(2 ** sum(map(float, scores.split())) for scores in translations)
+        for _, translations in sorted(lines["P"].items())
+    ]
     return Generated(hypotheses, references, used, choosing, decoding, probabilities)
 
 

@@ -172,6 +172,10 @@ summary() {
     [ $status = 0 ] || [ -n "${ONLY:-}" ] || exit $status
 }
 
+# shellcheck disable=SC2034  # for the tables with times or speeds of training
+training_time_note="Times and speeds of training can be compared where one kind of device was used, and no two trainings shared one: \
+with JOBS=1, or with at least as many GPUS as JOBS."
+
 # table NAME COLUMN=CELL...: print measured values beside the paper's NAME.tsv, and write NAME.md and NAME.png to $work/results.
 # COLUMN= has the paper's values alone; +COLUMN=CELL adds a column that the paper lacks. Cells may use the recipe's $table_values,
 # such as N=6. $table_note is printed below the table

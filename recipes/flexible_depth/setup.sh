@@ -26,7 +26,9 @@ case $SCALE in
         encoder_layers=12 encoder_tasks=6 decoder_layers=6 decoder_tasks=4 pairs=({1,2,3,4,6,12}-{1,2,3,6})
         dropped=(0.1667 0.3333 0.5 0.6667)
         sizes=(--share-decoder-input-output-embed --dropout 0.3 --weight-decay 0.0001)
-        updates=50000 batch=8192 schedule=inverse_sqrt lr=5e-4 finetune_lr=5e-4 warmup=4000 save_interval=1000 average=10 ;;
+        updates=50000 batch=8192 schedule=inverse_sqrt lr=5e-4 finetune_lr=5e-4 warmup=4000 average=10
+        # less than an epoch of batches of 8,192 tokens, and prime, since LayerDrop's epochs have some 20 updates: see save_often
+        save_interval=401 ;;
 esac
 max_tokens=$((batch < 4096 ? batch : 4096))
 updates=${UPDATES:-$updates}

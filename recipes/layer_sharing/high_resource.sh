@@ -6,7 +6,7 @@ case $SCALE in # large: the sizes of the models for all pairs; layers: Kiyono et
     smoke) layers=3 large=(16 64 2) ;;
     small) layers=3 wide=(152 352 4) large=(128 512 4) ;;
     paper)
-        layers=9 base=(1024 4096 16) wide=(2048 8192 16) large=(1024 8192 16) save_interval=3000
+        layers=9 base=(1024 4096 16) wide=(2048 8192 16) large=(1024 8192 16) save_interval=2003 # prime: see save_often
         save_often "$updates"
         training+=(--save-interval-updates "$save_interval") ;; # overrides the earlier value
 esac

@@ -7,7 +7,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 systems=(vanilla universal universal-deep universal-small {sequence,cycle,cycle_rev}-{2,3} vanilla-big vanilla-deep)
 [ "$SCALE" != smoke ] || systems=(vanilla universal cycle_rev-2 vanilla-big)
-[ "$SCALE" = paper ] || table_note="M and N are the paper's: here M=$M, and N=$((2 * M)) and $((3 * M)) for 12 and 18."
+table_note=$training_time_note
+[ "$SCALE" = paper ] || table_note+=" M and N are the paper's: here M=$M, and N=$((2 * M)) and $((3 * M)) for 12 and 18."
 
 translation_corpus wmt16_en_de
 prepare_corpus

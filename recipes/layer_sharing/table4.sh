@@ -68,7 +68,8 @@ recognise() { # recognise SYSTEM: decode every split and compute its word error 
 
 systems=(speech-vanilla speech-universal speech-sequence speech-cycle speech-cycle_rev)
 [ "$SCALE" != smoke ] || systems=(speech-universal speech-cycle_rev)
-[ "$SCALE" = paper ] || table_note="M and N are the paper's: here $plain layers for 6, $encoder and $decoder for 8 and 4."
+table_note=$training_time_note
+[ "$SCALE" = paper ] || table_note+=" M and N are the paper's: here $plain layers for 6, $encoder and $decoder for 8 and 4."
 
 bin=$work/speech/text
 original_text "$bin"

@@ -21,6 +21,7 @@ case $SCALE in
         optimizer=sgd lr=1 dropout=0.2 ;;
 esac
 [ -z "${DATA:-}" ] || pairs=(first)
+longest=${LONGEST:-} # of training pairs, in tokens, where the user sets it
 max_tokens=$batch subwords=words average=1
 # --sentence-avg: the loss of an update is divided by its sentences, not by its words
 training=(--arch lstm --dropout "$dropout" --sentence-avg --clip-norm 5 --no-epoch-checkpoints)
@@ -54,6 +55,9 @@ pair() { # pair NAME: set the corpus, the sizes of the models (layers x units), 
         *) die "$1: no such pair at SCALE=$SCALE" ;;
     esac
     [ ${#tuned[@]} -gt 0 ] || tuned=(teacher-seq-inter "${students[@]/%/-seq-inter}")
+    # Luong et al. "filter out sentence pairs whose lengths exceed 50 words" (section 4.1)
+    LONGEST=$longest
+    case $SCALE-$data in paper-wmt16_en_de) LONGEST=${longest:-50} ;; esac
     case $data in wmt*_en_de) tests=newstest2014 ;; *) tests="test" ;; esac
     updates=${UPDATES:-$updates}
     teacher_path=$(model "$1-teacher")

@@ -12,12 +12,14 @@ on_cpu() { # on_cpu COMMAND...: run a command on the CPU, in single precision wh
     local device=(--cpu)
     "$@"
 }
-for name in "${models[@]}"; do # not with `each`: nothing else may run during timing
+timed() { # timed NAME: measure words per second
+    local beam
     for beam in 1 5; do
-        on_cpu evaluate "$name" "$tests" "cpu-$beam" --beam "$beam" --batch-size 1
-        [ "$GPUS" = 0 ] || evaluate "$name" "$tests" "gpu-$beam" --beam "$beam" --batch-size 1
+        on_cpu evaluate "$1" "$tests" "cpu-$beam" --beam "$beam" --batch-size 1
+        [ "$GPUS" = 0 ] || evaluate "$1" "$tests" "gpu-$beam" --beam "$beam" --batch-size 1
     done
-done
+}
+JOBS=1 each timed "${models[@]}" # nothing else may run during timing
 table table2 \
     gpu='{system}/gpu-{beam}/sweep:words_per_second' \
     cpu='{system}/cpu-{beam}/sweep:words_per_second' \

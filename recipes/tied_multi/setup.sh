@@ -76,4 +76,8 @@ distilled_corpus() { # make $work/distilled: the training set translated by the 
     distill distilled "$work/teacher.pt" ${teaching[@]+"${teaching[@]}"}
 }
 
+timed() { # timed NAME: measure decoding times, by JOBS=1 after all trainings: nothing else may run
+    evaluate "$1" "$tests" timed
+}
+
 on_development_set() { evaluate "$1" valid valid; }

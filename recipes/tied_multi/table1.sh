@@ -6,7 +6,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 prepare_corpus
 each system tied-multi "${pairs[@]/#/vanilla-}"
+JOBS=1 each timed tied-multi
 table table1 \
     vanilla_bleu='vanilla-{n}-{m}/test/sweep:bleu' \
     tied_multi_bleu='tied-multi/test/sweep:bleu@{n},{m} vs vanilla-{n}-{m}/test/sweep:bleu' \
-    decode_seconds='tied-multi/test/sweep:seconds@{n},{m}'
+    decode_seconds='tied-multi/timed/sweep:seconds@{n},{m}'

@@ -3,10 +3,12 @@
 ``nvidia-smi``, ``fairseq-train`` and ``srun`` are replaced by scripts that print their arguments.
 """
 
+import functools
+import math
 import os
 import subprocess
 from pathlib import Path
-from typing import Callable, Dict, List
+from typing import Callable, Dict, List, Set
 
 import pytest
 
@@ -175,12 +177,33 @@ def test_slurm_runs_whatever_needs_a_gpu(printed: Callable[..., List[str]]) -> N
     assert [words[0] for words in programs] == ["fairseq-flexdepth", "fairseq-generate", "bash"]
 
 
+@functools.lru_cache(maxsize=None)
+def epochs_without_checkpoints(interval: int, updates: int, average: int) -> Set[int]:
+    """The lengths of an epoch at which a training saves too few checkpoints: none where an update ends an epoch."""
+    saves = updates // interval
+    lost = (updates // (epoch * interval // math.gcd(epoch, interval)) for epoch in range(1, updates + 1))
+    return {epoch for epoch, number in enumerate(lost, 1) if saves - number < average}
+
+
 def test_too_few_updates_for_an_average(printed: Callable[..., List[str]]) -> None:
     assert printed("average=10 save_interval=1000\nsave_often 300000 9") == [
         "error: UPDATES=9: expected at least 10, as many checkpoints are averaged"
     ]
-    assert printed("average=10 save_interval=1000\nsave_often 10000 10\necho $save_interval $log_interval") == ["1 1"]
-    assert printed("average=10 save_interval=1000\nsave_often 10000\necho $save_interval ${log_interval:-}") == ["1000"]
+    assert printed("average=10 save_interval=1000\nsave_often 20000 10\necho $save_interval $log_interval") == ["1 1"]
+    assert printed("average=10 save_interval=1000\nsave_often 20000\necho $save_interval ${log_interval:-}") == ["1000"]
+
+
+def test_short_trainings_save_enough_whatever_the_length_of_an_epoch(printed: Callable[..., List[str]]) -> None:
+    assert epochs_without_checkpoints(4, 12, 2) == {1, 2, 4}  # never saved at all
+    assert epochs_without_checkpoints(18, 200, 10) >= {2, 3, 6, 9, 18}
+    lines = printed(
+        "average=10\nfor updates in 20 50 100 200 500 1000 7000 19999; do save_interval=1000\n"
+        "save_often $updates\necho $updates $save_interval; done"
+    )
+    intervals = {int(updates): int(interval) for updates, interval in map(str.split, lines)}
+    assert intervals == {20: 1, 50: 2, 100: 5, 200: 7, 500: 23, 1000: 47, 7000: 349, 19999: 997}
+    for updates, interval in intervals.items():
+        assert epochs_without_checkpoints(interval, updates, 10) <= {1, interval}
 
 
 def test_a_share_of_a_split_on_each_gpu(printed: Callable[..., List[str]], tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """The settings of every recipe at its paper's scale, compared with recipe_settings.tsv, and its batches on 1 to 8 GPUs.
 
-A row of the table: regular expressions of recipes and of systems, the kind of command (``train``, ``average``,
-``decode``, ``held-out``), an option without its dashes, its value, and the source. The value may be ``\\1``, a group of
-the system's expression. The system of ``decode`` is ``SYSTEM/FOLDER``, such as ``tied-multi/greedy``. ``tokens`` and
-``sentences`` are those of an update. The source is a place in a paper (by its key in docs/references.md), the work that
-the paper refers to, or "our choice" where the paper leaves it open.
+A row of the table: regular expressions of recipes and of systems, the kind of command (``text``, ``train``,
+``average``, ``decode``, ``held-out``), an option without its dashes, its value, and the source. The value may be
+``\\1``, a group of the system's expression. The system of ``decode`` is ``SYSTEM/FOLDER``, such as
+``tied-multi/greedy``, that of ``text`` the data set; its options are environment variables. ``tokens`` and
+``sentences`` are those of an update. The source is a place in a paper (by its key in docs/references.md), the work
+that the paper refers to, or "our choice" where the paper leaves it open.
 """
 
 import argparse
@@ -20,7 +21,10 @@ import pytest
 from fairseq_flexdepth.cli.fairseq_options import import_plugin, quiet
 from recipes.common.dry_run import RECIPES, printed_commands, printed_lines, recipe_scripts
 from tests.command_lines import check_fairseq_command
-from tests.integration.test_recipe_machine import printed  # noqa: F401  (a fixture)
+from tests.integration.test_recipe_machine import (  # noqa: F401  (a fixture)
+    epochs_without_checkpoints,
+    printed,
+)
 
 SCRIPTS = recipe_scripts()
 WORK = Path("/nonexistent")  # nothing is run
@@ -80,7 +84,7 @@ def _parsed(command: Tuple[str, ...]) -> Dict[str, Any]:
 
 
 def _command(words: Tuple[str, ...]) -> Optional[Command]:
-    """The command, or ``None`` if it neither trains, nor averages, nor decodes, nor holds out sentences."""
+    """The command, or ``None`` if it is of no kind that the table has."""
     if words[0] == "fairseq-train":
         options = dict(_parsed(words))
         if options["batch_size"] is not None:
@@ -95,6 +99,9 @@ def _command(words: Tuple[str, ...]) -> Optional[Command]:
         return Command("decode", Path(_after(words, "--path")).parts[-3], dict(_parsed(words)))
     if words[:2] == ("fairseq-flexdepth", "distill"):
         return Command("decode", f"distill/{Path(_after(words, '--dest')).name}", dict(_parsed(words)))
+    if words[0] == "env" and Path(words[-2]).parent.name == "data":
+        settings = dict(word.split("=", 1) for word in words[1 : words.index("bash")])
+        return Command("text", Path(words[-2]).stem, {name.lower(): value for name, value in settings.items()})
     if "recipes.tied_multi.held_out" in words:
         return Command("held-out", Path(words[3]).parts[-3], {"sentences": _after(words, "--sentences")})
     return None
@@ -265,6 +272,48 @@ def test_all_corpora_are_made_before_the_first_training() -> None:
         first = next((number for number, words in enumerate(lines) if words[0] == "fairseq-train"), len(lines))
         assert any(map(_makes_data, lines[:first])) or first == len(lines), recipe  # which trains nothing
         assert not list(filter(_makes_data, lines[first:])), recipe
+
+
+# The decodings whose seconds are in a recipe's tables
+TIMED = {
+    "sequence_kd/table2": r"first-.*/cpu-\d",
+    "tied_multi/table1": "tied-multi/timed",
+    "tied_multi/table2": "tied-multi/(deepest|oracle|selector-.*)",
+    "tied_multi/text": "(distilled-)?tied-multi(-rs)?/(timed|greedy)|.*/one-by-one",
+}
+
+
+def test_decoding_is_timed_after_the_last_training() -> None:
+    for recipe in SCRIPTS:
+        commands = [(kind, system) for kind, system, _ in _commands(recipe)]
+        if recipe in TIMED:
+            timed = [number for number, (_, name) in enumerate(commands) if re.fullmatch(TIMED[recipe], name)]
+            assert timed and commands[min(timed) - 1][0] in ("decode", "average", "train"), recipe
+            assert not [name for kind, name in commands[min(timed) :] if kind == "train"], recipe
+        else:
+            cells = SCRIPTS[recipe].read_text("utf-8").replace("train:words_per_second", "")
+            assert not re.search(r"seconds\b", cells), recipe
+
+
+# The least number of tokens or frames in an epoch, where the interval is not prime
+AN_EPOCH = {
+    "tied_multi": 2 * 5.58e6,  # the paper's pairs, each at least a word and the end of the sentence
+    "layer_sharing/table4": 960 * 3600 * 100,  # LibriSpeech's 960 hours, a frame every 10 ms
+}
+
+
+def test_enough_checkpoints_are_saved_to_average_whatever_the_length_of_an_epoch() -> None:
+    for recipe in SCRIPTS:
+        commands = _commands(recipe)
+        averages = {name: int(given["num_update_checkpoints"]) for kind, name, given in commands if kind == "average"}
+        for kind, system, options in commands:
+            if kind != "train" or system not in averages:
+                continue
+            interval, last = options["save_interval_updates"], int(options["max_update"])
+            lost = epochs_without_checkpoints(interval, last, averages[system])
+            tokens = AN_EPOCH.get(recipe, AN_EPOCH.get(recipe.split("/")[0], 0))
+            least = int(tokens / (1.01 * options["tokens"]))  # a batch may be 1 % larger
+            assert {epoch for epoch in lost if epoch > least} <= {1, interval}, (recipe, system)
 
 
 def test_only_updates_decide_when_to_save_and_validate() -> None:

@@ -24,6 +24,13 @@ def test_chosen_depths_and_their_time() -> None:
     assert (log.choosing, log.decoding, log.seconds) == (0.25, 3.5, 3.75)
 
 
+def test_several_translations_of_each_sentence() -> None:
+    best, others = SENTENCES.splitlines(), ["H-0\t-9\tno", "D-0\t-9\tno", "P-0\t-4 -5", "D-1\t-8\tdog", "P-1\t-8"]
+    log = parse_generate_log("\n".join([*best, *others, TRANSLATED]))
+    assert log.hypotheses == ["yeah", "a dog"]
+    assert log.probabilities == pytest.approx([2**-0.3 + 2**-9, 2**-0.3 + 2**-8])
+
+
 def test_a_fixed_depth() -> None:
     log = parse_generate_log(SENTENCES + TRANSLATED)
     assert (log.used, log.choosing, log.seconds) == ({}, 0.0, 3.6)
