@@ -12,7 +12,6 @@ refuses batches that do not fit GPUS and JOBS.
 import argparse
 import importlib.util
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Dict, List, NamedTuple, Sequence, Tuple
 
 from recipes.common import cost, downloads
-from recipes.common.dry_run import recipe_scripts
+from recipes.common.dry_run import recipe_scripts, split_lines
 
 # Python packages, by a word of the commands that import them
 PACKAGES: Dict[str, Tuple[str, ...]] = {
@@ -78,10 +77,7 @@ def planned(script: Path) -> Plan:
     """Return a recipe's dry run with the settings of the environment."""
     run = subprocess.run(["bash", str(script)], env={**os.environ, "DRY_RUN": "data"}, capture_output=True, text=True)
     launch = os.environ.get("LAUNCH", "").split()
-    commands = []
-    for line in run.stdout.splitlines():
-        words = shlex.split(line)
-        commands.append(words[len(launch) :] if launch and words[: len(launch)] == launch else words)
+    commands = [words[len(launch) :] if words[: len(launch)] == launch else words for words in split_lines(run.stdout)]
     errors = [line[len("error: ") :] for line in run.stderr.splitlines() if line.startswith("error: ")]
     if run.returncode != 0 and not errors:
         errors = [f"its dry run fails: {run.stderr.strip()}"]

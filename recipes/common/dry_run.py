@@ -26,6 +26,11 @@ def recipe_scripts() -> Dict[str, Path]:
     }
 
 
+def split_lines(output: str) -> List[List[str]]:
+    """Return the words of each line that a dry run prints."""
+    return [shlex.split(line) for line in output.splitlines() if line.strip()]
+
+
 def printed_lines(script: Path, scale: str, work: Path, **others: str) -> List[List[str]]:
     """Return the lines that ``DRY_RUN=1 SCALE=...`` prints, each as its words; some end in ``>`` and a file.
 
@@ -45,7 +50,7 @@ def printed_lines(script: Path, scale: str, work: Path, **others: str) -> List[L
     run = subprocess.run(["bash", str(script)], env={**environment, **settings}, capture_output=True, text=True)
     if run.returncode != 0:
         raise RuntimeError(f"DRY_RUN=1 SCALE={scale} {script}: {run.stderr}")
-    return [shlex.split(line) for line in run.stdout.splitlines() if line.strip()]
+    return split_lines(run.stdout)
 
 
 def printed_commands(script: Path, scale: str, work: Path, **others: str) -> List[List[str]]:

@@ -108,17 +108,11 @@ def _command(words: Tuple[str, ...]) -> Optional[Command]:
 
 
 @functools.lru_cache(maxsize=None)
-def _lines(recipe: str) -> List[List[str]]:
-    """What a recipe's dry run prints at its paper's scale."""
-    return printed_lines(SCRIPTS[recipe], "paper", WORK)
-
-
-@functools.lru_cache(maxsize=None)
 def _commands(recipe: str) -> List[Command]:
     """The commands of a recipe at its paper's scale, with the outputs of decoding in the system's name."""
     import_plugin()
     found = []
-    for words in _lines(recipe):
+    for words in printed_lines(SCRIPTS[recipe], "paper", WORK):
         output = Path(words[-1]).with_suffix("").name if ">" in words else ""
         words = words[: words.index(">")] if ">" in words else words
         command = _command(tuple(words))
@@ -258,20 +252,6 @@ def test_speed_on_the_cpu_is_measured_in_single_precision() -> None:
 def test_no_precision_is_halved_without_a_gpu() -> None:
     commands = printed_commands(SCRIPTS["tied_multi/table1"], "paper", WORK, GPUS="0", FP16="1")
     assert not any("--fp16" in command for command in commands)
-
-
-def _makes_data(words: List[str]) -> bool:
-    """Whether a command makes a corpus, or a part of one."""
-    parts = ("fairseq-preprocess", "recipes.layer_sharing.training_text", "recipes.ckd.sample")
-    return any(word in parts or "/common/data/" in word or "recipes.common.data." in word for word in words)
-
-
-def test_all_corpora_are_made_before_the_first_training() -> None:
-    for recipe in SCRIPTS:
-        lines = _lines(recipe)
-        first = next((number for number, words in enumerate(lines) if words[0] == "fairseq-train"), len(lines))
-        assert any(map(_makes_data, lines[:first])) or first == len(lines), recipe  # which trains nothing
-        assert not list(filter(_makes_data, lines[first:])), recipe
 
 
 # The decodings whose seconds are in a recipe's tables

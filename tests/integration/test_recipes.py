@@ -76,12 +76,26 @@ def _rows(name: str) -> List[Dict[str, str]]:
         return list(csv.DictReader(lines, delimiter="\t"))
 
 
+def _corpora_come_first(commands: List[List[str]]) -> bool:
+    """Whether every command that makes a corpus, or a part of one, comes before the first training."""
+    programs = [command[0] for command in commands]
+    first = programs.index("fairseq-train") if "fairseq-train" in programs else len(commands)
+    parts = ("fairseq-preprocess", "recipes.layer_sharing.training_text", "recipes.ckd.sample")
+    made = [
+        number
+        for number, command in enumerate(commands)
+        if any(word in parts or "/common/data/" in word or "recipes.common.data." in word for word in command)
+    ]
+    return all(number < first for number in made) and bool(made or first == len(commands))
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_commands_and_models_at_the_papers_scale(name: str, tmp_path: Path, uninitialised: None) -> None:
     import_plugin()
     work = tmp_path / "work"
     commands = printed_commands(SCRIPTS[name], "paper", work)
     assert not work.exists()
+    assert _corpora_come_first(commands)
     for command in commands:
         with quiet():
             if command[0] == "fairseq-flexdepth" or command[0] in PARSERS:
