@@ -6,8 +6,8 @@
 # $log_interval, too, since the speed is the median of the logged intervals and validation follows each checkpoint.
 #
 # fairseq saves no checkpoint to average at an update that ends an epoch. If an interval of 20 updates is a multiple of an epoch's
-# length (1, 2, 4, 5, 10 or 20), it never saves one. A prime interval, twice in the time, always saves enough, unless an epoch is
-# one update or the very interval
+# length (1, 2, 4, 5, 10 or 20), it never saves one. If the interval is prime and there is time for twice as many checkpoints, enough
+# are saved, unless an epoch has one update or exactly those of the interval
 save_often() {
     local updates
     for updates; do

@@ -12,7 +12,7 @@ case $SCALE in
     smoke)
         vocabulary=60 training_splits=(train-clean-100) splits=(dev-clean test-clean)
         plain=2 encoder=2 decoder=1 sizes=(16 32 2) wide=(20 40 2) channels=16
-        updates=12 batch=1800 max_tokens=1800 schedule=polynomial_decay lr=5e-3 warmup=5 save_interval=4 log_interval=4
+        updates=16 batch=1800 max_tokens=1800 schedule=polynomial_decay lr=5e-3 warmup=5 save_interval=4 log_interval=4
         average=2 loaders=1 ;;
     small) # needs a GPU: 100 hours of speech
         vocabulary=1000 training_splits=(train-clean-100)

@@ -106,6 +106,13 @@ def test_each_set(name: str, source: Callable[[str], Path], tmp_path: Path) -> N
     assert not list(text.glob("*.part"))
 
 
+@pytest.mark.parametrize("name", ["wmt16_en_de", "wmt18_en_de"])
+def test_the_longest_pair(name: str, tmp_path: Path) -> None:
+    for given, longest in (("", 80), ("50", 50)):
+        printed = shell(SCRIPTS / f"{name}.sh", tmp_path / "text", DRY_RUN="1", LONGEST=given)
+        assert f"/train en de --longest {longest} " in printed
+
+
 def test_iwslt_keeps_fairseqs_split(source: Callable[[str], Path], tmp_path: Path) -> None:
     shell(SCRIPTS / "iwslt14_de_en.sh", tmp_path, SOURCE=source("iwslt14_de_en"), CHECKSUMS="skip")
     train, valid, test = (lines(tmp_path / f"{split}.en") for split in ("train", "valid", "test"))

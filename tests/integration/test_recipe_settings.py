@@ -134,8 +134,47 @@ def _equal(value: Any, expected: str) -> bool:
         return str(value).replace(" ", "") == expected
 
 
+# The decodings whose seconds are in a recipe's tables
+TIMED = {
+    "sequence_kd/table2": r"first-.*/cpu-\d",
+    "tied_multi/table1": "tied-multi/timed",
+    "tied_multi/table2": "tied-multi/(deepest|oracle|selector-.*)",
+    "tied_multi/text": "(distilled-)?tied-multi(-rs)?/(timed|greedy)|.*/one-by-one",
+}
+# The least number of tokens or frames in an epoch, where the interval is not prime
+AN_EPOCH = {
+    "tied_multi": 2 * 5.58e6,  # the paper's pairs, each at least a word and the end of the sentence
+    "layer_sharing/table4": 960 * 3600 * 100,  # LibriSpeech's 960 hours, a frame every 10 ms
+}
+
+
+def decoding_is_timed_after_the_last_training(recipe: str, commands: List[Command]) -> None:
+    if recipe not in TIMED:
+        cells = SCRIPTS[recipe].read_text("utf-8").replace("train:words_per_second", "")
+        assert not re.search(r"seconds?\b", cells), recipe
+        return
+    timed = [number for number, command in enumerate(commands) if re.fullmatch(TIMED[recipe], command.system)]
+    assert timed, recipe
+    assert not [command.system for command in commands[min(timed) :] if command.kind == "train"], recipe
+
+
+def enough_checkpoints_are_saved_whatever_the_length_of_an_epoch(recipe: str, commands: List[Command]) -> None:
+    averages = {name: int(given["num_update_checkpoints"]) for kind, name, given in commands if kind == "average"}
+    for kind, system, options in commands:
+        if kind != "train" or system not in averages:
+            continue
+        interval, last = options["save_interval_updates"], int(options["max_update"])
+        lost = epochs_without_checkpoints(interval, last, averages[system])
+        tokens = AN_EPOCH.get(recipe, AN_EPOCH.get(recipe.split("/")[0], 0))
+        least = int(tokens / (1.01 * options["tokens"]))  # a batch may be 1 % larger
+        assert {epoch for epoch in lost if epoch > least} <= {1, interval}, (recipe, system)
+
+
 @pytest.mark.parametrize("recipe", SCRIPTS)
 def test_settings_are_the_papers(recipe: str) -> None:
+    # not in tests of their own, which would print and parse every recipe once more in another process
+    decoding_is_timed_after_the_last_training(recipe, _commands(recipe))
+    enough_checkpoints_are_saved_whatever_the_length_of_an_epoch(recipe, _commands(recipe))
     rows, wrong, missing = _rows(), [], []
     for kind, system, options in _commands(recipe):
         found = set()
@@ -252,48 +291,6 @@ def test_speed_on_the_cpu_is_measured_in_single_precision() -> None:
 def test_no_precision_is_halved_without_a_gpu() -> None:
     commands = printed_commands(SCRIPTS["tied_multi/table1"], "paper", WORK, GPUS="0", FP16="1")
     assert not any("--fp16" in command for command in commands)
-
-
-# The decodings whose seconds are in a recipe's tables
-TIMED = {
-    "sequence_kd/table2": r"first-.*/cpu-\d",
-    "tied_multi/table1": "tied-multi/timed",
-    "tied_multi/table2": "tied-multi/(deepest|oracle|selector-.*)",
-    "tied_multi/text": "(distilled-)?tied-multi(-rs)?/(timed|greedy)|.*/one-by-one",
-}
-
-
-def test_decoding_is_timed_after_the_last_training() -> None:
-    for recipe in SCRIPTS:
-        commands = [(kind, system) for kind, system, _ in _commands(recipe)]
-        if recipe in TIMED:
-            timed = [number for number, (_, name) in enumerate(commands) if re.fullmatch(TIMED[recipe], name)]
-            assert timed and commands[min(timed) - 1][0] in ("decode", "average", "train"), recipe
-            assert not [name for kind, name in commands[min(timed) :] if kind == "train"], recipe
-        else:
-            cells = SCRIPTS[recipe].read_text("utf-8").replace("train:words_per_second", "")
-            assert not re.search(r"seconds\b", cells), recipe
-
-
-# The least number of tokens or frames in an epoch, where the interval is not prime
-AN_EPOCH = {
-    "tied_multi": 2 * 5.58e6,  # the paper's pairs, each at least a word and the end of the sentence
-    "layer_sharing/table4": 960 * 3600 * 100,  # LibriSpeech's 960 hours, a frame every 10 ms
-}
-
-
-def test_enough_checkpoints_are_saved_to_average_whatever_the_length_of_an_epoch() -> None:
-    for recipe in SCRIPTS:
-        commands = _commands(recipe)
-        averages = {name: int(given["num_update_checkpoints"]) for kind, name, given in commands if kind == "average"}
-        for kind, system, options in commands:
-            if kind != "train" or system not in averages:
-                continue
-            interval, last = options["save_interval_updates"], int(options["max_update"])
-            lost = epochs_without_checkpoints(interval, last, averages[system])
-            tokens = AN_EPOCH.get(recipe, AN_EPOCH.get(recipe.split("/")[0], 0))
-            least = int(tokens / (1.01 * options["tokens"]))  # a batch may be 1 % larger
-            assert {epoch for epoch in lost if epoch > least} <= {1, interval}, (recipe, system)
 
 
 def test_only_updates_decide_when_to_save_and_validate() -> None:

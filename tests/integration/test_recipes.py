@@ -130,19 +130,8 @@ def test_short_trainings_save_the_checkpoints_that_are_averaged(name: str, tmp_p
     for command in averages:
         training = trainings[command[command.index("--inputs") + 1]]
         number = _last(command, "--num-update-checkpoints")
-        assert _last(training, "--save-interval-updates") * (number + 1) <= _last(training, "--max-update")
+        assert _last(training, "--save-interval-updates") * 2 * number <= _last(training, "--max-update")
     assert all(_last(training, "--max-update") <= 200 for training in trainings.values())
-
-
-def test_tables_save_checkpoints_as_often_as_their_papers(tmp_path: Path) -> None:
-    intervals = {
-        name: _last(training, "--save-interval-updates")
-        for table in ("table1", "table2")
-        for name, training in trained_systems(
-            printed_commands(SCRIPTS[f"layer_sharing/{table}"], "paper", tmp_path / "work")
-        ).items()
-    }
-    assert (intervals["cycle-2"], intervals["genuine-cycle-2"], intervals["synthetic-kiyono"]) == (300, 3000, 3000)
 
 
 def test_the_sizes_of_tied_multis_models(tmp_path: Path, uninitialised: None) -> None:
