@@ -77,7 +77,7 @@ prepare_settings() { # make the corpora of $settings; en_de_1 and the students o
 }
 
 sample() { # sample KIND FROM TO: sample $part sentence pairs of a corpus
-    step "$(dirname "$3")/sample" run python -m recipes.ckd.sample "$@" "$source_language" "$target_language" --sentences "$part"
+    step "$(dirname "$3")/sample" run python -m recipes.common.sample "$@" "$source_language" "$target_language" --sentences "$part"
 }
 
 lasting() { # lasting UPDATES COMMAND...: run a command that trains, with this number of updates
