@@ -1,4 +1,4 @@
-"""The parameters of a model and of each of its parts, computed from the options of fairseq-train without building it."""
+"""The parameters of a model and of its parts, computed from the options of fairseq-train without building it."""
 
 from argparse import Namespace
 from typing import List, NamedTuple, Tuple

@@ -69,6 +69,8 @@ class BinarisedData:
         made_from = ""
         if command[:2] == ["ln", "-sfn"]:
             self._links[command[3]] = str(Path(command[3]).parent / command[2])
+        elif command[:2] == ["ln", "-sfnr"]:
+            self._links[command[3]] = command[2]
         elif "recipes.common.data.subwords" in command:
             self._pieces[command[4]] = int(option(command, "--vocabulary"))
         elif "recipes.common.data.bpe" in command:

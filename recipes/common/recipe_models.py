@@ -2,8 +2,11 @@
 
 import os
 from argparse import Namespace
+from dataclasses import fields
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Tuple
+
+from fairseq.models import ARCH_MODEL_NAME_REGISTRY, MODEL_DATACLASS_REGISTRY
 
 from fairseq_flexdepth.cli.fairseq_options import parse_training_options, quiet
 from recipes.common.model_size import ModelSize, model_size
@@ -57,13 +60,22 @@ class RecipeModels:
 
     def _parsed(self, command: List[str]) -> RecipeModel:
         with quiet():
-            options = parse_training_options(command[1:], command[1])
+            options = _with_defaults(parse_training_options(command[1:], command[1]))
         embeddings: Optional[str] = getattr(options, "init_embeddings_from", None)
         if embeddings and options.encoder_embed_dim is None:
             options.encoder_embed_dim = self.of_checkpoint(embeddings).options.encoder_embed_dim
         paths: Optional[str] = getattr(options, "teacher_path", None)
         teachers = tuple(self.of_checkpoint(path) for path in paths.split(os.pathsep)) if paths else ()
         return RecipeModel(options, model_size(options, self._data.words(command[1])), teachers)
+
+
+def _with_defaults(options: Namespace) -> Namespace:
+    """Add the model's options that fairseq fills in only when it builds the model: those that no preset sets."""
+    config = MODEL_DATACLASS_REGISTRY.get(ARCH_MODEL_NAME_REGISTRY[options.arch])
+    for missing in fields(config) if config is not None else ():
+        if not hasattr(options, missing.name):
+            setattr(options, missing.name, missing.default)
+    return options
 
 
 def is_training(command: List[str]) -> bool:
