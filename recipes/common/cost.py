@@ -99,8 +99,11 @@ def _with_hours(found: List[Cost], updates: Dict[str, int], measured: Path) -> L
     return result
 
 
-def _hours(hours: Optional[float], measured: bool = True) -> str:
-    return "" if hours is None else f"{'' if measured else '≈ '}{hours:,.1f}"
+def short(number: Optional[float]) -> str:
+    """Return a number with three digits, or more before the point; an empty text for ``None``."""
+    if number is None:
+        return ""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def table(found: List[Cost], space: Tuple[DiskSpace, DiskSpace], decoded: List[Decoding]) -> str:
@@ -111,26 +114,22 @@ def table(found: List[Cost], space: Tuple[DiskSpace, DiskSpace], decoded: List[D
         space: their disk space, by default and with KEEP=all.
         decoded: the decodings of distill and oracle.
     """
-    sizes = [one.systems() for one in space]
-    rows = [
-        [
-            cost.system, cost.trainings, f"{cost.tokens / 1e9:,.2f}", f"{cost.flop / 1e18:,.3g}",
-            f"{cost.relative:.2f}", _hours(cost.hours, cost.measured),
-            *(f"{size[cost.system] / GIGABYTE:,.2f}" for size in sizes),
-        ]
-        for cost in found
-    ]  # fmt: skip
-    rows += [[one.name, "", "", "", "", _hours(one.hours), "", ""] for one in decoded]
-    rows.append(["data", "", "", "", "", "", *(f"{one.data / GIGABYTE:,.2f}" for one in space)])
+    by_system = [one.systems() for one in space]
+    rows: List[List[object]] = []
+    for cost in found:
+        numbers = cost.tokens / 1e9, cost.flop / 1e18, cost.relative
+        hours = short(cost.hours) if cost.measured else f"≈ {short(cost.hours)}"
+        sizes = [size[cost.system] / GIGABYTE for size in by_system]
+        rows.append([cost.system, cost.trainings, *map(short, numbers), hours, *map(short, sizes)])
+    rows += [[one.name, "", "", "", "", short(one.hours), "", ""] for one in decoded]
+    rows.append(["data", "", "", "", "", "", *(short(one.data / GIGABYTE) for one in space)])
     known = [part.hours for part in (*found, *decoded)]
-    hours = None if None in known or not known else sum(hour for hour in known if hour is not None)
-    rows.append(
-        [
-            "sum", sum(cost.trainings for cost in found), f"{sum(cost.tokens for cost in found) / 1e9:,.2f}",
-            f"{sum(cost.flop for cost in found) / 1e18:,.3g}", "", _hours(hours, all(cost.measured for cost in found)),
-            *(f"{(one.data + sum(one.after.values())) / GIGABYTE:,.2f}" for one in space),
-        ]
-    )  # fmt: skip
+    hours = "" if None in known else short(sum(hour for hour in known if hour is not None))
+    sums = sum(cost.tokens for cost in found) / 1e9, sum(cost.flop for cost in found) / 1e18
+    sizes = [(one.data + sum(one.after.values())) / GIGABYTE for one in space]
+    mark = "" if not hours or all(cost.measured for cost in found) else "≈ "
+    trained = sum(cost.trainings for cost in found)
+    rows.append(["sum", trained, *map(short, sums), "", mark + hours, *map(short, sizes)])
     heads = ["system", "trainings", "tokens, 10⁹", "FLOP, 10¹⁸", "× plain", "hours", "GB", "GB with KEEP=all"]
     return markdown_table(heads, rows, "lrrrrrrr")
 
@@ -143,7 +142,7 @@ def print_recipe(script: Path, scale: str, measured: Optional[Path]) -> None:
         space = DiskSpace(commands), DiskSpace(commands, keep_all=True)
         print(table(costs(commands, measured and work), space, decodings(commands, work)))
     default, kept = (one.peak(jobs=1) / GIGABYTE for one in space)
-    print(f"\nLargest disk space with JOBS=1: {default:,.0f} GB; with KEEP=all {kept:,.0f} GB.")
+    print(f"\nLargest disk space with JOBS=1: {short(default)} GB; with KEEP=all {short(kept)} GB.")
 
 
 def row_of(script: Path, scale: str) -> List[str]:
@@ -153,7 +152,7 @@ def row_of(script: Path, scale: str) -> List[str]:
     found = costs(commands)
     space = [DiskSpace(commands, keep_all).peak(jobs=1) / GIGABYTE for keep_all in (False, True)]
     sums = sum(cost.tokens for cost in found) / 1e9, sum(cost.flop for cost in found) / 1e18
-    return [str(sum(cost.trainings for cost in found)), *(f"{number:,.3g}" for number in (*sums, *space))]
+    return [str(sum(cost.trainings for cost in found)), *map(short, (*sums, *space))]
 
 
 def table_of_all(scale: str) -> str:

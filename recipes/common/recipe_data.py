@@ -1,6 +1,5 @@
 """The data of a recipe, from its commands: the size of the dictionaries in each folder, and the size on disk."""
 
-import re
 from pathlib import Path
 from typing import Dict, List, Tuple
 
@@ -22,8 +21,9 @@ BYTES_OF_PAIR = 300
 COPIES = 5
 # Corpora that are not of pairs: LibriSpeech's 60 GB of archives and 110 GB of features; five copies of WikiText-103.
 BYTES = {"librispeech": 170e9, "wikitext103": 2.7e9}
-LAYER_SHARING_PAIRS = 328_500_000  # of recipes.layer_sharing.training_text with --with: genuine and synthetic
+# layer_sharing's PAIRS, which are not downloaded, as its README states: genuine, and together with the synthetic ones.
 GENUINE_PAIRS = 44_200_000
+ALL_PAIRS = 328_500_000
 
 
 def option(command: List[str], name: str) -> str:
@@ -105,22 +105,29 @@ def _count(file: Path) -> int:
         return sum(1 for _ in lines)
 
 
+def _script(command: List[str]) -> str:
+    """The script of recipes/common/data that a command runs; empty if there is none."""
+    return next((word for word in command if "recipes/common/data/" in word and word.endswith(".sh")), "")
+
+
 def corpus_of(command: List[str]) -> str:
     """Return the name of the corpus that a command makes by a script of recipes/common/data; empty for others."""
-    found = [re.search(r"recipes/common/data/(\w+)\.sh$", word) for word in command]
-    return next((match.group(1) for match in found if match), "")
+    return Path(_script(command)).stem
 
 
 def data_bytes(commands: List[List[str]]) -> float:
-    """Return the estimated size of a recipe's data on disk, in bytes, from the assumptions above."""
-    total, largest = 0.0, 0
+    """Return the estimated bytes of a recipe's data on disk, by the assumptions above; 0 for miniatures."""
+    if any("recipes.common.data.miniature" in command for command in commands):
+        return 0
+    total, texts = 0.0, {}  # by folder of text: its pairs
     for command in commands:
         corpus = corpus_of(command)
         pairs = PAIRS.get(corpus, 0)
-        if "recipes.layer_sharing.training_text" in command:
-            pairs = LAYER_SHARING_PAIRS if "--with" in command else GENUINE_PAIRS
+        if corpus:
+            texts[command[command.index(_script(command)) + 1]] = pairs
+        elif "recipes.layer_sharing.training_text" in command:
+            pairs = texts.get(command[3], ALL_PAIRS if "--with" in command else GENUINE_PAIRS)
         total += BYTES.get(corpus, 0) + pairs * BYTES_OF_PAIR * COPIES
-        largest = max(largest, pairs)
         if command[:2] == ["fairseq-flexdepth", "distill"]:
-            total += largest * BYTES_OF_PAIR
+            total += max(texts.values(), default=0) * BYTES_OF_PAIR
     return total

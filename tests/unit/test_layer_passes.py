@@ -23,7 +23,7 @@ TIED = ("--arch", "tied_multi_transformer", "--encoder-layers", "3", "--decoder-
 PLAIN = ("--arch", "transformer", "--encoder-layers", "3", "--decoder-layers", "2", *SIZES)
 MANY = ("--criterion", "tied_multi_cross_entropy")
 ONE = ("--criterion", "label_smoothed_cross_entropy")
-TASKS = ("--criterion", "multi_task_depth_cross_entropy", "--encoder-depths", "divisors", "--decoder-depths", "divisors")
+TASKS = ("--criterion", "multi_task_depth_cross_entropy", "--encoder-depths", "divisors", "--decoder-depths", "1,3")
 TAUGHT = ("--criterion", "word_kd", "--teacher-path", "work/teacher/seed1/averaged.pt")
 CASES = {
     "plain": (*PLAIN, *ONE),
