@@ -123,7 +123,7 @@ def table(found: List[Cost], space: Tuple[DiskSpace, DiskSpace], decoded: List[D
         rows.append([cost.system, cost.trainings, *map(short, numbers), hours, *map(short, sizes)])
     rows += [[one.name, "", "", "", "", short(one.hours), "", ""] for one in decoded]
     rows.append(["data", "", "", "", "", "", *(short(one.data / GIGABYTE) for one in space)])
-    known = [part.hours for part in (*found, *decoded)]
+    known = [cost.hours for cost in found] + [one.hours for one in decoded]
     hours = "" if None in known else short(sum(hour for hour in known if hour is not None))
     sums = sum(cost.tokens for cost in found) / 1e9, sum(cost.flop for cost in found) / 1e18
     sizes = [(one.data + sum(one.after.values())) / GIGABYTE for one in space]

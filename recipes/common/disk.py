@@ -5,7 +5,7 @@ pruned checkpoints have no moments.
 """
 
 from argparse import Namespace
-from collections import Counter
+from collections import defaultdict
 from typing import Dict, List
 
 from recipes.common.recipe_data import data_bytes, option
@@ -55,7 +55,7 @@ class DiskSpace:
 
     def __init__(self, commands: List[List[str]], keep_all: bool = False) -> None:
         models = RecipeModels(commands)
-        self.after: Dict[str, float] = Counter()  # by folder: when the recipe has ended
+        self.after: Dict[str, float] = defaultdict(float)  # by folder: when the recipe has ended
         self.more: Dict[str, float] = {}  # by folder: what its training needs beyond that
         self.data = data_bytes(commands)
         averaged = {option(command, "--inputs") for command in commands if command[1:2] == ["average"]}
@@ -75,7 +75,7 @@ class DiskSpace:
 
     def systems(self) -> Dict[str, float]:
         """Return the space of every system, with all its seeds, when the recipe has ended."""
-        total: Dict[str, float] = Counter()
+        total: Dict[str, float] = defaultdict(float)
         for folder, size in self.after.items():
             total[system_of(folder)] += size
         return total

@@ -93,6 +93,6 @@ def _fused(student: RecipeModel, teacher: RecipeModel) -> int:
 
 def _mapping(student: RecipeModel, teacher: RecipeModel, side: str) -> LayerMapping:
     """The teacher layers that each student layer learns from."""
-    layers = [int(getattr(deepest_passes(model.options), side)) for model in (teacher, student)]
+    taught, own = (int(getattr(deepest_passes(model.options), side)) for model in (teacher, student))
     given = student.options.ckd_mapping
-    return skip_mapping(*layers) if given is None else map_layers(given, *layers)
+    return skip_mapping(taught, own) if given is None else map_layers(given, taught, own)

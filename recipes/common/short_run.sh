@@ -6,6 +6,7 @@
 # Environment: DECODE_SENTENCES, the size of the sample: 2000 if UPDATES is set at SCALE=paper, else by default the whole set.
 
 sampled_sentences() { # print the size of the sample; nothing: decode the whole training set
+    case ${DECODE_SENTENCES:-} in *[!0-9]*) die "DECODE_SENTENCES=$DECODE_SENTENCES: expected a number" ;; esac
     if [ -n "${DECODE_SENTENCES:-}" ]; then
         echo "$DECODE_SENTENCES"
     elif [ "$SCALE" = paper ] && [ -n "${UPDATES:-}" ]; then

@@ -17,8 +17,10 @@ from recipes.common.recipe_models import RecipeModel, RecipeModels
 from tests import tiny
 
 WORDS, LENGTH, SENTENCES = 21, 5, 2
-SIZES = ("--encoder-embed-dim", "12", "--encoder-ffn-embed-dim", "14", "--decoder-embed-dim", "12")
-SIZES += ("--decoder-ffn-embed-dim", "14", "--encoder-attention-heads", "2", "--decoder-attention-heads", "2")
+SIZES = (
+    "--encoder-embed-dim", "12", "--encoder-ffn-embed-dim", "14", "--encoder-attention-heads", "2",
+    "--decoder-embed-dim", "12", "--decoder-ffn-embed-dim", "14", "--decoder-attention-heads", "2",
+)  # fmt: skip
 TIED = ("--arch", "tied_multi_transformer", "--encoder-layers", "3", "--decoder-layers", "3", *SIZES)
 PLAIN = ("--arch", "transformer", "--encoder-layers", "3", "--decoder-layers", "2", *SIZES)
 MANY = ("--criterion", "tied_multi_cross_entropy")
