@@ -78,7 +78,7 @@ prepare_settings() { # make the corpora of $settings; en_de_1 and the students o
 }
 
 sample() { # sample KIND FROM TO: sample $part sentence pairs of a corpus
-    step "$(dirname "$3")/sample" run python -m recipes.ckd.sample "$@" "$source_language" "$target_language" --sentences "$part"
+    step "$(dirname "$3")/sample" run python -m recipes.common.sample "$@" "$source_language" "$target_language" --sentences "$part"
 }
 
 lasting() { # lasting UPDATES COMMAND...: run a command that trains, with this number of updates
@@ -104,7 +104,7 @@ system() { # system SETTING-NAME: train and score a system; each branch has the 
     case $of-$name in
         en_de_2-teacher) # trained on the whole corpus
             system en_de-teacher
-            step "$work/logs/$1" run ln -srfn "$work/en_de-teacher" "$work/$1"
+            step "$work/logs/$1" run ln -sfnr "$work/en_de-teacher" "$work/$1"
             return ;;
         *-teacher) lasting "$teacher_updates" train "$1" "${teacher_model[@]}" "${plain[@]}" ;;
         *-no-kd) student "$1" "${plain[@]}" ;;

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Sequence, Tuple
 
-from recipes.common import cost, downloads
+from recipes.common import disk, downloads
 from recipes.common.dry_run import recipe_scripts, split_lines
 
 # Python packages, by a word of the commands that import them
@@ -156,9 +156,9 @@ def disk_problems(plan: Plan, answers: Answers) -> List[str]:
     """Return a line for each disk that is too small for downloads and checkpoints."""
     needs = []
     if not plan.errors:  # otherwise the dry run has not printed all trainings
-        folders = {_after(training, "--save-dir") for training in plan.trainings}
-        made = sum(file.stat().st_size for folder in folders for file in Path(folder).rglob("*") if file.is_file())
-        needs.append((plan.work, max(0.0, cost.gigabytes(plan.commands) * 1e9 - made)))
+        keep_all, jobs = os.environ.get("KEEP") == "all", int(os.environ.get("JOBS") or 1)
+        needed = disk.gigabytes(plan.commands, keep_all, jobs) * 1e9
+        needs.append((plan.work, max(0.0, needed - _made(plan))))
     for file in plan.missing_files:
         if file.url in answers:
             part = file.path.with_name(f"{file.path.name}.part")
@@ -177,6 +177,16 @@ def disk_problems(plan: Plan, answers: Answers) -> List[str]:
         for free in [shutil.disk_usage(folder).free]
         if free < needed
     ]
+
+
+def _made(plan: Plan) -> int:
+    """Return the bytes of the recipe's data and systems that exist already; its folder may have other systems, too."""
+    folders = {_after(training, "--save-dir") for training in plan.trainings}
+    return sum(
+        file.stat().st_size
+        for file in plan.work.rglob("*")
+        if file.is_file() and (not file.parent.name.startswith("seed") or str(file.parent) in folders)
+    )
 
 
 def problems(plan: Plan, answers: Answers) -> List[str]:

@@ -24,6 +24,8 @@ source "$common/gpus.sh"
 source "$common/batches.sh"
 # shellcheck source=recipes/common/prepare.sh
 source "$common/prepare.sh"
+# shellcheck source=recipes/common/short_run.sh
+source "$common/short_run.sh"
 
 case ${SCALE:=smoke} in smoke | small | paper) ;; *) die "SCALE=$SCALE: expected smoke, small or paper" ;; esac
 case ${KEEP:-} in '' | all) ;; *) die "KEEP=$KEEP: expected all, or nothing" ;; esac
@@ -144,7 +146,9 @@ generate() { # generate SYSTEM SPLIT NAME OPTIONS...: write fairseq-generate's o
 }
 
 distill() { # distill NAME TEACHER OPTIONS...: translate the training set by a checkpoint, into $work/NAME
-    shared "$work/logs/$1" "$work/$1/distill.json" fairseq-flexdepth distill "$corpus/bin" --path "$2" --dest "$work/$1" \
+    local decoded=$corpus/bin into=$work/$1
+    sample_to_distill
+    shared "$work/logs/$1" "$into/distill.json" fairseq-flexdepth distill "$decoded" --path "$2" --dest "$into" \
         ${device[@]+"${device[@]}"} "${decoding[@]}" "${@:3}"
 }
 

@@ -12,15 +12,18 @@ selector_updates=${UPDATES:-$selector_updates}
 [ "$tune_updates" -le "$selector_updates" ] || tune_updates=$selector_updates
 [ "$selector_interval" -le "$selector_updates" ] || selector_interval=$selector_updates
 tied_average=$average
+sentences=$(sampled_sentences) # of a short run
+[ -z "$sentences" ] || held_out=$(((sentences + 9) / 10))
 
 # labels OWNER NAME SPLIT SYSTEM...: write the labels of a split (each sentence's quality at every depth pair) to OWNER's folder
 # NAME, by one tied-multi model or by a model per depth pair
 labels() {
-    local into split owner=$1 name=$2 system paths=()
+    local into split owner=$1 name=$2 system paths=() decoded=$work/bin
     into=$(folder "$owner")/$name split=$(subset_of "$3")
     shift 3
     for system; do paths+=(--path "$(model "$system")"); done
-    shared "$into/$split" "$into/$split.labels.npz" fairseq-flexdepth oracle "$work/bin" "${paths[@]}" \
+    [ "$split" != train ] || sample_to_decode "$decoded"
+    shared "$into/$split" "$into/$split.labels.npz" fairseq-flexdepth oracle "$decoded" "${paths[@]}" \
         --gen-subset "$split" --output "$into" ${device[@]+"${device[@]}"} "${decoding[@]}" ${label_options[@]+"${label_options[@]}"}
 }
 

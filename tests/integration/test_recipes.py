@@ -15,6 +15,8 @@ from fairseq_flexdepth.cli.params import count_parameters
 from fairseq_flexdepth.cli.training_model import build_training_model
 from fairseq_flexdepth.pruning.magnitude_pruning import prunable_weights, pruned_number
 from recipes.common.dry_run import printed_commands, recipe_scripts, trained_systems
+from recipes.common.model_size import model_size
+from recipes.common.recipe_models import RecipeModels, system_of
 from tests.command_lines import PARSERS, check_fairseq_command
 
 SCRIPTS = recipe_scripts()
@@ -101,11 +103,15 @@ def test_commands_and_models_at_the_papers_scale(name: str, tmp_path: Path, unin
             if command[0] == "fairseq-flexdepth" or command[0] in PARSERS:
                 check_fairseq_command(command)
     printed = {row.get("system"): row for row in _rows(name) if row.get("_vocabulary")}
+    models = RecipeModels(commands)
+    options = {system_of(folder): models.model(folder).options for folder in models.folders()}
     for system, training in trained_systems(commands).items():
         if "depth_selection" in training:  # a selector is made for its labels
             continue
         row = printed.get(system, {})
-        millions = _millions(training, int(row.get("_vocabulary") or VOCABULARIES.get(name.split("/")[0], 1000)))
+        vocabulary = int(row.get("_vocabulary") or VOCABULARIES.get(name.split("/")[0], 1000))
+        millions = _millions(training, vocabulary)
+        assert model_size(options[system], (vocabulary, vocabulary)).total == round(millions * 1e6), system
         if row.get("params_millions"):
             # sequence_kd cuts 84.8 off, the others round
             assert float(row["params_millions"]) in (round(millions), int(millions)), system

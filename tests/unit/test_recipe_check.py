@@ -17,7 +17,7 @@ from urllib.response import addinfourl
 
 import pytest
 
-from recipes.common import check, cost, downloads
+from recipes.common import check, disk, downloads
 from recipes.common.dry_run import RECIPES, SETTINGS
 
 URL = "https://example.org/a.tgz"
@@ -31,7 +31,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("WORK", str(tmp_path / "work"))
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
-    monkeypatch.setattr(cost, "gigabytes", lambda commands: 0.0)
+    monkeypatch.setattr(disk, "gigabytes", lambda commands, *rest: 0.0)
     return tmp_path / "work"
 
 
@@ -115,7 +115,7 @@ def test_trainings_of_the_papers_need_a_gpu(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_disk_has_room_for_downloads_and_checkpoints(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     training = ["fairseq-train", "bin", "--save-dir", str(work / "vanilla/seed1")]
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=7e9))
-    monkeypatch.setattr(cost, "gigabytes", lambda commands: float(4 * len(commands)))
+    monkeypatch.setattr(disk, "gigabytes", lambda commands, *rest: float(4 * len(commands)))
     need = ["need", f"{work}/downloads/a.tgz", URL, ""]
     matches(found(training))
     matches(

@@ -7,7 +7,7 @@ from typing import List
 import pytest
 from fairseq.data import Dictionary, data_utils, indexed_dataset
 
-from recipes.ckd import sample
+from recipes.common import sample
 
 
 def corpus(folder: Path, pairs: int) -> None:

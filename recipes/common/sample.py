@@ -1,6 +1,6 @@
 """Sample a random part of a parallel training set, the same in every run.
 
-    python -m recipes.ckd.sample {text,binarised} FROM TO SRC TGT --sentences N
+    python -m recipes.common.sample {text,binarised} FROM TO SRC TGT --sentences N
 
 ``text`` samples lines of FROM/train.SRC and train.TGT, ``binarised`` the data that fairseq-preprocess wrote to FROM.
 Both take the same N sentence pairs and keep their order. The other splits and the dictionaries are copied to TO.
