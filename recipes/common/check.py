@@ -76,8 +76,7 @@ class Plan(NamedTuple):
 def planned(script: Path) -> Plan:
     """Return a recipe's dry run with the settings of the environment."""
     run = subprocess.run(["bash", str(script)], env={**os.environ, "DRY_RUN": "data"}, capture_output=True, text=True)
-    launch = os.environ.get("LAUNCH", "").split()
-    commands = [words[len(launch) :] if words[: len(launch)] == launch else words for words in split_lines(run.stdout)]
+    commands = split_lines(run.stdout)
     errors = [line[len("error: ") :] for line in run.stderr.splitlines() if line.startswith("error: ")]
     if run.returncode != 0 and not errors:
         errors = [f"its dry run fails: {run.stderr.strip()}"]

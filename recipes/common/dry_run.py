@@ -27,8 +27,18 @@ def recipe_scripts() -> Dict[str, Path]:
 
 
 def split_lines(output: str) -> List[List[str]]:
-    """Return the words of each line that a dry run prints."""
-    return [shlex.split(line) for line in output.splitlines() if line.strip()]
+    """Return the words of each line that a dry run prints, without LAUNCH and shards.sh, which run a command."""
+    launch = os.environ.get("LAUNCH", "").split()
+    lines = []
+    for line in output.splitlines():
+        words = shlex.split(line)
+        if launch and words[: len(launch)] == launch:
+            del words[: len(launch)]
+        if words[:1] == ["bash"] and words[1].endswith("common/shards.sh"):
+            del words[:5]
+        if words:
+            lines.append(words)
+    return lines
 
 
 def printed_lines(script: Path, scale: str, work: Path, **others: str) -> List[List[str]]:

@@ -12,11 +12,12 @@ step has made, a step elsewhere that names it first only reads it.
 import argparse
 import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set
+
+from recipes.common.dry_run import split_lines
 
 _SEED = re.compile(r"(?P<system>.+)/(?P<seed>seed\d+)/.+")
 
@@ -146,11 +147,12 @@ def read_plan(script: Path, work: str) -> Plan:
     Raises:
         ValueError: the recipe does not accept the settings.
     """
-    settings = {**os.environ, "DRY_RUN": "steps", "WORK": work, "ONLY": ""}
+    # GPUS: so that batches hold all tokens of an update
+    settings = {**os.environ, "DRY_RUN": "steps", "WORK": work, "ONLY": "", "GPUS": "0", "LAUNCH": ""}
     run = subprocess.run(["bash", str(script)], env=settings, capture_output=True, text=True)
     if run.returncode != 0:
         raise ValueError(run.stderr.strip().partition("error: ")[2] or run.stderr)
-    return Plan(steps_of([shlex.split(line) for line in run.stdout.splitlines() if line.strip()], work), work)
+    return Plan(steps_of(split_lines(run.stdout), work), work)
 
 
 def steps_of(lines: Sequence[List[str]], work: str) -> List[Step]:

@@ -1,11 +1,16 @@
 """The state and the cost of each system of a recipe: ``ONLY=list``."""
 
+import os
+import re
 from pathlib import Path
 from typing import List, Optional
 
-from recipes.common.cost import costs
+from recipes.common.cost import costs, short
+from recipes.common.disk import GIGABYTE, DiskSpace
+from recipes.common.dry_run import trained_systems
 from recipes.common.markdown import markdown_table
 from recipes.common.plan import Plan
+from recipes.common.recipe_data import option
 from recipes.common.training_log import entries
 
 
@@ -30,14 +35,33 @@ def _updates(log: Path) -> Optional[int]:
     return int(numbers[-1]) if numbers else 0
 
 
+def gpus(log: Path) -> int:
+    """Return the number of GPUs, or of other devices, on which a training runs."""
+    text = log.read_text(encoding="utf-8") if log.exists() else ""
+    return max(map(int, re.findall(r"\| training on (\d+) devices", text)), default=1)
+
+
 def table(plan: Plan, work: Path) -> str:
-    """Return a Markdown table: state and cost of every system; measured hours of a system count for all its seeds."""
-    commands = [command for step in plan.steps for command in step.commands]
-    found = {cost.system: cost for cost in costs(commands, work)}
+    """Return a Markdown table with a row per system: the state of every seed, and the cost of all seeds.
+
+    The GPU-hours follow from the speed of the trainings in *work*.
+    """
+    commands = [
+        command[: command.index(">")] if ">" in command else command
+        for step in plan.steps
+        for command in step.commands
+    ]
+    sizes = DiskSpace(commands, keep_all=os.environ.get("KEEP") == "all").systems()
+    number = max((gpus(log) for log in work.glob("*/seed1/train.log")), default=1)
+    options = trained_systems(commands)
     rows: List[List[object]] = []
-    for system in plan.systems():
-        states = [
-            state(work / unit) for unit in plan.units() if unit.rpartition("/")[0] == system
-        ]
-        rows.append([system, "; ".join(states)])
-    return markdown_table(["system", "state"], rows, "ll")
+    for cost in costs(commands, work):
+        units = [unit for unit in plan.units() if unit.rpartition("/")[0] == cost.system]
+        hours = "" if cost.hours is None else f"{'' if cost.measured else '≈ '}{short(number * cost.hours)}"
+        updates = option(options[cost.system], "--max-update")
+        rows.append([
+            cost.system, "; ".join(state(work / unit) for unit in units), cost.trainings, f"{int(updates):,}",
+            short(cost.tokens / 1e9), hours, short(sizes[cost.system] / GIGABYTE),
+        ])  # fmt: skip
+    heads = ["system", "state", "seeds", "updates", "tokens, 10⁹", "GPU-hours", "GB"]
+    return markdown_table(heads, rows, "llrrrrr")
