@@ -11,6 +11,7 @@ refuses batches that do not fit GPUS and JOBS.
 
 import argparse
 import importlib.util
+import logging
 import os
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Sequence, Tuple
 
-from recipes.common import disk, downloads
+from recipes.common import downloads
 from recipes.common.dry_run import recipe_scripts, split_lines
 
 # Python packages, by a word of the commands that import them
@@ -155,6 +156,8 @@ def disk_problems(plan: Plan, answers: Answers) -> List[str]:
     """Return a line for each disk that is too small for downloads and checkpoints."""
     needs = []
     if not plan.errors:  # otherwise the dry run has not printed all trainings
+        from recipes.common import disk  # imports torch
+
         keep_all, jobs = os.environ.get("KEEP") == "all", int(os.environ.get("JOBS") or 1)
         needed = disk.gigabytes(plan.commands, keep_all, jobs) * 1e9
         needs.append((plan.work, max(0.0, needed - _made(plan))))
@@ -207,6 +210,7 @@ def problems(plan: Plan, answers: Answers) -> List[str]:
 
 def main() -> None:
     """Print the verdicts."""
+    logging.getLogger("fairseq.tasks").setLevel(logging.WARNING)  # it recommends packages
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scripts", type=Path, nargs="*", metavar="SCRIPT", help="recipes (default: all)")
     parser.add_argument("--quiet", action="store_true", help="print nothing but problems")

@@ -10,6 +10,7 @@ step has made, a step elsewhere that names it first only reads it.
 """
 
 import argparse
+import logging
 import os
 import re
 import subprocess
@@ -172,8 +173,6 @@ def steps_of(lines: Sequence[List[str]], work: str) -> List[Step]:
 
 def main() -> None:
     """Print the steps, the levels or the systems of a recipe."""
-    from recipes.common.progress import table
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("print", choices=("list", "steps", "levels"))
     parser.add_argument("script", type=Path, metavar="SCRIPT")
@@ -182,6 +181,9 @@ def main() -> None:
     try:
         plan = read_plan(args.script, args.work)
         if args.print == "list":
+            logging.getLogger("fairseq.tasks").setLevel(logging.WARNING)  # it recommends packages
+            from recipes.common.progress import table  # imports torch
+
             print(table(plan, Path(args.work)))
         elif args.print == "steps":
             names = plan.chosen(os.environ["ONLY"].split())

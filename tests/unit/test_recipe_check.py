@@ -136,7 +136,7 @@ SCRIPT = """
 source RECIPES/common/recipe.sh
 corpus=$work data=multi30k
 original_text "$work/text"
-system() { fairseq_train bin "$work/$1/seed1" $1 4096; }
+system() { fairseq_train bin "$work/$1/seed1" $1 4096 --arch transformer --max-update 1; }
 each system 8192 4096 2048
 run touch "$work/trained"
 """
