@@ -13,7 +13,8 @@ RECIPES = Path(__file__).parents[1]
 # Environment variables that change a recipe's commands. They are ignored here: a user may have exported some.
 SETTINGS = (
     "CHECK", "CUDA_VISIBLE_DEVICES", "DATA", "DECODE_SENTENCES", "DOWNLOADS", "FP16", "JOBS", "KEEP", "LAUNCH",
-    "LONGEST", "ONLY", "PAIRS", "SEEDS", "SEGMENTER", "SELECTOR_OPTIONS", "SOURCE", "TEACHER_UPDATES", "UPDATES", "WORKERS",
+    "LONGEST", "ONLY", "PAIRS", "SEEDS", "SEGMENTER", "SELECTOR_OPTIONS", "SOURCE", "TEACHER_UPDATES", "UPDATES",
+    "WORKERS",
 )  # fmt: skip
 
 

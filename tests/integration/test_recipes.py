@@ -82,7 +82,7 @@ def _corpora_come_first(commands: List[List[str]]) -> bool:
     """Whether every command that makes a corpus, or a part of one, comes before the first training."""
     programs = [command[0] for command in commands]
     first = programs.index("fairseq-train") if "fairseq-train" in programs else len(commands)
-    parts = ("fairseq-preprocess", "recipes.layer_sharing.training_text", "recipes.ckd.sample")
+    parts = ("fairseq-preprocess", "recipes.layer_sharing.training_text", "recipes.common.sample")
     made = [
         number
         for number, command in enumerate(commands)
