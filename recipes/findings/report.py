@@ -95,6 +95,11 @@ def _seeds_text(seeds: Optional[int], now: int) -> str:
     return f"more than {MOST_SEEDS} seeds" if seeds is None else f"{seeds} seeds instead of {now}"
 
 
+def markdown(found: List[Result]) -> str:
+    """Return the table with its notes."""
+    return f"{table(found)}\n\n{notes(found)}\n"
+
+
 def as_json(found: List[Result]) -> List[Dict[str, Any]]:
     """Return the results as JSON values."""
     return [
@@ -135,7 +140,7 @@ def main(arguments: Optional[List[str]] = None) -> None:
         found = results(chosen_findings(args.ids), args.records, args.scale, args.data, args.work)
     except ValueError as error:
         parser.exit(2, f"error: {error}\n")
-    text = f"{table(found)}\n\n{notes(found)}\n"
+    text = markdown(found)
     if args.output is not None:
         args.output.parent.mkdir(parents=True, exist_ok=True)
         Path(f"{args.output}.md").write_text(text, encoding="utf-8")
