@@ -15,7 +15,7 @@ translate() { # translate SOURCE TARGET: all systems in a direction
 }
 
 translation_corpus wmt16_en_de
-[ "$data" = multi30k ] || test_sets=(newstest2013 newstest2014)
+[ "$tests" = test ] || test_sets=(newstest2013 newstest2014)
 prepare_corpus # Table 1's
 translate de en
 columns=()
@@ -24,7 +24,7 @@ scores() { # scores COLUMN DIRECTION TEST-SET: add a column to $columns
 }
 scores de_en_2013 de-en newstest2013
 scores de_en_2014 de-en "${test_sets[-1]}"
-if [ "$data" != multi30k ]; then
+if [ "$tests" != test ]; then
     translation_corpus wmt14_en_fr
     corpus=$work/en-fr
     prepare_corpus
