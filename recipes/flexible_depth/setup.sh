@@ -29,6 +29,7 @@ case $SCALE in
         updates=50000 batch=8192 schedule=inverse_sqrt lr=5e-4 finetune_lr=5e-4 warmup=4000 save_interval=1000 average=10 ;;
 esac
 max_tokens=$((batch < 4096 ? batch : 4096))
+[ "$data" != grammar ] || [ "$SCALE" != small ] || vocabulary=1000 # it has few words
 updates=${UPDATES:-$updates}
 save_often "$updates"
 training=("${sizes[@]}" --encoder-normalize-before --decoder-normalize-before --label-smoothing 0.1
