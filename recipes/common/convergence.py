@@ -66,11 +66,14 @@ def not_converged(measurements: Measurements, cell: str, row: Dict[str, str]) ->
 
 
 def unfinished_trainings(work: Path, system: str) -> List[str]:
-    """Return the trainings among ``work/system/seed*`` whose train.json says that they had not converged."""
+    """Return the trainings among ``work/system/seed*`` that had not converged, or have too few validations to tell.
+
+    A train.json without the key is of an earlier version, and tells nothing.
+    """
     found = []
     for file in sorted((work / system).glob("seed*/train.json")):
-        improvement = json.loads(file.read_text(encoding="utf-8")).get(KEY)
-        if improvement is not None and improvement > MOST_IMPROVEMENT:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if KEY in content and (content[KEY] is None or content[KEY] > MOST_IMPROVEMENT):
             found.append(str(file.parent.relative_to(work)))
     return found
 
@@ -80,5 +83,5 @@ def note(trainings: List[str]) -> str:
     listed = ", ".join(f"`{one}`" for one in trainings)
     return (
         f"{MARK} Not converged: the validation loss still improved by more than {MOST_IMPROVEMENT:g} % in the last "
-        f"fifth of the training of {listed}."
+        f"fifth of the training of {listed}, or validations are missing to tell."
     )
