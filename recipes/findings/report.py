@@ -32,9 +32,10 @@ def table(found: List[Result]) -> str:
         for number, part in enumerate(one.parts):
             marks = (CHANGED if one.finding.changed else "") + (convergence.MARK if one.unfinished else "")
             first = [one.finding.id, one.finding.statement, f"**{one.verdict}**{marks}"] if not number else ["", "", ""]
-            rows.append([*first[:2], part.part.name, part.part.unit, *_numbers(part), _seeds(part), first[2]])
-    heads = ["finding", "statement", "comparison", "unit", "claim", "paper", "here [95 %]", "seeds", "verdict"]
-    return markdown_table(heads, rows, "lllllrrrl")
+            measured = [part.part.name, part.part.unit, *_numbers(part), _seeds(part), part.judged.verdict]
+            rows.append([*first[:2], *measured, first[2]])
+    heads = ["finding", "statement", "comparison", "unit", "claim", "paper", "here [95 %]", "seeds", "", "verdict"]
+    return markdown_table(heads, rows, "lllllrrrll")
 
 
 def _numbers(one: PartResult) -> List[str]:
