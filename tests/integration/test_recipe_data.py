@@ -170,7 +170,8 @@ def test_a_dry_run_prints_all_and_makes_nothing(tmp_path: Path) -> None:
     for script in sorted(SCRIPTS.glob("*.sh")):
         arguments = ["pt"] if script.stem == "ted" else []
         output = shell(script, tmp_path / "text", *arguments, DRY_RUN=1)
-        assert "curl --fail" in output and "touch" in output, script
+        made = "generate.py" if script.stem == "grammar" else "curl --fail"  # it is generated
+        assert made in output and "touch" in output, script
         assert not (tmp_path / "text").exists(), script
 
 
