@@ -62,7 +62,7 @@ def notes(found: List[Result]) -> str:
     """Return the notes below the table: what would decide, what is stale or not converged, and changed rules."""
     number = counts([one.verdict for one in found])
     total = ", ".join(f"{count} {verdict}" for verdict, count in number.items())
-    lines = [f"{len(found)} findings: {total}. SCALE={'/'.join(sorted({one.scale for one in found}))}."]
+    lines = [f"Of {len(found)} findings: {total}. SCALE={'/'.join(sorted({one.scale for one in found}))}."]
     lines += [f"{one.finding.id} ({one.data}): {wish}" for one in found for wish in wishes(one)]
     unfinished = sorted({training for one in found for training in one.unfinished})
     if unfinished:
