@@ -54,8 +54,13 @@ setting() { # setting SETTING: set the corpus and its folders; $bin is the train
         en_de_1) data=wmt16_en_de pieces=15000 ;;
         en_de_2 | en_de) data=wmt16_en_de pieces=37000 corpus=$work/en_de ;;
         en_fr) data=wmt14_en_fr target_language=fr ;;
-        multi30k | iwslt14_de_en) use_corpus "$1" && tests="test" ;;
-        *) die "DATA=$1: expected multi30k or iwslt14_de_en" ;;
+        multi30k | grammar | iwslt14_de_en)
+            use_corpus "$1"
+            tests="test" pieces=${few_pieces:-$pieces}
+            [ "$1" != grammar ] || [ "$SCALE" != small ] || pieces=1000 # it has few words
+            vocabulary=$pieces text=$corpus/text bin=$work/$1/bin
+            return ;;
+        *) die "DATA=$1: expected multi30k, grammar or iwslt14_de_en" ;;
     esac
     vocabulary=${few_pieces:-$pieces} text=$corpus/text bin=$work/$1/bin
 }

@@ -98,9 +98,22 @@ class Measurements:
         for symbol in (" vs ", " - "):
             left, operator, right = cell.partition(symbol)
             if operator and " / " not in cell:
-                sources = self._source(left, row), self._source(right, row)
+                sources = self.source(left, row), self.source(right, row)
                 return None if sources[0] is None or sources[1] is None else (sources[0], sources[1])
         return None
+
+    def systems(self, cell: str, row: Dict[str, str]) -> Dict[str, List[str]]:
+        """Return the folders in *work* that a cell's value comes from, by the key that is read there.
+
+        A baseline after "vs" is none of them.
+        """
+        found: Dict[str, List[str]] = {}
+        for part in re.split(" - | / ", cell.partition(" vs ")[0].format(**row, **self.values).format(**self.values)):
+            match = _CELL.fullmatch(part)
+            if match is not None:
+                folders = sorted(path.name for path in self.work.glob(match["system"]) if path.is_dir())
+                found.setdefault(match["key"], []).extend(folders)
+        return found
 
     def _parse(self, cell: str, row: Dict[str, str]) -> "Optional[re.Match[str]]":
         filled = cell.format(**row, **self.values).format(**self.values)
@@ -111,7 +124,12 @@ class Measurements:
             raise ValueError(f"cell {cell}: expected SYSTEM/FILE:KEY or SYSTEM/FILE:KEY@N,M")
         return found
 
-    def _source(self, cell: str, row: Dict[str, str]) -> Optional[Source]:
+    def source(self, cell: str, row: Dict[str, str]) -> Optional[Source]:
+        """Return the entries that a cell without operators averages; ``None`` for an empty cell.
+
+        Raises:
+            ValueError: the cell is not written as described above.
+        """
         found = self._parse(cell, row)
         if found is None:
             return None

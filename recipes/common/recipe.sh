@@ -52,7 +52,7 @@ fi
 use_corpus() { # use_corpus NAME: set $data to NAME, or to DATA if it is set, and its languages
     data=${DATA:-$1}
     case $data in
-        multi30k) source_language=de target_language=en ;;
+        multi30k | grammar) source_language=de target_language=en ;;
         *_??_??) source_language=${data: -5:2} target_language=${data: -2} ;;
         *) die "DATA=$data: expected multi30k or a parallel corpus of recipes/common/data" ;;
     esac

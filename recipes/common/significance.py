@@ -89,17 +89,14 @@ def paired_bootstrap(system: List[str], baseline: List[str], references: List[st
 
 def _known_p_value(ours: Measured, theirs: Measured) -> Optional[float]:
     """Return the p-value, read from the file of results or computed; ``None`` if a file is missing or was replaced."""
-    files = [*_texts(ours), *_texts(theirs)]
+    files = [*text_files(ours), *text_files(theirs)]
     if len(files) < 4 or not all(file.is_file() for file in files):
         return None
     store = _without_ending(ours.file, ".paired-bootstrap")
     results: Dict[str, Any] = json.loads(store.read_text(encoding="utf-8")) if store.exists() else {}
     key = _key(files)
     if key not in results:
-        from fairseq_flexdepth.files.text import read_lines  # slow to import
-
-        system, baseline = _translations(ours, files[0]), _translations(theirs, files[2])
-        references, expected = (read_lines(str(file), "references") for file in files[1::2])
+        (system, references), (baseline, expected) = read_texts(ours), read_texts(theirs)
         if references != expected or not len(system) == len(baseline) == len(references):
             return None
         p_value, bleu = paired_bootstrap(system, baseline, references)
@@ -113,11 +110,11 @@ def _known_p_value(ours: Measured, theirs: Measured) -> Optional[float]:
     return found["p"] if same else None
 
 
-def _texts(measured: Measured) -> List[Path]:
+def text_files(measured: Measured) -> List[Path]:
     """Return the files with the translations and with the references; none if the entry does not name them."""
     folder, entry = measured.file.parent, measured.entry
-    if "translations" in entry:  # of fairseq-flexdepth sweep
-        return [folder / entry["translations"], folder / "reference.txt"]
+    if "translations" in entry:  # of fairseq-flexdepth sweep; a restored record names its references, too
+        return [folder / entry["translations"], folder / entry.get("references", "reference.txt")]
     if "references" in entry:  # of recipes.common.generate_log
         return [_without_ending(measured.file, ".txt"), folder / entry["references"]]
     return []
@@ -127,11 +124,17 @@ def _without_ending(file: Path, ending: str) -> Path:
     return file.with_name(file.name[: -len(".json")] + ending)
 
 
-def _translations(measured: Measured, file: Path) -> List[str]:
-    from fairseq_flexdepth.files.text import read_lines
+def read_texts(measured: Measured) -> Tuple[List[str], List[str]]:
+    """Return the translations and the references of an entry whose `text_files` exist."""
+    from fairseq_flexdepth.files.text import read_lines  # slow to import
     from recipes.common.generate_log import read_generate_log
 
-    return read_lines(str(file), "sweep") if "translations" in measured.entry else read_generate_log(file).hypotheses
+    translations, references = text_files(measured)
+    if "translations" in measured.entry:
+        found = read_lines(str(translations), "sweep")
+    else:
+        found = read_generate_log(translations).hypotheses
+    return found, read_lines(str(references), "references")
 
 
 def _key(files: List[Path]) -> str:

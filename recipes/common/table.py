@@ -9,7 +9,8 @@ left out and counted, except rows with an empty "system", which the paper quotes
 measured value are left out and listed below the table.
 
 Where several seeds were measured, values are means ± sample standard deviations. BLEU that differs significantly from
-the baseline that its cell declares, "CELL vs CELL" or "CELL - CELL", has a mark (recipes/common/significance.py).
+the baseline that its cell declares, "CELL vs CELL" or "CELL - CELL", has a mark (recipes/common/significance.py). So
+has the quality of a system that had not converged when its training ended (recipes/common/convergence.py).
 """
 
 import argparse
@@ -19,6 +20,7 @@ import math
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
+from recipes.common import convergence
 from recipes.common.cells import Measurements
 from recipes.common.figure import pyplot, save_figure
 from recipes.common.markdown import markdown_table
@@ -34,6 +36,7 @@ class Column(NamedTuple):
     measured: List[Optional[float]]
     deviations: List[Optional[float]]  # of the measured values, over the seeds
     comparisons: List[Optional[Comparison]]  # of the measured values with their baselines
+    unfinished: List[List[str]]  # the trainings of each measured value that had not converged
 
     @property
     def measured_digits(self) -> int:
@@ -47,8 +50,12 @@ class Column(NamedTuple):
         title = _title(self.name)
         paper = [_text(value, self.digits) for value in self.paper]
         measured = [
-            _text(value, self.measured_digits, deviation) + (MARK if comparison and comparison.significant else "")
-            for value, deviation, comparison in zip(self.measured, self.deviations, self.comparisons)
+            _text(value, self.measured_digits, deviation)
+            + (MARK if comparison and comparison.significant else "")
+            + (convergence.MARK if trainings and value is not None else "")
+            for value, deviation, comparison, trainings in zip(
+                self.measured, self.deviations, self.comparisons, self.unfinished
+            )
         ]
         if not any(paper):
             return {title: measured}
@@ -116,12 +123,13 @@ def read_table(path: Path, cells: Dict[str, str], measurements: Measurements) ->
 
 def _spread(
     cell: str, rows: List[Dict[str, str]], measurements: Measurements
-) -> Tuple[List[Optional[float]], List[Optional[Comparison]]]:
-    """Return the standard deviation of a cell in every row, and its comparison with its baseline."""
+) -> Tuple[List[Optional[float]], List[Optional[Comparison]], List[List[str]]]:
+    """Return the standard deviation of a cell in every row, its comparison, and its trainings without convergence."""
     ours = [bool(cell) and row.get("system") != "" for row in rows]
     return (
         [measurements.deviation(cell, row) if made else None for made, row in zip(ours, rows)],
         [compare(measurements, cell, row) if made else None for made, row in zip(ours, rows)],
+        [convergence.not_converged(measurements, cell, row) if made else [] for made, row in zip(ours, rows)],
     )
 
 
@@ -137,9 +145,7 @@ def markdown(table: Table) -> str:
     """Return the table as Markdown, with two columns where there are measured values and the paper's."""
     parts = [(title, texts) for column in table.columns for title, texts in column.parts.items()]
     heads = [*table.names, *(title for title, _ in parts)]
-    rows = [
-        [*names, *(texts[number] for _, texts in parts)] for number, names in enumerate(zip(*table.names.values()))
-    ]
+    rows = [[*names, *(texts[number] for _, texts in parts)] for number, names in enumerate(zip(*table.names.values()))]
     return markdown_table(heads, rows, "l" * len(table.names) + "r" * len(parts))
 
 
@@ -196,6 +202,9 @@ def _notes(table: Table, measurements: Measurements, args: argparse.Namespace) -
     if measurements.most_seeds > 1:
         notes.append(f"Means ± sample standard deviations over {measurements.most_seeds} seeds.")
     notes += significance_notes(table, measurements.most_seeds)
+    unfinished = {one for column in table.columns for trainings in column.unfinished for one in trainings}
+    if unfinished:
+        notes.append(convergence.note(sorted(unfinished)))
     notes += [f"sacrebleu: `{signature}`." for signature in sorted(measurements.signatures)]
     return " ".join(notes)
 

@@ -4,7 +4,8 @@
 
 ``nonzero`` is the number of parameters that pruning left. ``words_per_second`` (target tokens) and
 ``seconds_per_update`` are medians over the logged intervals. ``minutes`` is the sum over all runs of an interrupted
-training, validation included.
+training, validation included. ``last_fifth_improvement_percent`` tells whether it converged
+(recipes/common/convergence.py).
 """
 
 import argparse
@@ -17,6 +18,7 @@ import fairseq_flexdepth  # noqa: F401  (registers the models, and what torch's 
 from fairseq_flexdepth.cli.fairseq_options import quiet
 from fairseq_flexdepth.cli.params import count_parameters
 from fairseq_flexdepth.pruning.magnitude_pruning import trained_tensors
+from recipes.common import convergence
 from recipes.common.training_log import runs
 
 
@@ -61,7 +63,8 @@ def main() -> None:
     parser.add_argument("checkpoint")
     parser.add_argument("log", type=Path)
     args = parser.parse_args()
-    print(json.dumps({**parameters(args.checkpoint), **speed(args.log)}))
+    improvement = convergence.late_improvement(convergence.validation_curve(args.log))
+    print(json.dumps({**parameters(args.checkpoint), **speed(args.log), convergence.KEY: improvement}))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ case $SCALE in
         save_interval=401 ;;
 esac
 max_tokens=$((batch < 4096 ? batch : 4096))
+[ "$data" != grammar ] || [ "$SCALE" != small ] || vocabulary=1000 # it has few words
 updates=${UPDATES:-$updates}
 save_often "$updates"
 training=("${sizes[@]}" --encoder-normalize-before --decoder-normalize-before --label-smoothing 0.1

@@ -42,6 +42,7 @@ translation_corpus() { # translation_corpus NAME: choose a corpus, or its replac
         wmt14_en_fr) tests=newstest2014 test_sets=(newstest2013 newstest2014) ;;
         *) tests=test test_sets=(test) subwords=sentencepiece ;;
     esac
+    [ "$data" != grammar ] || [ "$SCALE" != small ] || vocabulary=1000 # it has few words
     [ "$SCALE" != smoke ] || [ "$tests" = test ] || test_sets=(newstest2013 newstest2014)
     direction "$source_language" "$target_language"
 }

@@ -16,7 +16,7 @@ translate() { # translate SOURCE TARGET: all systems in a direction
 
 german() { # use Table 1's corpus
     translation_corpus wmt16_en_de
-    [ "$data" = multi30k ] || test_sets=(newstest2013 newstest2014)
+    [ "$tests" = test ] || test_sets=(newstest2013 newstest2014)
     corpus_folder "$work"
 }
 
@@ -27,7 +27,7 @@ french() {
 
 german
 corpora=(german)
-[ "$data" = multi30k ] || corpora+=(french)
+[ "$tests" = test ] || corpora+=(french)
 for name in "${corpora[@]}"; do
     "$name"
     prepare_corpus
@@ -41,7 +41,7 @@ scores() { # scores COLUMN DIRECTION TEST-SET: add a column to $columns
 }
 scores de_en_2013 de-en newstest2013
 scores de_en_2014 de-en "${test_sets[-1]}"
-if [ "$data" != multi30k ]; then
+if [ "$tests" != test ]; then
     french
     translate en fr
     translate fr en

@@ -19,6 +19,7 @@ case $SCALE in
         updates=50000 block=3072 context=2560 batch=73728 max_tokens=3072 schedule=inverse_sqrt lr=1e-3 warmup=2000
         log_interval=100 ;;
 esac
+[ "$data" != grammar ] || [ "$SCALE" != small ] || cutoffs=200,600 # it has few words
 batch_unit=$block # a batch consists of whole blocks
 average=1 updates=${UPDATES:-$updates}
 training=(--task language_modeling --arch cycle_shared_transformer_lm --ddp-backend legacy_ddp --criterion adaptive_loss

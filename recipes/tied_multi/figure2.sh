@@ -9,8 +9,11 @@ source "$(dirname "${BASH_SOURCE[0]}")/selection.sh"
 prepare_corpus
 vanilla=("${pairs[@]/#/vanilla-}")
 each system tied-multi "${vanilla[@]}"
-labels tied-multi test-labels "$tests" tied-multi
-labels vanilla test-labels "$tests" "${vanilla[@]}"
+for seed in $(seq "${SEEDS:-1}"); do # not with `each`: labels take all GPUs
+    labels tied-multi test-labels "$tests" tied-multi
+    labels vanilla test-labels "$tests" "${vanilla[@]}"
+done
+seed=1 # the picture is of the first
 run mkdir -p "$work/results"
 summary run python -m recipes.tied_multi.figure2 "$(folder vanilla)/test-labels" "$(folder tied-multi)/test-labels" \
     --output "$work/results/figure2"

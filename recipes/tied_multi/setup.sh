@@ -26,6 +26,7 @@ case $SCALE in
 esac
 tests=test subwords=sentencepiece max_tokens=$batch
 [ "$data" != wmt18_en_de ] || tests=newstest2018
+[ "$data" != grammar ] || [ "$SCALE" != small ] || vocabulary=1000 # it has few words
 updates=${UPDATES:-$updates}
 save_often "$updates"
 # as transformer_base_single_gpu: Pre-LN, these dropouts and label smoothing, Adam's betas and epsilon, no clipping

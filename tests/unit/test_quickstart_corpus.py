@@ -1,5 +1,6 @@
 """The quickstart's corpus: the same on every Python, split cleanly, and grammatical in both languages."""
 
+import dataclasses
 import hashlib
 import importlib
 import re
@@ -20,6 +21,7 @@ with pytest.MonkeyPatch.context() as patch:  # examples/ is not installed
     phrases = importlib.import_module("grammar.phrases")
     sentences = importlib.import_module("grammar.sentence")
     draw = importlib.import_module("sampling.draw")
+    variants = importlib.import_module("sampling.variants")
 
 SIZES = {"test": 50, "valid": 50, "train": 1500}
 SUBORDINATING = "dass|weil|obwohl|ob|damit|bevor|als|nachdem"
@@ -88,6 +90,43 @@ def test_sentences_are_punctuated_and_neither_tiny_nor_huge(pairs):
         for sentence in pair:
             assert re.fullmatch(r"[A-ZÄÖÜ][\w']*(,? [\w']+)*[.?]", sentence), sentence
             assert 3 <= len(sentence.split()) <= 35
+
+
+# Several right translations
+
+
+def test_variants_change_the_english_alone_and_stay_grammatical(pairs):
+    drawn = generate.generate({**SIZES, "train": 400}, seed=1, variants=True)
+    assert generate.generate({"test": 50}, seed=1, variants=True)["test"] == drawn["test"]
+    changed = 0
+    both = list(zip(pairs, [pair for split in drawn.values() for pair in split]))
+    for (german, plain), (same, variant) in both:
+        assert german == same
+        changed += plain != variant
+        assert re.fullmatch(r"[A-ZÄÖÜ][\w']*(,? [\w']+)*[.?]", variant), variant
+        assert not re.search(r"\b(a [aeiou]|an [^aeiou])", variant), variant
+    assert 0.4 < changed / len(both) < 0.7
+
+
+def test_a_synonym_and_its_article_and_the_order_of_clauses_are_drawn():
+    sentence = sentences.Sentence("x", "a car is big because it rains", ".", ("because it rains , a car is big",))
+    found = {variants.draw_variant(sentence, draw.Draw(seed)).tidied()[1] for seed in range(150)}
+    assert {"A car is large because it rains.", "Since it rains, an automobile is big."} <= found
+    assert len(found) == 16
+    moved = clause_of("schlafen")
+    assert moved.english_orders() == ()
+    moved = clause_of("schlafen", front="time")
+    moved = dataclasses.replace(moved, parts=(clauses.Part("time", "heute", "today"),))
+    assert (moved.english(), moved.english_orders()) == ("today , the teacher sleeps", ("the teacher sleeps today",))
+
+
+def test_synonyms_have_one_sense_in_the_lexicon():
+    synonyms = importlib.import_module("lexicon.synonyms").SYNONYMS
+    own = {noun.english for noun in nouns.NOUNS} | {noun.english_plural for noun in nouns.NOUNS}
+    own |= {verb.english for verb in verbs.VERBS}
+    for phrase, choices in synonyms.items():
+        assert phrase == choices[0]
+        assert not set(choices[1:]) & own, f"{phrase}: {choices} means something else, too"
 
 
 # Word order

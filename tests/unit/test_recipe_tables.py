@@ -7,6 +7,7 @@ from typing import Any, Dict, List
 import pytest
 
 from recipes.common.cells import Measurements
+from recipes.common.convergence import late_improvement, note
 from recipes.common.table import markdown, read_table
 from recipes.common.training import speed
 
@@ -125,6 +126,37 @@ def test_what_others_reported_and_small_numbers(work, tmp_path):
     rows = ["| Tied | 0.120 | 61 | 20.5 ± 0.7 | 27.1 |", "| Theirs |  | 514 |  | 33.1 |"]
     assert markdown(read).splitlines()[2:] == rows
     assert (read.left_out, read.unmeasured) == (0, ["wer"])
+
+
+@pytest.mark.parametrize(
+    "curve, improvement",
+    [
+        ({50: 5.0, 80: 4.0, 100: 3.9}, 2.5),
+        ({60: 4.2, 100: 3.9}, 3.7),  # 4.05 at update 80
+        ({20: 4.0, 100: 4.4}, -2.3),  # it became worse: 4.3 at update 80
+        ({90: 4.0, 100: 3.9}, None),
+        ({80: 0.0, 100: 0.0}, None),
+        ({}, None),
+    ],
+)
+def test_the_improvement_in_the_last_fifth_of_a_training(curve, improvement):
+    found = late_improvement(curve)
+    assert found == (None if improvement is None else pytest.approx(improvement, abs=0.05))
+
+
+def test_quality_of_systems_that_had_not_converged_is_marked(work, tmp_path):
+    for name, improvement in (("tied/seed2", 2.5), ("vanilla-1-1/seed1", 1.5), ("lstm/seed1", None)):
+        content = {"parameters": 7, "last_fifth_improvement_percent": improvement}
+        (work / f"{name}/train.json").write_text(json.dumps(content))
+    table = tmp_path / "table.tsv"
+    table.write_text("system\tbleu\tsize\ntied\t20\t7\nvanilla-1-1\t12\t7\nlstm\t5\t7\n")
+    cells = {"bleu": "{system}/test/sweep:bleu vs tied/test/sweep:bleu", "size": "tied/train:parameters"}
+    cells["+difference"] = "vanilla-1-1/test/sweep:bleu - tied/test/sweep:bleu@1,1"
+    read = read_table(table, cells, Measurements(work))
+    assert read.columns[0].parts["bleu"] == ["20.5 ± 0.7‡", "12.0", "5.0‡"]
+    assert read.columns[1].unfinished == [[], [], []]  # sizes do not depend on convergence
+    assert read.columns[2].unfinished == [["tied/seed2"]] * 3
+    assert "Not converged" in note(["tied/seed2"])
 
 
 def test_the_speed_of_an_interrupted_training(tmp_path):

@@ -18,9 +18,11 @@ from typing import Dict, Iterator, List, NoReturn, Optional, Sequence, Tuple
 from patterns.mixture import draw_sentence
 from sampling.dependents import DependentSampler
 from sampling.draw import Draw
+from sampling.variants import draw_variant
 
 Pair = Tuple[str, str]
 SHORTEST, LONGEST = 3, 35  # words of either language
+VARIANTS_SEED = 1_000_000  # apart from the seeds of sentences
 PATIENCE = 10_000  # stop after this number of draws without a new sentence
 
 
@@ -32,13 +34,17 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
-def sentence_pairs(seed: int) -> Iterator[Pair]:
-    """Yield pairs whose German sentences all differ, until the grammar has no new ones."""
-    sampler = DependentSampler(Draw(seed))
+def sentence_pairs(seed: int, variants: bool = False) -> Iterator[Pair]:
+    """Yield pairs whose German sentences all differ, until the grammar has no new ones.
+
+    With ``variants`` the English of each pair is drawn among its right translations. The German is the same.
+    """
+    sampler, wording = DependentSampler(Draw(seed)), Draw(VARIANTS_SEED + seed)
     seen = set()
     idle = 0
     while idle < PATIENCE:
-        german, english = draw_sentence(sampler)
+        sentence = draw_sentence(sampler)
+        german, english = sentence.tidied()
         words = english.split()
         lengths = len(german.split()), len(words)
         stutters = any(word == following for word, following in zip(words, words[1:]))  # tries on on Monday
@@ -47,12 +53,12 @@ def sentence_pairs(seed: int) -> Iterator[Pair]:
             continue
         idle = 0
         seen.add(german)
-        yield german, english
+        yield draw_variant(sentence, wording).tidied() if variants else (german, english)
 
 
-def generate(sizes: Dict[str, int], seed: int) -> Dict[str, List[Pair]]:
+def generate(sizes: Dict[str, int], seed: int, variants: bool = False) -> Dict[str, List[Pair]]:
     """Return the pairs of each split; ``sizes`` gives their numbers and the order of drawing."""
-    stream = sentence_pairs(seed)
+    stream = sentence_pairs(seed, variants)
     splits = {}
     for split, size in sizes.items():
         splits[split] = [pair for _, pair in zip(range(size), stream)]
@@ -109,6 +115,8 @@ def parse(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
         help_text = f"number of {what} pairs (default: {default})"
         parser.add_argument(f"--{option}", type=positive, default=default, metavar="N", help=help_text)
     parser.add_argument("--seed", type=not_negative, default=1, metavar="N", help="(default: 1)")
+    help_text = "draw each English sentence among its right translations: synonyms and word orders"
+    parser.add_argument("--variants", action="store_true", help=help_text)
     return parser.parse_args(arguments)
 
 
@@ -117,7 +125,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     options = parse(arguments)
     sizes = {"test": options.test, "valid": options.valid, "train": options.pairs}
     try:
-        splits = generate(sizes, options.seed)
+        splits = generate(sizes, options.seed, options.variants)
         write(splits, options.output)
     except OSError as error:
         print(f"generate.py: error: --output {options.output}: {error.strerror or error}", file=sys.stderr)

@@ -78,6 +78,17 @@ def iwslt(source: str, target: str, year: int, sets: Sequence[str], sentences: i
     return members
 
 
+def grammar(folder: Path, sentences: int) -> None:
+    """Write the files of the grammar corpus."""
+    for split, pairs in (
+        ("train", make.pairs("de", "en", sentences, sentences)),
+        ("valid", held_out("de", "en", 0, sentences)),
+        ("test", held_out("de", "en", 1, sentences)),
+    ):
+        for side, language in enumerate(("de", "en")):
+            make.write(folder / f"{split}.{language}", make.text([pair[side] for pair in pairs]))
+
+
 def multi30k(folder: Path, sentences: int) -> None:
     """Write Multi30k's task 1: gzipped text."""
     for split, pairs in (
@@ -216,7 +227,8 @@ TRAINING_SPEECH = ("train-clean-100", "train-clean-360", "train-other-500")
 MINIATURES: Dict[str, Callable[[Path, int], None]] = {
     make_one.__name__: make_one
     for make_one in (
-        multi30k, iwslt14_de_en, iwslt15_th_en, ted, wmt14_en_fr, wmt16_en_de, wmt18_en_de, wikitext103, librispeech,
+        grammar, multi30k, iwslt14_de_en, iwslt15_th_en, ted, wmt14_en_fr, wmt16_en_de, wmt18_en_de, wikitext103,
+        librispeech,
     )
 }  # fmt: skip
 

@@ -1,6 +1,6 @@
 """One clause, written in German order (main, verb-first, verb-final, zu-infinitive) and in English order."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import List, NamedTuple, Optional, Tuple
 
 from lexicon.verbs import Verb, auxiliary
@@ -155,6 +155,12 @@ class Clause:
         if front is not None:
             words.insert(0, front.english if front.slot == "sentence" else f"{front.english} ,")
         return " ".join(filter(None, words))
+
+    def english_orders(self) -> Tuple[str, ...]:
+        """The English clause with its time at the other end, if it has a time that may move."""
+        if self.part("time") is None or self.part("sentence") is not None or self.front == "place":
+            return ()
+        return (replace(self, front="subject" if self.front == "time" else "time").english(),)
 
     def english_nonfinite(self, form: str) -> str:
         """The English infinitive (``form`` is ``to``) or gerund (``-ing``) clause, without a subject."""

@@ -4,11 +4,15 @@ from typing import List, NamedTuple, Tuple
 
 
 class Sentence(NamedTuple):
-    """Words and free-standing commas, before punctuation is tidied; ``end`` is the end mark."""
+    """Words and free-standing commas, before punctuation is tidied; ``end`` is the end mark.
+
+    ``orders`` are other right orders of the English words.
+    """
 
     german: str
     english: str
     end: str = "."
+    orders: Tuple[str, ...] = ()
 
     def tidied(self) -> Tuple[str, str]:
         """The German and the English sentence with tidied punctuation."""

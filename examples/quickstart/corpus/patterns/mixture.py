@@ -29,6 +29,6 @@ PATTERNS: Tuple[Tuple[Pattern, float], ...] = (
 )
 
 
-def draw_sentence(sampler: DependentSampler) -> Tuple[str, str]:
-    """Draw a sentence; return its German and its English."""
-    return sampler.draw.weighted(PATTERNS)(sampler).tidied()
+def draw_sentence(sampler: DependentSampler) -> Sentence:
+    """Draw a sentence."""
+    return sampler.draw.weighted(PATTERNS)(sampler)

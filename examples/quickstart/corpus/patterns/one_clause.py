@@ -19,7 +19,7 @@ LIKED_TAGS = ("document", "picture", "sight", "clothes", "song")
 def statement(sampler: DependentSampler) -> Sentence:
     """A main clause; only here a relative clause may contain another one."""
     clause = sampler.clause(sampler.world(), depth=2 if sampler.draw.chance(0.15) else 1)
-    return Sentence(clause.german_main(), clause.english())
+    return Sentence(clause.german_main(), clause.english(), orders=clause.english_orders())
 
 
 def yes_no_question(sampler: DependentSampler) -> Sentence:

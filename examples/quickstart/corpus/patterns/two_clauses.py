@@ -42,10 +42,14 @@ def main_first(sampler: DependentSampler) -> Sentence:
     raining = sampler.draw.chance(0.06)
     clause = sampler.rain(second) if raining else sampler.followed(main, second, german in DYNAMIC)
     clause = _subordinated(clause, german)
-    return Sentence(
-        f"{main.german_main()} , {clause.german_verb_final(lead=german)}",
-        f"{main.english()} {english} {clause.english()}",
-    )
+    return Sentence(f"{main.german_main()} , {clause.german_verb_final(lead=german)}", *_english(main, english, clause))
+
+
+def _english(main: Clause, conjunction: str, clause: Clause) -> Tuple[str, str, Tuple[str, ...]]:
+    """The English with the main clause first, the end mark, and the English with the subordinate clause first."""
+    lead = conjunction.replace(",", "").strip()
+    first = f"{clause.english(lead=lead)} , {main.english()}"
+    return f"{main.english()} {conjunction} {clause.english()}", ".", (first,)
 
 
 def subordinate_first(sampler: DependentSampler) -> Sentence:
@@ -55,11 +59,8 @@ def subordinate_first(sampler: DependentSampler) -> Sentence:
     clause = sampler.clause(second, main=False, timed=sampler.draw.chance(0.4), positive=dynamic)
     main = sampler.followed(clause, first, dynamic)
     clause = _subordinated(clause, german)
-    lead = english.replace(",", "").strip()
-    return Sentence(
-        f"{clause.german_verb_final(lead=german)} , {main.german_verb_first()}",
-        f"{clause.english(lead=lead)} , {main.english()}",
-    )
+    last, end, (first,) = _english(main, english, clause)
+    return Sentence(f"{clause.german_verb_final(lead=german)} , {main.german_verb_first()}", first, end, (last,))
 
 
 def indirect(sampler: DependentSampler) -> Sentence:
