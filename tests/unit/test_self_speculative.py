@@ -7,6 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fairseq_flexdepth.decoding.draft_vocabulary import DraftVocabulary, most_frequent
+from fairseq_flexdepth.decoding.near_ties import NearTies
 from tests import drafts, tiny
 
 models = pytest.mark.parametrize("changes", drafts.MODELS.values(), ids=drafts.MODELS.keys())
@@ -44,7 +46,7 @@ OPTIONS = st.fixed_dictionaries(
 )
 
 
-@settings(derandomize=True, deadline=None, database=None, max_examples=30)
+@settings(derandomize=True, deadline=None, database=None, max_examples=20)
 @given(
     seed=st.integers(0, 10**6),
     lengths=st.lists(st.integers(1, 12), min_size=1, max_size=6),
@@ -66,3 +68,47 @@ def test_no_counter_example(
     if draft_dec_layers is not None:
         options = {"draft_dec_layers": draft_dec_layers, "draft_tokens": words, "draft_vocabulary": vocabulary}
     assert_exact(model, batch, search, batch["target"][:, :prefix] if prefix else None, **options)
+
+
+def test_a_near_tie_is_left_to_fairseq() -> None:
+    """All words have equal embeddings: fairseq's search says which of them it takes."""
+    model = drafts.disagreeing_model(3, agreement=0.9).double()
+    with torch.no_grad():
+        model.decoder.output_projection.weight[:] = model.decoder.output_projection.weight[4]
+    batch, search = tiny.sample([3, 9], [3] * 2), {"max_len_b": 6, "min_len": 6}
+    compared = drafts.compare(model, batch, search, drafts.greedy(model, batch, search), draft_dec_layers=1)
+    assert (compared.differing, compared.largest, compared.report.again) == ([], 0.0, 2)
+
+
+def test_half_precision_decides_near_ties_itself() -> None:
+    ties = NearTies(torch.float16)
+    assert not ties.includes(0.0, -3.0)
+    assert ties.includes(float("nan"), float("nan"))
+
+
+def test_the_longer_a_sentence_the_wider_a_near_tie() -> None:
+    """fairseq compares sums in single precision, whose last digits are coarser."""
+    ties = NearTies(torch.float32)
+    assert not ties.includes(2e-4, -1.0)
+    assert ties.includes(2e-4, -1000.0)
+
+
+def test_the_draft_vocabulary_of_a_dictionary_in_any_order() -> None:
+    model = drafts.disagreeing_model(1, agreement=0.9).double()
+    words = model.decoder.dictionary
+    words.count = [1, 1, 1, 1, *range(1, len(words) - 3)]  # the rarest first
+    assert most_frequent(words, 7) == [0, 1, 2, 3, 18, 19, 20]
+    features = torch.randn(1, 3, 12, dtype=torch.float64)
+    vocabulary = DraftVocabulary(model.decoder, words, 7)
+    for _ in range(2):
+        logits = model.decoder.output_layer(features)[0]
+        logits[:, 4:18] = float("-inf")
+        assert vocabulary.best_words(features).equal(logits.argmax(-1, keepdim=True))
+        with torch.no_grad():
+            model.decoder.output_projection.weight.neg_()  # as training on does
+    assert_exact(model, tiny.sample([3, 9], [3] * 2), {"max_len_b": 9}, draft_dec_layers=1, draft_vocabulary=7)
+
+
+def test_stock_transformers_have_the_fast_loop() -> None:
+    model = tiny.plain_model().double().eval()
+    assert_exact(model, tiny.sample([3, 9, 5], [3] * 3), {"max_len_b": 9}, fast_greedy=True)
