@@ -1,9 +1,9 @@
 """The loop of greedy search, with or without drafts: draft, check, keep ([elhoushi2024] §4.3, [bae2023] §4.2).
 
 One turn of the loop, for all rows of the batch: the first *m* layers draft *k* words, one after another; the other
-layers take the states that these have left, of all *k* + 1 words at once, and give the deepest exit's choice after each
-of them. Each row keeps the drafted words that the deepest exit would have chosen, and its choice after the last of them.
-Without drafts, a turn is a step of plain greedy search.
+layers take the states that these have left, of all *k* + 1 words at once, and give the deepest exit's choice after
+each of them. Each row keeps the drafted words that the deepest exit would have chosen, and its choice after the last
+of them. Without drafts, a turn is a step of plain greedy search.
 """
 
 from dataclasses import dataclass
@@ -99,25 +99,25 @@ class GreedyLoop:
         caches = RowCaches(self._layers, encoder_out, sentences)
         finished: Dict[int, Translation] = {}
         while True:
-            kept = self._turn(rows, caches, counts)
-            if kept is None:
+            turn = self._turn(rows, caches, counts)
+            if turn is None:
                 return None
             going_on = [index for index, row in enumerate(rows) if row.words[-1] != self._eos]
             finished.update((row.sentence, (row.words, row.scores)) for row in rows if row.words[-1] == self._eos)
             if not going_on:
                 counts.words += sum(len(words) for words, _ in finished.values())
                 return [finished[sentence] for sentence in range(sentences)]
-            caches.keep(kept)
+            caches.keep(*turn)
             if len(going_on) < len(rows):
                 rows = [rows[index] for index in going_on]
                 caches.select(going_on)
             caches.pack()
 
-    def _turn(self, rows: Sequence[_Row], caches: RowCaches, counts: TurnCounts) -> Optional[List[int]]:
+    def _turn(self, rows: Sequence[_Row], caches: RowCaches, counts: TurnCounts) -> Optional[Tuple[List[int], int]]:
         """Draft and check; append the words that each row keeps to it.
 
         Returns:
-            Their number per row; ``None`` if a near tie occurred.
+            Their number per row, and the number of words that the layers ran on; ``None`` if a near tie occurred.
         """
         steps = [len(row.words) for row in rows]
         drafted = 0 if self._draft is None else min(self._draft.words, self._max_len - min(steps))
@@ -141,7 +141,7 @@ class GreedyLoop:
             counts.accepted += accepted
         counts.turns += len(rows)
         counts.drafted += (width - 1) * len(rows)
-        return kept
+        return kept, width
 
     def _drafted(
         self, latest: Tensor, positions: Optional[Tensor], window: Window, count: int, caches: RowCaches
@@ -152,7 +152,7 @@ class GreedyLoop:
             The latest word and the drafted ones, rows × width; and what the first layers make of them, width × rows ×
             channels, the input of the other layers.
         """
-        inputs, states = [latest], []
+        inputs, states = [latest], []  # type: List[Tensor], List[Tensor]
         while True:
             ahead = len(states)
             here = None if positions is None else positions[:, ahead : ahead + 1]  # rows × 1 × channels

@@ -107,7 +107,7 @@ def check_models(options: GreedyOptions, models: Sequence[Any]) -> None:
     cause, model = options.cause, models[0]
     if len(models) > 1:
         raise ValueError(f"{cause}: expected one model, given an ensemble of {len(models)}")
-    decoder = getattr(model, "decoder", None)
+    decoder: Any = getattr(model, "decoder", None)
     if type(decoder) not in _DECODERS:
         raise ValueError(f"{cause}: expected a Transformer, given a {type(model).__name__}")
     special = {
@@ -119,8 +119,10 @@ def check_models(options: GreedyOptions, models: Sequence[Any]) -> None:
         if used:
             raise ValueError(f"{cause}: does not work with a model that was trained with {option}")
     if options.layers is not None and not hasattr(model, "depth_space"):
-        name = type(model).__name__
-        raise ValueError(f"{cause}: the checkpoint's {name} has one depth, which leaves none to draft; try --fast-greedy")
+        raise ValueError(
+            f"{cause}: the checkpoint's {type(model).__name__} has one depth, which leaves none to draft; "
+            "try --fast-greedy"
+        )
     words = len(decoder.dictionary)
     if options.vocabulary is not None and not 1 <= options.vocabulary <= words:
         raise ValueError(f"--draft-vocabulary {options.vocabulary}: expected 1 to {words}, the size of the dictionary")

@@ -1,6 +1,6 @@
 """The choice of the next word in fairseq's greedy search (``--beam 1``), for several steps of each row at once."""
 
-from typing import List, NamedTuple, Optional, Sequence
+from typing import NamedTuple, Optional, Sequence
 
 import numpy
 import torch

@@ -127,8 +127,9 @@ class SelfSpeculativeGenerator(SequenceGenerator):
     def _hypotheses(self, translations: Sequence[Translation], like: Tensor) -> List[Hypotheses]:
         """fairseq's form of *translations*, on the device of *like*."""
         longest = max(len(words) for words, _ in translations)
-        tokens = numpy.zeros((len(translations), longest), dtype=numpy.int64)
-        of_words = numpy.zeros((len(translations), longest + 1), dtype=numpy.float32)  # the last: of the sentence
+        tokens: numpy.ndarray = numpy.zeros((len(translations), longest), dtype=numpy.int64)
+        # The scores of the words; in the last column, those of the sentences.
+        of_words: numpy.ndarray = numpy.zeros((len(translations), longest + 1), dtype=numpy.float32)
         for row, (words, scores) in enumerate(translations):
             # fairseq sums in single precision and takes the differences.
             sums = numpy.cumsum(numpy.asarray(scores, dtype=numpy.float32), dtype=numpy.float32)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-def on_device_of(like: Tensor, values: Sequence[Any], dtype: torch.dtype = torch.float32) -> Tensor:
+def on_device_of(like: Tensor, values: Any, dtype: torch.dtype = torch.float32) -> Tensor:
     """*values*, a list or an array of any dimensions, as a tensor on the device of *like*, copied without waiting."""
     return torch.as_tensor(values, dtype=dtype).to(like.device, non_blocking=True)
 

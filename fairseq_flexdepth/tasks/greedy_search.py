@@ -49,8 +49,9 @@ class GreedySearchMixin(FairseqTask):
             raise ValueError(
                 f"{options.cause}: drafts for one depth; leave out --depth-selector {self.cfg.depth_selector}"
             )
+        further = given.get("extra_gen_cls_kwargs") or {}
+        given["extra_gen_cls_kwargs"] = {**further, "drafting": self._drafting_of(options, models[0])}
         given["seq_gen_cls"] = SelfSpeculativeGenerator
-        given["extra_gen_cls_kwargs"] = {**(given.get("extra_gen_cls_kwargs") or {}), "drafting": self._drafting_of(options, models[0])}
         return super().build_generator(models, args, **given)
 
     def _drafting_of(self, options: GreedyOptions, model: BaseFairseqModel) -> Drafting:
@@ -69,7 +70,9 @@ class GreedySearchMixin(FairseqTask):
         self._report_due.expect(iterator)
         return iterator
 
-    def inference_step(self, generator: Any, models: Any, sample: Sample, *args: Any, **kwargs: Any) -> List[Hypotheses]:
+    def inference_step(
+        self, generator: Any, models: Sequence[BaseFairseqModel], sample: Sample, *args: Any, **kwargs: Any
+    ) -> List[Hypotheses]:
         """Decode a batch; after the last one, log the report of our search."""
         hypotheses = super().inference_step(generator, models, sample, *args, **kwargs)
         if self._drafting is not None and getattr(generator, "drafting", None) is self._drafting:

@@ -24,8 +24,8 @@ RANDOM = "random models"
 
 def random_lengths(draw: random.Random) -> List[int]:
     """The lengths of a batch's sources: mostly short ones, few long ones."""
-    longest = draw.choice([6, 20, 20, 50, 50, 200] if draw.random() < 0.95 else [1000])
-    size = min(draw.choice([1, 2, 5, 16, 64]), max(1, 1200 // longest))
+    longest = draw.choice([6, 20, 20, 50, 50, 200] if draw.random() < 0.97 else [1000])
+    size = min(draw.choice([1, 2, 5, 16, 64, 64]), max(1, 3000 // longest))
     return [draw.randint(1, longest) for _ in range(size)]
 
 
@@ -68,7 +68,8 @@ def random_models(record: Record, sentences: int) -> None:
         )  # fmt: skip
         lengths = random_lengths(draw)
         batch = tiny.sample(lengths, [3] * len(lengths), words, words, seed=seed)
-        search = {"max_len_a": draw.choice([0, 1, 1.2]), "max_len_b": draw.choice([10, 20]), "min_len": draw.choice([0, 1, 5])}
+        limits = {"max_len_a": draw.choice([0, 1, 1.2]), "max_len_b": draw.choice([10, 20])}
+        search = {**limits, "min_len": draw.choice([0, 1, 5])}
         with torch.no_grad():
             expected = drafts.greedy(model, batch, search)
             for _ in range(SETTINGS):
@@ -107,7 +108,8 @@ def report(record: Record) -> str:
     rows = []
     for subject in dict.fromkeys(trial["subject"] for trial in found["trials"]):
         trials = record.of(subject, "batch")
-        total = {key: sum(trial[key] for trial in trials) for key in ("sentences", "words", "drafted", "accepted", "again")}
+        counted = ("sentences", "words", "drafted", "accepted", "again")
+        total = {key: sum(trial[key] for trial in trials) for key in counted}
         rows.append(
             (
                 subject, f"{total['sentences']:,}", f"{total['words']:,}",
@@ -115,7 +117,7 @@ def report(record: Record) -> str:
                 f"{max(trial['largest'] for trial in trials):.0e}", sum(len(trial["lost"]) for trial in trials),
             )
         )  # fmt: skip
-    heads = ("", "sentences", "words", "accepted", "near ties: by fairseq", "largest difference of a score", "differing")
+    heads = ("", "sentences", "words", "accepted", "near ties, by fairseq", "largest difference of scores", "differ")
     return f"{table(heads, rows)}\n\n{record.where_and_when()}"
 
 

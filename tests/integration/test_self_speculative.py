@@ -6,7 +6,6 @@ from typing import Any, Dict, Tuple
 
 import pytest
 
-import fairseq_flexdepth
 from tests.integration import cli
 
 SEARCH = ("--beam", 1, "--max-len-a", 1.2, "--max-len-b", 3, "--lenpen", 0.7, "--unkpen", 0.5, "--prefix-size", 1)

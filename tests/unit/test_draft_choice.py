@@ -1,5 +1,7 @@
 """``--draft-dec-layers auto``, and what the log says of drafts."""
 
+from typing import Callable, List
+
 import pytest
 
 from fairseq_flexdepth.decoding.draft_choice import NO_DRAFTS, DraftChoice, Setting
@@ -7,9 +9,9 @@ from fairseq_flexdepth.decoding.drafting_report import DraftingReport
 from fairseq_flexdepth.decoding.greedy_loop import TurnCounts
 
 
-def choose(choice: DraftChoice, seconds_per_word) -> list:
+def choose(choice: DraftChoice, seconds_per_word: Callable[[Setting], float]) -> List[Setting]:
     """The settings of all batches of 30 words until one is chosen."""
-    used = []
+    used: List[Setting] = []
     while not choice.settled and len(used) < 100:
         setting = choice.next()
         if not choice.settled:

@@ -37,7 +37,7 @@ def generator(model: Any, task_options: Dict[str, Any], *further: Any, **generat
         ({"draft_vocabulary": 9, "fast_greedy": True}, r"^--draft-vocabulary 9: needs --draft-dec-layers$"),
         ({**OURS, "beam": 5}, r"^--beam 5: expected --beam 1 with --draft-dec-layers 1, which is greedy search$"),
         ({"fast_greedy": True, "beam": 2}, r"^--beam 2: expected --beam 1 with --fast-greedy"),
-        ({**OURS, "sampling": True}, r"^--sampling: cannot be combined with --draft-dec-layers 1; leave one of them out$"),
+        ({**OURS, "sampling": True}, r"^--sampling: cannot be combined with --draft-dec-layers 1; leave one"),
         ({**OURS, "diverse_beam_groups": 1}, r"^--diverse-beam-groups 1: cannot be combined with"),
         ({**OURS, "diversity_rate": 0.5}, r"^--diversity-rate 0.5: cannot be combined with"),
         ({**OURS, "constraints": "ordered"}, r"^--constraints ordered: cannot be combined with"),
@@ -64,9 +64,9 @@ def test_models_that_cannot_draft() -> None:
     with pytest.raises(ValueError, match="^--fast-greedy: expected a Transformer, given a LSTMModel$"):
         generator(tiny.lstm_model(), {"fast_greedy": True})
     with pytest.raises(ValueError, match="^--fast-greedy: does not work with .* --adaptive-softmax-cutoff$"):
-        adaptive = {"adaptive_softmax_cutoff": "5,10", "adaptive_softmax_dropout": 0}
-        generator(tiny.plain_model(**adaptive), {"fast_greedy": True})
-    with pytest.raises(ValueError, match="^--draft-dec-layers 1: drafts for one depth; leave out --depth-selector a.pt$"):
+        adaptive = tiny.plain_model(adaptive_softmax_cutoff="5,10", adaptive_softmax_dropout=0)
+        generator(adaptive, {"fast_greedy": True})
+    with pytest.raises(ValueError, match="^--draft-dec-layers 1: drafts for one depth; leave out --depth-selector a"):
         task = FlexDepthTranslationTask(
             SimpleNamespace(depth_selector="a.pt", **OURS), tiny.dictionary(17), tiny.dictionary(21)
         )

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 # The options of drafts, by the names that they have in the settings.
-DRAFT_OPTIONS = {f"--{name.replace('_', '-')}": name for name in ("draft_dec_layers", "draft_tokens", "draft_vocabulary")}
+DRAFT_OPTIONS = {
+    "--draft-dec-layers": "draft_dec_layers",
+    "--draft-tokens": "draft_tokens",
+    "--draft-vocabulary": "draft_vocabulary",
+}
 
 
 class ModelFacts(TypedDict):
