@@ -63,6 +63,17 @@ class GreedySearchMixin(FairseqTask):
                 self._drafting.comparing = _COMPARED
         return self._drafting
 
+    def begin_epoch(self, *args: Any, **kwargs: Any) -> None:
+        """Refuse the options of greedy search in training.
+
+        Raises:
+            ValueError: one of them is given.
+        """
+        super().begin_epoch(*args, **kwargs)
+        options = asked_options(self.cfg)
+        if options is not None:
+            raise ValueError(f"{options.cause}: is for decoding; leave it out in training")
+
     def get_batch_iterator(self, *args: Any, **kwargs: Any) -> EpochBatchIterator:
         """Make batches; the report is due after the last one."""
         iterator = super().get_batch_iterator(*args, **kwargs)
