@@ -64,7 +64,10 @@ def compare(
     assert asked is not None
     drafting = Drafting(asked, model)
     ours = SelfSpeculativeGenerator([model], model.decoder.dictionary, drafting, beam_size=1, **search)
-    found = [hypothesis for (hypothesis,) in ours.generate([model], batch, prefix_tokens=prefix)]
+    found = [
+        {key: value.cpu() for key, value in hypothesis.items()}
+        for (hypothesis,) in ours.generate([model], batch, prefix_tokens=prefix)
+    ]
     assert len(found) == len(expected)
     differing = [
         number for number, (our, their) in enumerate(zip(found, expected))

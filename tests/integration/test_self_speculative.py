@@ -6,6 +6,7 @@ from typing import Any, Dict, Tuple
 
 import pytest
 
+import fairseq_flexdepth
 from tests.integration import cli
 
 SEARCH = ("--beam", 1, "--max-len-a", 1.2, "--max-len-b", 3, "--lenpen", 0.7, "--unkpen", 0.5, "--prefix-size", 1)
@@ -28,3 +29,18 @@ def test_generate_with_drafts_gives_the_hypotheses_of_greedy_search(data: Path, 
         output = cli.generate(data, teacher, *SEARCH, *options)
         assert by_number(output) == expected
         assert re.search(rf"greedy search of 20 sentences, {report}", output)
+
+
+def test_python(data: Path, teacher: Path) -> None:
+    model = fairseq_flexdepth.load(str(teacher), data=str(data))
+    sentences = ["w1 w2 w3", "w4", "w5 w1 w1 w2 w7 w3"]
+    for depth in ((3, 2), (1, 2)):
+        model.set_depth(*depth)
+        plain = model.translate(sentences, beam=1)
+        assert model.translate(sentences, beam=1, draft_dec_layers=1) == plain
+        assert model.translate(sentences, beam=1, draft_dec_layers="auto", draft_tokens=2) == plain
+    drafting = fairseq_flexdepth.load(str(teacher), data=str(data), draft_dec_layers=1)
+    drafting.set_depth(1)
+    assert drafting.translate(sentences, beam=1) == plain
+    with pytest.raises(ValueError, match="^--beam 5: expected --beam 1 with --draft-dec-layers 1"):
+        drafting.translate(sentences)
