@@ -6,7 +6,7 @@ each of them. Each row keeps the drafted words that the deepest exit would have 
 of them. Without drafts, a turn is a step of plain greedy search.
 """
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
@@ -36,6 +36,9 @@ class TurnCounts:
     drafted: int = 0  # words that were checked
     accepted: int = 0  # of these
     words: int = 0  # in translations, end symbols included
+
+    def __add__(self, other: "TurnCounts") -> "TurnCounts":
+        return TurnCounts(*(one + more for one, more in zip(astuple(self), astuple(other))))
 
 
 @dataclass
@@ -152,7 +155,8 @@ class GreedyLoop:
             The latest word and the drafted ones, rows × width; and what the first layers make of them, width × rows ×
             channels, the input of the other layers.
         """
-        inputs, states = [latest], []  # type: List[Tensor], List[Tensor]
+        inputs: List[Tensor] = [latest]
+        states: List[Tensor] = []
         while True:
             ahead = len(states)
             here = None if positions is None else positions[:, ahead : ahead + 1]  # rows × 1 × channels
@@ -184,16 +188,18 @@ class GreedyLoop:
         Returns:
             The number of words, 0 if a near tie occurred, and how many of them were drafted.
         """
-        for index, word in enumerate(words):
-            row.total += scores[index]
-            if self._near_ties.includes(margins[index], row.total):
+        count = drafted = 0
+        for word, score, margin, following in zip(words, scores, margins, [*guesses[1:], None]):
+            row.total += score
+            if self._near_ties.includes(margin, row.total):
                 return 0, 0
             row.words.append(int(word))
-            row.scores.append(scores[index])
-            following = guesses[index + 1] if index + 1 < len(guesses) else None
+            row.scores.append(score)
+            count += 1
+            drafted += word == following
             if word == self._eos or word != following:
-                return index + 1, index + (word == following)
-        raise AssertionError("the last word has no drafted word after it")
+                break
+        return count, drafted
 
 
 def _cut(window: Window, width: int) -> Window:

@@ -58,7 +58,7 @@ def asked_options(*sources: Any) -> Optional[GreedyOptions]:
             if value is not None:
                 raise ValueError(f"{_option(name)} {value}: needs --draft-dec-layers")
         return options if options.fast else None
-    if options.layers != AUTO and not options.layers.isdigit():
+    if options.layers != AUTO and not options.layers.isdecimal():
         raise ValueError(f"{options.cause}: expected a number of decoder layers, or {AUTO}")
     if words is not None and not 1 <= words <= MOST_WORDS:
         raise ValueError(f"--draft-tokens {words}: expected 1 to {MOST_WORDS}")

@@ -15,7 +15,7 @@ from torch import Tensor
 from fairseq_flexdepth.decoding.draft_choice import DEFAULT_WORDS, NO_DRAFTS, DraftChoice, FixedDraft, Setting
 from fairseq_flexdepth.decoding.draft_vocabulary import DEFAULT_SIZE, DraftVocabulary
 from fairseq_flexdepth.decoding.drafting_report import DraftingReport
-from fairseq_flexdepth.decoding.greedy_loop import Draft, GreedyLoop, Translation
+from fairseq_flexdepth.decoding.greedy_loop import Draft, GreedyLoop, Translation, TurnCounts
 from fairseq_flexdepth.decoding.greedy_options import AUTO, GreedyOptions, drafting_depths, drafting_layers
 from fairseq_flexdepth.decoding.greedy_rule import GreedyRule
 from fairseq_flexdepth.modules.device_copies import on_device_of
@@ -34,6 +34,7 @@ class Drafting:
     """
 
     def __init__(self, options: GreedyOptions, model: Any) -> None:
+        self.model = model
         self.report = DraftingReport()
         self.comparing = 0  # batches that fairseq's search is still to decode, too, to compare the times
         self.choice: Union[FixedDraft, DraftChoice] = FixedDraft(NO_DRAFTS)
@@ -56,12 +57,12 @@ class Drafting:
         self.comparing -= 1
         return True
 
-    def next_draft(self, model: Any) -> Optional[Draft]:
+    def next_draft(self) -> Optional[Draft]:
         """How to draft for the next batch; ``None``: not at all."""
         self.setting = self.choice.next()
         if self.setting == NO_DRAFTS:
             return None
-        return Draft(drafting_layers(model, self.setting.depth), self.setting.words, self._vocabulary)
+        return Draft(drafting_layers(self.model, self.setting.depth), self.setting.words, self._vocabulary)
 
 
 class SelfSpeculativeGenerator(SequenceGenerator):
@@ -96,13 +97,14 @@ class SelfSpeculativeGenerator(SequenceGenerator):
         if constraints is not None or self.min_len > max_len:
             return super()._generate(sample, **again)  # raises fairseq's error
         report.sentences += len(source)
-        words, compares, start = report.counts.words, drafting.compares(), time.perf_counter()
-        found = self._search(sample, max_len, prefix_tokens, bos_token)
+        compares, counts, start = drafting.compares(), TurnCounts(), time.perf_counter()
+        found = self._search(sample, max_len, prefix_tokens, bos_token, counts)
         seconds = time.perf_counter() - start
         if found is None:
             report.again += len(source)
             return super()._generate(sample, **again)
-        drafting.choice.record(drafting.setting, report.counts.words - words, seconds)
+        report.counts += counts
+        drafting.choice.record(drafting.setting, counts.words, seconds)
         if compares:
             start = time.perf_counter()
             super()._generate(sample, **again)
@@ -110,19 +112,18 @@ class SelfSpeculativeGenerator(SequenceGenerator):
         return self._hypotheses(found, source)
 
     def _search(
-        self, sample: Sample, max_len: int, prefix: Optional[Tensor], bos_token: Optional[int]
+        self, sample: Sample, max_len: int, prefix: Optional[Tensor], bos_token: Optional[int], counts: TurnCounts
     ) -> Optional[List[Translation]]:
-        """The translations; ``None`` if a near tie occurred."""
-        model = self.model.single_model
+        """The translations, and in *counts* what they took; ``None`` if a near tie occurred."""
         rule = GreedyRule(
             self.pad, self.unk, self.eos, self.min_len, max_len, self.unk_penalty, self.temperature, prefix
         )
-        draft = self.drafting.next_draft(model)
+        draft = self.drafting.next_draft()
         start = self.eos if bos_token is None else bos_token
-        decoder = model.decoder
+        decoder = self.model.single_model.decoder
         loop = GreedyLoop(decoder, list(decoder.layers), rule, max_len, start, self.eos, draft)
         encoder_out: Dict[str, List[Tensor]] = self.model.forward_encoder(sample["net_input"])[0]
-        return loop.search(encoder_out, len(sample["net_input"]["src_tokens"]), self.drafting.report.counts)
+        return loop.search(encoder_out, len(sample["net_input"]["src_tokens"]), counts)
 
     def _hypotheses(self, translations: Sequence[Translation], like: Tensor) -> List[Hypotheses]:
         """fairseq's form of *translations*, on the device of *like*."""

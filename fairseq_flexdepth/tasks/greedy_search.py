@@ -9,12 +9,7 @@ from fairseq.tasks import FairseqTask
 
 from fairseq_flexdepth.decoding.drafting_report import DraftingReport
 from fairseq_flexdepth.decoding.final_report import FinalReport
-from fairseq_flexdepth.decoding.greedy_options import (
-    GreedyOptions,
-    asked_options,
-    check_models,
-    check_search,
-)
+from fairseq_flexdepth.decoding.greedy_options import GreedyOptions, asked_options, check_models, check_search
 from fairseq_flexdepth.decoding.self_speculative import Drafting, SelfSpeculativeGenerator
 from fairseq_flexdepth.protocols import Hypotheses, Sample
 

@@ -214,9 +214,8 @@ class FlexDepthTranslationTask(GreedySearchMixin, TranslationTask):
 
         Diverse beam search uses the ``id`` of a sentence as its position in the batch, so fairseq gets the position.
         """
-        placed = sample
-        if "id" in sample:
-            placed = {**sample, "id": torch.arange(len(sample["id"]), device=sample["id"].device)}
+        number = sample.get("id")
+        placed = sample if number is None else {**sample, "id": torch.arange(len(number), device=number.device)}
         if self.selective is None:
             return super().inference_step(generator, models, placed, *args, **kwargs)
         pair = self.selective.set_depth(models, sample)
