@@ -15,8 +15,9 @@ from fairseq_flexdepth.protocols import Hypotheses, Sample
 
 logger = logging.getLogger(__name__)
 
-# So many batches of a long split are decoded by fairseq's search, too: the log compares the times.
-_COMPARED, _LONG = 3, 30
+# Of a split of so many batches or more, fairseq's search decodes one in 50, but at least 3, too: the log compares the
+# times.
+_LONG = 30
 
 
 class GreedySearchMixin(FairseqTask):
@@ -55,7 +56,7 @@ class GreedySearchMixin(FairseqTask):
         if self._drafting is None or self._drafting_key != key:
             self._drafting, self._drafting_key = Drafting(options, model), key
             if self._batches >= _LONG:
-                self._drafting.comparing = _COMPARED
+                self._drafting.comparing = max(3, self._batches // 50)
         return self._drafting
 
     def begin_epoch(self, *args: Any, **kwargs: Any) -> None:

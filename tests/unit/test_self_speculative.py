@@ -1,5 +1,6 @@
 """Greedy search with drafts: word for word fairseq's, whatever the exits say."""
 
+from argparse import Namespace
 from typing import Any, Dict, List, Optional
 
 import pytest
@@ -8,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairseq_flexdepth.decoding.draft_vocabulary import DraftVocabulary, most_frequent
+from fairseq_flexdepth.decoding.greedy_options import asked_options
 from fairseq_flexdepth.decoding.near_ties import NearTies
+from fairseq_flexdepth.decoding.self_speculative import Drafting, SelfSpeculativeGenerator
 from tests import drafts, tiny
 
 models = pytest.mark.parametrize("changes", drafts.MODELS.values(), ids=drafts.MODELS.keys())
@@ -112,3 +115,22 @@ def test_the_draft_vocabulary_of_a_dictionary_in_any_order() -> None:
 def test_stock_transformers_have_the_fast_loop() -> None:
     model = tiny.plain_model().double().eval()
     assert_exact(model, tiny.sample([3, 9, 5], [3] * 3), {"max_len_b": 9}, fast_greedy=True)
+
+
+def test_auto_gives_the_same_words_while_it_measures() -> None:
+    model = drafts.disagreeing_model(2, agreement=0.9).double()
+    batch, search = tiny.sample([3, 9, 5], [3] * 3), {"max_len_b": 20, "min_len": 20}
+    expected = [found["tokens"].tolist() for found in drafts.greedy(model, batch, search)]
+    options = asked_options(Namespace(draft_dec_layers="auto"))
+    assert options is not None
+    drafting = Drafting(options, model)
+    drafting.comparing = 1
+    generator = SelfSpeculativeGenerator([model], model.decoder.dictionary, drafting, beam_size=1, **search)
+    used = []
+    while not drafting.report.compared:  # once a setting is chosen
+        found = generator.generate([model], batch)
+        assert [hypothesis["tokens"].tolist() for (hypothesis,) in found] == expected
+        used.append(drafting.setting)
+    assert {setting.depth for setting in used} == {0, 1, 2}
+    assert drafting.report.compared == 3
+    assert drafting.comparing == 0
