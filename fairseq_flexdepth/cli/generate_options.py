@@ -26,7 +26,8 @@ ACTING = _names(
     "batch_size required_batch_size_multiple skip_invalid_size_inputs_valid_test num_shards shard_id "
     # models, depths and how they compute
     "path model_overrides cpu fp16 memory_efficient_fp16 seed enc_layers dec_layers subnetworks depth_selector "
-    "selector_threshold retain_dropout retain_dropout_modules "
+    "selector_threshold fast_greedy draft_dec_layers draft_tokens draft_vocabulary retain_dropout "
+    "retain_dropout_modules "
     # the search
     "beam nbest max_len_a max_len_b min_len match_source_len unnormalized lenpen unkpen prefix_size "
     "no_repeat_ngram_size sampling sampling_topk sampling_topp temperature diverse_beam_groups diverse_beam_strength "
@@ -115,7 +116,10 @@ REFUSED: Dict[str, Dict[str, Refusal]] = {
     "oracle": {
         **_ALL,
         **dict.fromkeys(("distributed_world_size", "distributed_rank"), _SHARDED),
-        **dict.fromkeys(("enc_layers", "dec_layers", "depth_selector"), _EVERY_DEPTH),
+        **dict.fromkeys(
+            ("enc_layers", "dec_layers", "depth_selector", "draft_dec_layers", "draft_tokens", "draft_vocabulary"),
+            _EVERY_DEPTH,
+        ),
     },
     "distill": {
         **_ALL,

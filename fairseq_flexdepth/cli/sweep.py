@@ -5,7 +5,7 @@ import functools
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, List, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
 from fairseq_flexdepth.cli.fairseq_options import check_one_directory, check_paths, parse_generation_options, quiet
 from fairseq_flexdepth.cli.generate_options import hides_progress
@@ -26,11 +26,11 @@ HELP = "decode a test set at every depth pair; report quality and speed as a web
 
 EPILOG = (
     "All other options are options of fairseq-generate, with the same meaning; --enc-layers or --dec-layers keeps only "
-    "the depth pairs that have this depth. Seconds are the time of the encoder and of beam search. The encoder runs "
-    "once for all depth pairs of a model; each pair is charged for the encoder layers that it uses. Loading, batching "
-    "and a warm-up batch are not counted. Words per second are source words, separated by white space, after "
-    "--post-process, --bpe and --tokenizer have restored the text. An interrupted sweep resumes when you give the same "
-    "command again."
+    "the depth pairs that have this depth. --draft-dec-layers adds rows with drafts (needs --beam 1). Seconds are the "
+    "time of the encoder and of the search. The encoder runs once for all depth pairs of a model; each pair is charged "
+    "for the encoder layers that it uses. Loading, batching and a warm-up batch are not counted. Words per second are "
+    "source words, separated by white space, after --post-process, --bpe and --tokenizer have restored the text. An "
+    "interrupted sweep resumes when you give the same command again."
 )
 
 EXAMPLES = (
@@ -82,8 +82,8 @@ def run(args: argparse.Namespace) -> int:
         given = [*(["--path", args.path[0]] if args.path else []), *args.fairseq_options]
         config = parse_generation_options(given, NAME)
         check_paths(args.path)
-        depths = _check(args, config)
-        text = _sweep(args, config, depths)
+        depths, draft = _check(args, config), _draft_of(config)
+        text = _sweep(args, config, depths, draft)
     print(text)
     return 0
 
@@ -108,7 +108,24 @@ def _check(args: argparse.Namespace, config: "DictConfig") -> Optional[List[Dept
     return parse_pairs(args.depths, "--depths")
 
 
-def _sweep(args: argparse.Namespace, config: "DictConfig", depths: Optional[List[DepthPair]]) -> str:
+def _draft_of(config: "DictConfig") -> Dict[str, Any]:
+    """Take the options of drafts out of *config*, which is for the rows without drafts; empty without the option."""
+    from fairseq_flexdepth.decoding.greedy_options import AUTO, NAMES, asked_options
+
+    options = asked_options(config.task)
+    if options is None or options.layers is None:
+        return {}
+    if options.layers == AUTO:
+        raise ValueError(f"{options.cause}: expected a number of layers, sweep measures one choice")
+    draft = {name: config.task[name] for name in NAMES if name != "fast_greedy"}
+    for name in draft:
+        config.task[name] = None
+    return draft
+
+
+def _sweep(
+    args: argparse.Namespace, config: "DictConfig", depths: Optional[List[DepthPair]], draft: Dict[str, Any]
+) -> str:
     """Decode the remaining batches and write the report; return the text to print."""
     from fairseq_flexdepth.cli.machine import describe_machine
     from fairseq_flexdepth.cli.report.columns import file_values
@@ -125,13 +142,13 @@ def _sweep(args: argparse.Namespace, config: "DictConfig", depths: Optional[List
     split.warn_of_bleu()
     references = _references(args.references, split)
     comet = _comet(args.comet, split.use_cuda)
-    sweep = Sweep(split, depths or _pairs_of_given_depth(split), args.repeat)
+    sweep = Sweep(split, depths or _pairs_of_given_depth(split), args.repeat, draft)
     batches = split.batches()
     if not batches:
         raise ValueError(f"--gen-subset {config.dataset.gen_subset}: every sentence is too long to decode")
     machine = describe_machine(split.use_cuda)
     pairs = [list(pair) for pair in sweep.every_depth.pairs]
-    determining = settings(split, {"depths": pairs, "repeats": args.repeat})
+    determining = settings(split, {"depths": pairs, "repeats": args.repeat, **draft})
     header = {**fingerprint(determining, split, batches), "machine": machine}
     work = os.path.join(args.output, "unfinished.jsonl")
     with ShardFile(work, range(len(batches)), header, args.overwrite) as shard:

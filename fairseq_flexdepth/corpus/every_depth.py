@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fairseq_flexdepth.corpus.split import Split
+from fairseq_flexdepth.decoding.greedy_options import drafting_depths
 from fairseq_flexdepth.decoding.model_depth import common_pairs
 from fairseq_flexdepth.depth.supported_depths import DepthPair, DepthSpace, written_pair
 from fairseq_flexdepth.modules.device_copies import lists_of
@@ -32,6 +33,7 @@ class _Ensemble:
     models: List[Any]
     pairs: List[DepthPair]
     generator: Any
+    drafting: Dict[DepthPair, Any]  # a generator for each pair that is also decoded with drafts
 
 
 class EveryDepth:
@@ -41,13 +43,22 @@ class EveryDepth:
         split: the data and the models: one or more ensembles, each of one depth or of several.
         depths: the depth pairs to decode at (default: all depth pairs of the ensembles).
         compare: whether several ensembles may have the same depth pair.
+        draft: ``draft_dec_layers`` and the options that belong to it: decode once more, with these drafts, at every
+            depth pair that this depth can draft for.
 
     Raises:
         ValueError: two ensembles have the same depth pair and *compare* is false, an ensemble supports none of
-            *depths*, a depth pair in *depths* is supported by no ensemble, or fairseq refuses the options.
+            *depths*, a depth pair in *depths* is supported by no ensemble, *draft* can draft for none of them, or the
+            options are refused.
     """
 
-    def __init__(self, split: Split, depths: Optional[Sequence[DepthPair]] = None, compare: bool = False) -> None:
+    def __init__(
+        self,
+        split: Split,
+        depths: Optional[Sequence[DepthPair]] = None,
+        compare: bool = False,
+        draft: Optional[Dict[str, Any]] = None,
+    ) -> None:
         self.split = split
         pairs = [common_pairs(models) for models in split.ensembles]
         if depths is not None:
@@ -55,10 +66,27 @@ class EveryDepth:
         if not compare:
             _check_distinct(pairs, split.paths)
         self.ensembles = [
-            _Ensemble(models, found, split.build_generator(models)) for models, found in zip(split.ensembles, pairs)
+            _Ensemble(models, found, split.build_generator(models), self._drafting(models, found, draft))
+            for models, found in zip(split.ensembles, pairs)
         ]
+        if draft and not any(ensemble.drafting for ensemble in self.ensembles):
+            split.build_generator(self.ensembles[0].models, **draft)  # raises the reason
+            raise ValueError(f"--draft-dec-layers {draft['draft_dec_layers']}: drafts for none of these depth pairs")
         self.pairs = sorted({pair for found in pairs for pair in found})
         self._warm = False
+
+    def _drafting(
+        self, models: Sequence[Any], pairs: Sequence[DepthPair], draft: Optional[Dict[str, Any]]
+    ) -> Dict[DepthPair, Any]:
+        """A generator with drafts for each of *pairs* that can have them."""
+        generators: Dict[DepthPair, Any] = {}
+        if not draft or not hasattr(models[0], "set_depth"):
+            return generators
+        for pair in pairs:
+            _set_depth(models, pair)
+            if int(draft["draft_dec_layers"]) in drafting_depths(models[0]):
+                generators[pair] = self.split.build_generator(list(models), **draft)
+        return generators
 
     def decode(self, number: int, batch: Sequence[int]) -> Dict[DepthPair, Decoded]:
         """Translate one batch at every depth pair; no two ensembles may have the same depth pair.
@@ -67,17 +95,17 @@ class EveryDepth:
             number: the batch's number, which seeds sampling.
             batch: its sentence numbers.
         """
-        return {pair: decoded for _, pair, decoded in self.each(number, batch)}
+        return {pair: decoded for _, pair, _, decoded in self.each(number, batch)}
 
-    def each(self, number: int, batch: Sequence[int]) -> Iterator[Tuple[int, DepthPair, Decoded]]:
-        """Translate one batch by every ensemble at each of its depth pairs.
+    def each(self, number: int, batch: Sequence[int]) -> Iterator[Tuple[int, DepthPair, bool, Decoded]]:
+        """Translate one batch by every ensemble at each of its depth pairs, then once more with drafts.
 
         Args:
             number: the batch's number, which seeds sampling.
             batch: its sentence numbers.
 
         Yields:
-            The position of the ensemble, the depth pair, and the translations.
+            The position of the ensemble, the depth pair, whether there were drafts, and the translations.
         """
         if not self._warm:  # the first batch of a process is slow at any depth
             self._warm = True
@@ -86,28 +114,28 @@ class EveryDepth:
                 list(self._decode(ensemble, number, sample, ensemble.pairs[-1:]))
         sample = self.split.sample(batch)
         for position, ensemble in enumerate(self.ensembles):
-            for pair, decoded in self._decode(ensemble, number, sample, ensemble.pairs):
-                yield position, pair, decoded
+            for pair, drafted, decoded in self._decode(ensemble, number, sample, ensemble.pairs):
+                yield position, pair, drafted, decoded
 
     def _decode(
         self, ensemble: _Ensemble, number: int, sample: Sample, pairs: Sequence[DepthPair]
-    ) -> Iterator[Tuple[DepthPair, Decoded]]:
+    ) -> Iterator[Tuple[DepthPair, bool, Decoded]]:
         sentences = sample["id"].tolist()
         self.split.seed_batch(number)  # --retain-dropout draws in the encoder, too
         encoded, seconds = self._encode(ensemble.models, sample, pairs)
-        for pair in pairs:
-            for model in ensemble.models:
-                if hasattr(model, "set_depth"):
-                    model.set_depth(*pair)
+        searches = [(pair, ensemble.generator) for pair in pairs]
+        searches += [(pair, search) for pair, search in ensemble.drafting.items() if pair in pairs]
+        for index, (pair, generator) in enumerate(searches):
+            _set_depth(ensemble.models, pair)
             self.split.seed_batch(number)
             start = self._now()
-            with _given_encoder_outs(ensemble.generator, encoded.get(pair[0])):
-                found = self.split.search(ensemble.generator, sample, ensemble.models)
+            with _given_encoder_outs(generator, encoded.get(pair[0])):
+                found = self.split.search(generator, sample, ensemble.models)
             searched = self._now() - start
-            strip = ensemble.generator.symbols_to_strip_from_output
+            strip = generator.symbols_to_strip_from_output
             best = lists_of([hypotheses[0]["tokens"] for hypotheses in found])
             texts = {index: self.split.target_text(tokens, strip) for index, tokens in zip(sentences, best)}
-            yield pair, Decoded(texts, searched + seconds.get(pair[0], 0.0))
+            yield pair, index >= len(pairs), Decoded(texts, searched + seconds.get(pair[0], 0.0))
 
     @torch.no_grad()
     def _encode(
@@ -141,6 +169,13 @@ class EveryDepth:
         if self.split.use_cuda:
             torch.cuda.synchronize()
         return time.perf_counter()
+
+
+def _set_depth(models: Sequence[Any], pair: DepthPair) -> None:
+    """Set the depth pair of the *models* that have depths."""
+    for model in models:
+        if hasattr(model, "set_depth"):
+            model.set_depth(*pair)
 
 
 def _only(

@@ -1,6 +1,7 @@
 """A split of a data set and the models that translate it, set up as ``fairseq-generate`` does."""
 
 import ast
+import copy
 import os
 import zlib
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
@@ -8,7 +9,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 import torch
 from fairseq import checkpoint_utils, tasks, utils
 from fairseq.data import Dictionary, data_utils
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from fairseq_flexdepth.corpus.scores import BleuText, asked_bleu_text, warn_of_unspaced_words
@@ -100,16 +101,19 @@ class Split:
         if self.dataset.tgt is None:
             raise ValueError(f"--gen-subset {self.cfg.dataset.gen_subset}: expected references, {needed_by} needs them")
 
-    def build_generator(self, models: Optional[List[Any]] = None) -> Any:
-        """Build fairseq's beam search or sampling with the options of ``fairseq-generate``.
+    def build_generator(self, models: Optional[List[Any]] = None, **changes: Any) -> Any:
+        """Build the search with the options of ``fairseq-generate``.
 
         Args:
             models: the ensemble that translates (default: the first ensemble).
+            changes: options that differ.
 
         Raises:
             ValueError: fairseq refuses the options, or ``--prefix-size`` is given and the split has no references.
         """
-        generation = self.cfg.generation
+        generation = copy.deepcopy(self.cfg.generation)
+        with open_dict(generation):
+            generation.update(changes)
         words = len(self.task.target_dictionary)
         if generation.sampling_topk > words:
             raise ValueError(f"--sampling-topk {generation.sampling_topk}: expected {words} or less, the target words")

@@ -20,6 +20,7 @@ class ModelDepth(NamedTuple):
 
     model: int  # position of its --path
     pair: DepthPair
+    draft: Optional[int] = None  # the decoder depth that drafts, 0 for no drafts; None where no rows have drafts
 
 
 class Sweep:
@@ -29,19 +30,29 @@ class Sweep:
         split: the data and the models.
         depths: the depth pairs to decode at; ``None`` for all.
         repeats: how often each batch is decoded.
+        draft: ``draft_dec_layers`` and the options that belong to it, for further rows.
 
     Raises:
         ValueError: as :class:`EveryDepth`.
     """
 
-    def __init__(self, split: Split, depths: Optional[Sequence[DepthPair]], repeats: int) -> None:
+    def __init__(
+        self,
+        split: Split,
+        depths: Optional[Sequence[DepthPair]],
+        repeats: int,
+        draft: Optional[Dict[str, Any]] = None,
+    ) -> None:
         self.split = split
         self.repeats = repeats
-        self.every_depth = EveryDepth(split, depths, compare=True)
+        self.every_depth = EveryDepth(split, depths, compare=True, draft=draft)
+        # By whether there are drafts.
+        self._drafts = {False: 0, True: int(draft["draft_dec_layers"])} if draft else {False: None}
         self.model_depths = [
-            ModelDepth(model, pair)
+            ModelDepth(model, pair, drafting)
             for model, ensemble in enumerate(self.every_depth.ensembles)
-            for pair in ensemble.pairs
+            for drafted, drafting in self._drafts.items()
+            for pair in (ensemble.drafting if drafted else ensemble.pairs)
         ]
 
     def decode(
@@ -57,8 +68,8 @@ class Sweep:
         seconds: Dict[ModelDepth, List[float]] = {depth: [] for depth in self.model_depths}
         texts: Dict[ModelDepth, List[str]] = {}
         for _ in range(self.repeats):
-            for model, pair, decoded in self.every_depth.each(number, batch):
-                depth = ModelDepth(model, pair)
+            for model, pair, drafted, decoded in self.every_depth.each(number, batch):
+                depth = ModelDepth(model, pair, self._drafts[drafted])
                 seconds[depth].append(decoded.seconds)
                 texts[depth] = [decoded.texts[index] for index in batch]
                 progress(depth)
@@ -67,7 +78,8 @@ class Sweep:
     @property
     def baseline(self) -> int:
         """Position in ``model_depths`` of the deepest depth pair of the first model, which times are relative to."""
-        pairs = [depth.pair for depth in self.model_depths if depth.model == 0]  # they come first
+        # Those of the first model without drafts come first.
+        pairs = [depth.pair for depth in self.model_depths if depth.model == 0 and not depth.draft]
         return from_fastest(pairs)[-1]
 
 
@@ -120,7 +132,7 @@ class SweepResults:
         names = short_names(self.sweep.split.paths)
         baseline_seconds = self._median_seconds(self.sweep.baseline)
         rows = []
-        for position, (model, pair) in enumerate(self.sweep.model_depths):
+        for position, (model, pair, draft) in enumerate(self.sweep.model_depths):
             translations, seconds = self.translations(position), self._median_seconds(position)
             repeats = [sum(repeat) for repeat in zip(*self._seconds[position])]  # seconds of all batches
             rows.append(
@@ -141,13 +153,15 @@ class SweepResults:
                     sentences=len(self.decoded),
                     beam=self.sweep.split.cfg.generation.beam,
                     translations=self._translations_file(self.sweep.model_depths[position]),
+                    draft_dec_layers=draft,
                 )
             )
         return SweepTable(rows, self.sweep.baseline, budget)
 
     def _translations_file(self, depth: ModelDepth) -> str:
         """The file for the translations; each of several models has a folder."""
-        name = f"e{depth.pair[0]}d{depth.pair[1]}.txt"
+        drafted = f"-draft{depth.draft}" if depth.draft else ""
+        name = f"e{depth.pair[0]}d{depth.pair[1]}{drafted}.txt"
         return name if len(self.sweep.split.paths) == 1 else f"system-{depth.model + 1}/{name}"
 
     def _median_seconds(self, position: int) -> float:

@@ -33,6 +33,7 @@ class SweepRow:
     bleu_signature: str
     chrf_signature: str
     comet: Optional[float] = None  # None without --comet
+    draft_dec_layers: Optional[int] = None  # 0 for a row without drafts; None without --draft-dec-layers
     # Set by SweepTable, which knows all rows:
     bleu_difference: float = 0.0  # to the baseline
     pareto: bool = False  # on the Pareto front of BLEU and time
@@ -98,6 +99,10 @@ class SweepTable:
     def of_model(self, path: str) -> List[SweepRow]:
         """The rows of the model at *path*."""
         return [row for row in self.rows if row.path == path]
+
+    def by_depth(self, path: str) -> List[SweepRow]:
+        """The rows of the model at *path* without drafts: one per depth pair."""
+        return [row for row in self.of_model(path) if not row.draft_dec_layers]
 
     def best_within(self, share: float, path: Optional[str] = None) -> Optional[SweepRow]:
         """The row with the best BLEU in at most *share* of the baseline's time; of one model if *path* is given.

@@ -1,6 +1,5 @@
 """Selective decoding: every sentence at the depth pair that a selector chooses for it [dabre2020] §4."""
 
-import atexit
 import logging
 import time
 from collections import defaultdict, deque
@@ -9,6 +8,7 @@ from typing import Any, Deque, Dict, Optional, Sequence
 import numpy
 
 from fairseq_flexdepth.decoding.batches_by_depth import Batches, BatchesByDepth
+from fairseq_flexdepth.decoding.final_report import FinalReport
 from fairseq_flexdepth.decoding.model_depth import common_pairs
 from fairseq_flexdepth.decoding.selectors import Selector
 from fairseq_flexdepth.depth.supported_depths import DepthPair
@@ -30,8 +30,7 @@ class SelectiveDecoding:
         self.name = name
         self._chosen: numpy.ndarray = numpy.empty(0, dtype=numpy.int64)  # per sentence, an index into selector.pairs
         self._queue: Deque[int] = deque()  # per batch still to be decoded, an index into selector.pairs
-        self._expected = 0  # sentences still to be decoded
-        self._reports_at_exit = False
+        self._report_due = FinalReport(self._log_report)
         self._reset_counts()
 
     def _reset_counts(self) -> None:
@@ -66,7 +65,7 @@ class SelectiveDecoding:
         """Note the batches of fairseq's *iterator*, which are decoded next; the report is logged after the last one."""
         batches = iterator.frozen_batches[iterator.shard_id :: iterator.num_shards]
         self._queue = deque(int(self._chosen[batch[0]]) for batch in batches)
-        self._expected = sum(map(len, batches))
+        self._report_due.expect(iterator)
 
     def set_depth(self, models: Sequence[FlexibleModel], sample: Sample) -> DepthPair:
         """Set the depth of *models* to the depth pair of the batch *sample*, and return the pair."""
@@ -79,9 +78,7 @@ class SelectiveDecoding:
         """Add a decoded batch to the counts; log the report after the last expected batch."""
         self._used[pair] += sentences
         self._decoding += seconds
-        self._expected -= sentences
-        if self._expected == 0 and not self._reports_at_exit:
-            self._log_report()
+        self._report_due.count(sentences)
 
     def _pair_of(self, sample: Sample) -> int:
         """The depth pair of a batch, as an index into ``selector.pairs``."""
@@ -89,11 +86,8 @@ class SelectiveDecoding:
             chosen = self._chosen[sample["id"].tolist()]
             assert (chosen == chosen[0]).all(), "a batch of several depth pairs"
             return int(chosen[0])
-        # fairseq-interactive passes on only the tokens of a batch, without ids. It decodes the batches in order, and
-        # reads a few sentences at a time: their total is known only when the process ends.
-        if not self._reports_at_exit:
-            self._reports_at_exit = True
-            atexit.register(self._log_report)
+        # fairseq-interactive passes on only the tokens of a batch, without ids. It decodes the batches in order.
+        self._report_due.wait_for_exit()
         return self._queue.popleft()
 
     def _check_pairs(self, models: Sequence[FlexibleModel]) -> None:

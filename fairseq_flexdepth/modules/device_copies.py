@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 
-def on_device_of(like: Tensor, values: Sequence[float]) -> Tensor:
-    """*values* as a tensor in single precision on the device of *like*, copied without waiting for the device."""
-    return torch.tensor(values, dtype=torch.float32).to(like.device, non_blocking=True)
+def on_device_of(like: Tensor, values: Any, dtype: torch.dtype = torch.float32) -> Tensor:
+    """*values*, a list or an array of any dimensions, as a tensor on the device of *like*, copied without waiting."""
+    return torch.as_tensor(values, dtype=dtype).to(like.device, non_blocking=True)
 
 
 def lists_of(tensors: Sequence[Tensor]) -> List[List[Any]]:

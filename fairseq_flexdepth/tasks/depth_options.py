@@ -1,4 +1,4 @@
-"""The depth options of the translation task: ``--enc-layers``, ``--dec-layers``, ``--depth-selector`` and others.
+"""The decoding options of the translation task: ``--enc-layers``, ``--dec-layers``, ``--draft-dec-layers`` and others.
 
 fairseq parses them into :class:`FlexDepthTranslationConfig`. ``decoding/model_depth.py`` applies a depth to a model;
 ``depth/supported_depths.py`` refuses other depths than the model supports: ``--enc-layers 7: this model supports 1,2``.
@@ -11,6 +11,9 @@ from typing import Optional
 from fairseq.dataclass import ChoiceEnum
 from fairseq.tasks.translation import TranslationConfig
 
+from fairseq_flexdepth.decoding.draft_choice import DEFAULT_WORDS
+from fairseq_flexdepth.decoding.draft_vocabulary import DEFAULT_SIZE
+from fairseq_flexdepth.decoding.greedy_options import MOST_WORDS
 from fairseq_flexdepth.depth.subnetwork_strategies import STRATEGIES
 
 
@@ -43,6 +46,25 @@ class FlexDepthTranslationConfig(TranslationConfig):
             "help": "a sentence is decoded at the deepest depth pair if no output of the selector reaches this "
             "(default: 0.5, or 0 for a selector trained by cost_aware_depth_selection)"
         },
+    )
+    fast_greedy: bool = field(
+        default=False,
+        metadata={"help": "with --beam 1: a greedy search with less work per word and the same translations"},
+    )
+    draft_dec_layers: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "with --beam 1: the first decoder layers, this many, draft words that all layers then check, which "
+            "gives the same translations in less time; auto: chosen by the speed on the first sentences"
+        },
+    )
+    draft_tokens: Optional[int] = field(
+        default=None,
+        metadata={"help": f"number of words to draft before a check, 1 to {MOST_WORDS} (default: {DEFAULT_WORDS})"},
+    )
+    draft_vocabulary: Optional[int] = field(
+        default=None,
+        metadata={"help": f"draft from this many most frequent words only (default: {DEFAULT_SIZE}, or all if fewer)"},
     )
     keep_pruned: bool = field(
         default=False,

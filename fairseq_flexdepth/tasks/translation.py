@@ -25,6 +25,7 @@ from fairseq_flexdepth.protocols import Hypotheses, Options, Sample
 from fairseq_flexdepth.pruning.keep_pruned import PrunedWeights
 from fairseq_flexdepth.tasks.bleu_options import check_bleu_options
 from fairseq_flexdepth.tasks.depth_options import FlexDepthTranslationConfig
+from fairseq_flexdepth.tasks.greedy_search import GreedySearchMixin
 from fairseq_flexdepth.tasks.resuming import portable
 from fairseq_flexdepth.tasks.sentence_weights import weights_file, with_weights
 
@@ -32,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 @register_task("translation_flexdepth", dataclass=FlexDepthTranslationConfig)
-class FlexDepthTranslationTask(TranslationTask):
+class FlexDepthTranslationTask(GreedySearchMixin, TranslationTask):
     """fairseq's translation task at a chosen depth; it also replaces ``--task translation``."""
 
     cfg: FlexDepthTranslationConfig
@@ -213,9 +214,8 @@ class FlexDepthTranslationTask(TranslationTask):
 
         Diverse beam search uses the ``id`` of a sentence as its position in the batch, so fairseq gets the position.
         """
-        placed = sample
-        if "id" in sample:
-            placed = {**sample, "id": torch.arange(len(sample["id"]), device=sample["id"].device)}
+        number = sample.get("id")
+        placed = sample if number is None else {**sample, "id": torch.arange(len(number), device=number.device)}
         if self.selective is None:
             return super().inference_step(generator, models, placed, *args, **kwargs)
         pair = self.selective.set_depth(models, sample)
@@ -228,7 +228,7 @@ class FlexDepthTranslationTask(TranslationTask):
         """Refuse decoding options in training; with ``--keep-pruned``, note which loaded weights are zero.
 
         Raises:
-            ValueError: a decoding depth is set, or no weight is zero.
+            ValueError: a decoding option is given, or no weight is zero.
         """
         super().begin_epoch(epoch, model)
         for option, depth in (("enc", self.cfg.enc_layers), ("dec", self.cfg.dec_layers)):

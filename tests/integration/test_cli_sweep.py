@@ -104,6 +104,19 @@ def test_models_side_by_side_against_raw_references(
     assert facts["budget"]["best"]["bleu"] == max(row["bleu"] for row in rows if row["relative_seconds"] <= 1)
 
 
+def test_rows_with_drafts(data: Path, teacher: Path, tmp_path: Path) -> None:
+    given = ("--beam", 1, "--enc-layers", 2, "--draft-dec-layers", 1, "--draft-tokens", 2)
+    sweep(data, "--path", teacher, "--output", tmp_path, *given)
+    rows = read_rows(tmp_path)
+    assert pairs(rows) == [(2, 1), (2, 2), (2, 2)]
+    assert [row["draft_dec_layers"] for row in rows] == [0, 0, 1]
+    assert len({row["seconds"] for row in rows}) == 3
+    plain, drafted = ((tmp_path / row["translations"]).read_text() for row in rows[1:])
+    assert plain == drafted
+    command = "--enc-layers 2 --dec-layers 2 --draft-dec-layers 1 --draft-tokens 2\n"
+    assert (tmp_path / "index.html").read_text().count(command.strip()) == 1
+
+
 def test_an_interruption_leaves_no_trace(
     data: Path, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

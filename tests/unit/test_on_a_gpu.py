@@ -7,7 +7,7 @@ import torch
 from fairseq.criterions.adaptive_loss import AdaptiveLoss
 from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
 
-from tests import device_cases
+from tests import device_cases, drafts, tiny
 from tests.campaigns.waits import counts_of, outside_of_models
 from tests.device_cases import ARCHITECTURES, CRITERIONS, Case
 from tests.pretended_gpu import Watch, pretended_gpu, to_cpu, to_gpu
@@ -101,3 +101,19 @@ def test_the_further_batches_of_an_update_are_not_asked_for_their_losses() -> No
     case = device_cases.translation("tied_multi_cross_entropy")
     once, twice = (outside_of_models(counts_of(case, batches)) for batches in (1, 2))
     assert twice - once == 1  # for padding
+
+
+def test_greedy_search_waits_once_per_turn() -> None:
+    """fairseq's waits several times per word."""
+    batch, search = tiny.sample([3, 9, 5], [3] * 3), {"max_len_b": 9}
+    expected = drafts.greedy(drafts.disagreeing_model(1, 0.8), batch, search)
+    with pretended_gpu() as watch:
+        model = to_gpu(drafts.disagreeing_model(1, 0.8))
+        net_input = {name: to_gpu(value) for name, value in batch["net_input"].items()}
+        for options in ({"draft_dec_layers": 2}, {"fast_greedy": True}):
+            watch.forget()
+            compared = drafts.compare(model, {"net_input": net_input}, search, expected, **options)
+            assert (compared.differing, compared.report.again) == ([], 0)
+            assert compared.largest < 1e-5
+            waits = sum(count for (_, line), count in watch.waits.items() if ".decoding." in line)
+            assert waits <= search["max_len_b"] + 1

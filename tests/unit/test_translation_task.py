@@ -87,6 +87,7 @@ def test_the_log_says_nothing_of_fairseqs_own_model(caplog):
     [
         ({"enc_layers": 2}, "^--enc-layers 2: chooses a depth for decoding; .* fewer depths with --encoder-depths 2$"),
         ({"dec_layers": 1}, "^--dec-layers 1: chooses a depth for decoding; .* fewer depths with --decoder-depths 1$"),
+        ({"draft_dec_layers": "1"}, "^--draft-dec-layers 1: is for decoding; leave it out in training$"),
     ],
 )
 def test_training_refuses_a_decoding_depth(depths, message):

@@ -72,6 +72,7 @@ COLUMNS = (
     Column("chrf_signature", FILES),
     Column("pareto", FILES),
     Column("best_within_budget", FILES),
+    Column("draft_dec_layers", EVERYWHERE, "drafted by", "decoder layers", lambda layers: str(layers or "–")),
     Column("model", TABLES | FRONT, "model", text=True),
 )
 

@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from fairseq_flexdepth.corpus.sweep import SweepResults
 
 
+# The options of drafts, by the names that they have in the settings.
+DRAFT_OPTIONS = {
+    "--draft-dec-layers": "draft_dec_layers",
+    "--draft-tokens": "draft_tokens",
+    "--draft-vocabulary": "draft_vocabulary",
+}
+
+
 class ModelFacts(TypedDict):
     """The facts about one model: one ``--path``."""
 
@@ -111,7 +119,7 @@ def _without_depths(options: Sequence[str]) -> List[str]:
     rest = iter(options)
     for option in rest:
         name, equals, value = option.partition("=")
-        if name in ("--enc-layers", "--dec-layers", "--user-dir"):
+        if name in ("--enc-layers", "--dec-layers", "--user-dir", *DRAFT_OPTIONS):
             value = value if equals else next(rest, "")
             if name == "--user-dir" and os.path.basename(value.rstrip("/")) != PACKAGE:
                 kept += [name, value]
@@ -128,4 +136,7 @@ def generate_command(facts: Facts, row: SweepRow) -> str:
         words += ["--user-dir", "fairseq_flexdepth"]
     if model["has_depths"]:
         words += ["--enc-layers", str(row.enc_layers), "--dec-layers", str(row.dec_layers)]
+    if row.draft_dec_layers:
+        given = {option: facts["settings"].get(name) for option, name in DRAFT_OPTIONS.items()}
+        words += [str(word) for option, value in given.items() if value is not None for word in (option, value)]
     return shlex.join(words)

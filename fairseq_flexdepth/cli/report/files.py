@@ -73,5 +73,5 @@ def _write_pictures(folder: str, table: "SweepTable") -> None:
     """Draw one heatmap per model, and the plot of quality against time."""
     for number, path in enumerate(table.paths, start=1):
         name = "heatmap.png" if number == 1 else f"heatmap-{number}.png"
-        draw_sweep_heatmap(table.of_model(path), os.path.join(folder, name))
+        draw_sweep_heatmap(table.by_depth(path), os.path.join(folder, name))
     draw_pareto(table, os.path.join(folder, "pareto.png"))

@@ -45,7 +45,7 @@ def budget_table(table: SweepTable) -> str:
 
 def comparison_table(table: SweepTable) -> str:
     """For several models: one line per depth pair, BLEU and relative time of each model."""
-    cells = {(row.path, row.pair): row for row in table.rows}
+    cells = {(row.path, row.pair): row for path in table.paths for row in table.by_depth(path)}
     lines = []
     for pair in sorted({row.pair for row in table.rows}):
         rows = [cells.get((path, pair)) for path in table.paths]
@@ -58,7 +58,7 @@ def comparison_table(table: SweepTable) -> str:
 
 def heatmaps(table: SweepTable, path: str) -> str:
     """BLEU and speed-up of the model at *path* by encoder and decoder depth; "" for a model of one depth pair."""
-    own = table.of_model(path)
+    own = table.by_depth(path)
     if len(own) == 1:
         return ""
     title = f"<p><b>{escape(own[0].model)}</b></p>" if len(table.paths) > 1 else ""

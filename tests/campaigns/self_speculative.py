@@ -1,0 +1,138 @@
+"""Greedy search with drafts against fairseq's greedy search, on thousands of sentences: no word may differ.
+
+    python -m tests.campaigns.self_speculative --folder FOLDER [--sentences 5000] [--model CHECKPOINT DATA]...
+
+First random models whose exits disagree, in single precision: every kind of model, sources of 1 to 1,000 words, batches
+of 1 to 64, up to 16 drafted words, draft vocabularies of 1 word to all. Then the test sets of trained models, at every
+drafting depth. FOLDER/self_speculative.json has all batches; an interrupted campaign goes on.
+"""
+
+import random
+from typing import Any, Dict, List
+
+import torch
+
+import fairseq_flexdepth
+from fairseq_flexdepth.decoding.greedy_options import drafting_depths
+from tests import drafts, tiny
+from tests.campaigns.record import Record, parser, table
+
+POSITIONS = 1200
+SETTINGS = 3  # of drafts per batch
+RANDOM = "random models"
+
+
+def random_lengths(draw: random.Random) -> List[int]:
+    """The lengths of a batch's sources: mostly short ones, few long ones."""
+    longest = draw.choice([6, 20, 20, 50, 50, 200] if draw.random() < 0.97 else [1000])
+    size = min(draw.choice([1, 2, 5, 16, 64, 64]), max(1, 3000 // longest))
+    return [draw.randint(1, longest) for _ in range(size)]
+
+
+def random_settings(draw: random.Random, depths: List[int], words: int) -> Dict[str, Any]:
+    """Options of drafts."""
+    if draw.random() < 0.1:
+        return {"fast_greedy": True}
+    return {
+        "draft_dec_layers": draw.choice(depths),
+        "draft_tokens": draw.choice([1, 2, 3, 4, 6, 8, 16]),
+        "draft_vocabulary": draw.choice([1, 5, words // 2, words]),
+    }
+
+
+def add(record: Record, subject: str, compared: drafts.Compared, sentences: int, options: Dict[str, Any]) -> None:
+    """Record a batch."""
+    counts = compared.report.counts
+    record.add(
+        subject=subject, kind="batch", sentences=sentences, again=compared.report.again, words=counts.words,
+        drafted=counts.drafted, accepted=counts.accepted, largest=compared.largest,
+        lost=[f"sentence {number} with {options}" for number in compared.differing],
+    )  # fmt: skip
+
+
+def random_models(record: Record, sentences: int) -> None:
+    """Compare on random models until so many sentences have been decoded."""
+    seed = 0
+    while True:
+        done = record.of(RANDOM, "batch")
+        if sum(trial["sentences"] for trial in done) >= sentences:
+            return
+        seed = max((trial["seed"] for trial in record.of(RANDOM, "model")), default=-1) + 1
+        draw = random.Random(seed)
+        words = draw.choice([21, 200, 1500])
+        changes = dict(draw.choice(list(drafts.MODELS.values())))
+        task = tiny.task(words, words)
+        model = drafts.disagreeing_model(
+            seed, draw.choice([0.0, 0.5, 0.9, 0.97]), task, encoder_embed_dim=16, max_source_positions=POSITIONS,
+            max_target_positions=POSITIONS, **changes,
+        )  # fmt: skip
+        lengths = random_lengths(draw)
+        batch = tiny.sample(lengths, [3] * len(lengths), words, words, seed=seed)
+        limits = {"max_len_a": draw.choice([0, 1, 1.2]), "max_len_b": draw.choice([10, 20])}
+        search = {**limits, "min_len": draw.choice([0, 1, 5])}
+        with torch.no_grad():
+            expected = drafts.greedy(model, batch, search)
+            for _ in range(SETTINGS):
+                options = random_settings(draw, [1, 2, 3], words)
+                add(record, RANDOM, drafts.compare(model, batch, search, expected, **options), len(lengths), options)
+        record.add(subject=RANDOM, kind="model", seed=seed)
+
+
+def trained_model(record: Record, checkpoint: str, data: str) -> None:
+    """Compare on the test set of a trained model, in batches of several sizes, at every depth that can draft."""
+    name = checkpoint.split("/")[-3]
+    if record.of(name, "done"):
+        return
+    record.forget(name)
+    hub = fairseq_flexdepth.load(checkpoint, data=data)
+    model, task = hub.models[0], hub.task
+    task.load_dataset("test")
+    dataset = task.dataset("test")
+    draw = random.Random(1)
+    start = 0
+    while start < len(dataset):
+        numbers = range(start, min(start + draw.choice([1, 2, 5, 16, 64]), len(dataset)))
+        start = numbers[-1] + 1
+        batch = dataset.collater([dataset[number] for number in numbers])
+        search = {"max_len_a": 1.2, "max_len_b": 10}
+        expected = drafts.greedy(model, batch, search)
+        for _ in range(SETTINGS):
+            options = random_settings(draw, list(drafting_depths(model)), len(task.target_dictionary))
+            add(record, name, drafts.compare(model, batch, search, expected, **options), len(numbers), options)
+    record.add(subject=name, kind="done")
+
+
+def report(record: Record) -> str:
+    """The table of all subjects."""
+    found = record.finish()
+    rows = []
+    for subject in dict.fromkeys(trial["subject"] for trial in found["trials"]):
+        trials = record.of(subject, "batch")
+        counted = ("sentences", "words", "drafted", "accepted", "again")
+        total = {key: sum(trial[key] for trial in trials) for key in counted}
+        rows.append(
+            (
+                subject, f"{total['sentences']:,}", f"{total['words']:,}",
+                f"{total['accepted'] / total['drafted']:.0%}" if total["drafted"] else "-", f"{total['again']:,}",
+                f"{max(trial['largest'] for trial in trials):.0e}", sum(len(trial["lost"]) for trial in trials),
+            )
+        )  # fmt: skip
+    heads = ("", "sentences", "words", "accepted", "near ties, by fairseq", "largest difference of scores", "differ")
+    return f"{table(heads, rows)}\n\n{record.where_and_when()}"
+
+
+def main() -> None:
+    options = parser(__doc__ or "")
+    options.add_argument("--sentences", type=int, default=5000, help="of random models")
+    options.add_argument("--model", nargs=2, action="append", default=[], metavar=("CHECKPOINT", "DATA"))
+    args = options.parse_args()
+    torch.set_num_threads(1)
+    record = Record(args.folder / "self_speculative.json", {})
+    for checkpoint, data in args.model:
+        trained_model(record, checkpoint, data)
+    random_models(record, args.sentences)
+    print(report(record))
+
+
+if __name__ == "__main__":
+    main()
