@@ -1,6 +1,7 @@
 """Command lines as documents and recipes hold them: each is read by the parser of its program, in this process."""
 
 import argparse
+import functools
 import os
 import re
 import shlex
@@ -43,6 +44,9 @@ def shell_commands(text: str) -> Iterator[List[str]]:
             words = []
 
 
+_our_parser = functools.lru_cache(maxsize=None)(build_parser)
+
+
 def check_fairseq_command(command: List[str]) -> Optional[argparse.Namespace]:
     """Let its program's parser read a command of fairseq's, or of ours with fairseq's options; return these options.
 
@@ -52,7 +56,7 @@ def check_fairseq_command(command: List[str]) -> Optional[argparse.Namespace]:
     program, *rest = command
     rest, _ = split_user_dirs(rest)
     if program == "fairseq-flexdepth":
-        own, rest = build_parser().parse_known_args(rest)
+        own, rest = _our_parser().parse_known_args(rest)
         if not hasattr(own, "fairseq_options"):
             if rest:
                 raise ValueError(f"{shlex.join(command)}: unrecognized arguments: {' '.join(rest)}")
@@ -110,7 +114,7 @@ def check_command(command: List[str], folder: Path) -> None:
 
 def _check_generation(arguments: List[str]) -> None:
     """Refuse options of fairseq-generate that the sub-command refuses."""
-    own, rest = build_parser().parse_known_args(arguments)
+    own, rest = _our_parser().parse_known_args(arguments)
     paths = [] if own.command == "distill" else ["--path", own.path[0]]
     parse_generation_options([*paths, *rest], own.command)
 

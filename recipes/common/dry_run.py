@@ -66,8 +66,12 @@ def printed_lines(script: Path, scale: str, work: Path, **others: str) -> List[L
 
 def printed_commands(script: Path, scale: str, work: Path, **others: str) -> List[List[str]]:
     """Return the same lines without redirections: the commands."""
-    lines = printed_lines(script, scale, work, **others)
-    return [words[: words.index(">")] if ">" in words else words for words in lines]
+    return [without_redirection(words) for words in printed_lines(script, scale, work, **others)]
+
+
+def without_redirection(words: List[str]) -> List[str]:
+    """Return the words of a command without ``>`` and its file."""
+    return words[: words.index(">")] if ">" in words else words
 
 
 def trainings(commands: List[List[str]]) -> Dict[str, int]:

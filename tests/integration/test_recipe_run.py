@@ -60,4 +60,4 @@ def test_a_recipe_goes_on_after_a_kill_and_ends_in_its_table(tmp_path: Path, env
         ["bash", str(SCRIPT)], env={**environment, "UPDATES": "10"}, capture_output=True, text=True
     )
     assert changed.returncode != 0
-    assert "seed1/train was begun by another command" in changed.stderr
+    assert "seed1/train was begun with other settings" in changed.stderr

@@ -4,21 +4,25 @@ import csv
 import functools
 import json
 from pathlib import Path
-from typing import Dict, Iterator, List, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Set, Tuple
 
 import pytest
 import torch
+from fairseq import models
 
-from fairseq_flexdepth.cli.fairseq_options import import_plugin, quiet
+from fairseq_flexdepth.cli.fairseq_options import import_plugin, parse_training_options, quiet
 from fairseq_flexdepth.cli.main import main
 from fairseq_flexdepth.cli.params import count_parameters
 from fairseq_flexdepth.cli.training_model import build_training_model
 from fairseq_flexdepth.pruning.magnitude_pruning import prunable_weights, pruned_number
-from recipes.common.dry_run import printed_commands, recipe_scripts, trained_systems
+from recipes.common.dry_run import printed_commands, recipe_scripts, trained_systems, without_redirection
 from recipes.common.model_size import model_size
 from recipes.common.recipe_models import RecipeModels, system_of
-from tests.command_lines import PARSERS, check_fairseq_command
+from tests import tiny
+from tests.command_lines import PARSERS
+from tests.integration import recipe_settings
 
+Lines = Callable[[str], List[List[str]]]
 SCRIPTS = recipe_scripts()
 # beginnings of the names of fairseq-train's options that do not describe the model
 TRAINING = (
@@ -61,8 +65,24 @@ def _model(training: List[str], vocabulary: int) -> torch.nn.Module:
         return build_training_model(_model_options(training), vocabulary, vocabulary)
 
 
+_task = functools.lru_cache(maxsize=None)(functools.partial(tiny.task, joined=True))
+_built_as_by_fairseq_train: Set[Tuple[str, ...]] = set()
+
+
 @functools.lru_cache(maxsize=None)  # keep only numbers: the models would fill the memory
 def _count(model_options: Tuple[str, ...], vocabulary: int) -> int:
+    """The parameters of the model of these options.
+
+    fairseq-train makes a configuration of hydra of them, which takes ten times as long as the model: here it is made
+    once per architecture and names of options, not for every value.
+    """
+    with quiet():
+        options = parse_training_options(model_options, "")
+        kind = (options.arch, *(word for word in model_options if word.startswith("--")))
+        # the task of speech completes the options
+        if options.task != "speech_to_text" and kind in _built_as_by_fairseq_train:
+            return count_parameters(models.build_model(options, _task(vocabulary))).total
+    _built_as_by_fairseq_train.add(kind)
     return count_parameters(_model(list(model_options), vocabulary)).total
 
 
@@ -92,16 +112,26 @@ def _corpora_come_first(commands: List[List[str]]) -> bool:
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_commands_and_models_at_the_papers_scale(name: str, tmp_path: Path, uninitialised: None) -> None:
+def test_commands_settings_and_models_at_the_papers_scale(
+    name: str, paper_scale_lines: Lines, uninitialised: None
+) -> None:
     import_plugin()
-    work = tmp_path / "work"
-    commands = printed_commands(SCRIPTS[name], "paper", work)
-    assert not work.exists()
+    lines = paper_scale_lines(name)
+    commands = [without_redirection(words) for words in lines]
     assert _corpora_come_first(commands)
     for command in commands:
-        with quiet():
-            if command[0] == "fairseq-flexdepth" or command[0] in PARSERS:
-                check_fairseq_command(command)
+        if command[0] == "fairseq-flexdepth" or command[0] in PARSERS:
+            recipe_settings.parsed(tuple(command))
+    # not in tests of their own, which would parse every command once more in another process
+    compared = recipe_settings.settings_commands(lines)
+    recipe_settings.check_timed_decoding(name, compared)
+    recipe_settings.check_checkpoints(name, compared)
+    recipe_settings.check_settings(name, compared)
+    check_sizes(name, commands)
+
+
+def check_sizes(name: str, commands: List[List[str]]) -> None:
+    """The models that fairseq builds have the computed sizes, and those that the paper prints."""
     printed = {row.get("system"): row for row in _rows(name) if row.get("_vocabulary")}
     models = RecipeModels(commands)
     options = {system_of(folder): models.model(folder).options for folder in models.folders()}
@@ -140,13 +170,11 @@ def test_short_trainings_save_the_checkpoints_that_are_averaged(name: str, tmp_p
     assert all(_last(training, "--max-update") <= 200 for training in trainings.values())
 
 
-def test_the_sizes_of_tied_multis_models(tmp_path: Path, uninitialised: None) -> None:
+def test_the_sizes_of_tied_multis_models(paper_scale_lines: Lines, uninitialised: None) -> None:
     systems = {
         name: training
         for table in ("table1", "table3")
-        for name, training in trained_systems(
-            printed_commands(SCRIPTS[f"tied_multi/{table}"], "paper", tmp_path / "work")
-        ).items()
+        for name, training in trained_systems(paper_scale_lines(f"tied_multi/{table}")).items()
     }
     with_moments = {name: 3 * _millions(training, VOCABULARIES["tied_multi"]) for name, training in systems.items()}
     vanilla = [millions for name, millions in with_moments.items() if name.startswith("vanilla")]
@@ -154,21 +182,19 @@ def test_the_sizes_of_tied_multis_models(tmp_path: Path, uninitialised: None) ->
     assert (round(with_moments["tied-multi"]), round(with_moments["tied-multi-rs"])) == (183, 73)
 
 
-def test_the_sizes_of_ckds_models(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_the_sizes_of_ckds_models(paper_scale_lines: Lines, uninitialised: None, capsys: Any) -> None:
     teachers, students = ([int(row[name]) for name in list(row)[1:5]] for row in _rows("ckd/table2"))
-    commands = printed_commands(SCRIPTS["ckd/table2"], "paper", tmp_path / "work")
     counted = []
-    for program, *options_ in commands:
+    for program, *options_ in map(without_redirection, paper_scale_lines("ckd/table2")):
         if program == "fairseq-flexdepth":
             assert main(options_) == 0
             counted.append(round(json.loads(capsys.readouterr().out)["total"] / 1e6))
     assert counted == [*teachers, *students]
 
 
-def test_the_sizes_of_pruned_students(tmp_path: Path, uninitialised: None) -> None:
+def test_the_sizes_of_pruned_students(paper_scale_lines: Lines, uninitialised: None) -> None:
     (vocabulary,) = {int(row["_vocabulary"]) for row in _rows("sequence_kd/table1") if row["params_millions"] == "84"}
-    commands = printed_commands(SCRIPTS["sequence_kd/table3"], "paper", tmp_path / "work")
-    student = _model(trained_systems(commands)["first-student-seq-kd"], vocabulary)
+    student = _model(trained_systems(paper_scale_lines("sequence_kd/table3"))["first-student-seq-kd"], vocabulary)
     total, weights = count_parameters(student).total, prunable_weights(student.state_dict())
     for row in _rows("sequence_kd/table3"):
         if row["model"] == "2x500":
