@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List
 
 from fairseq_flexdepth.cli.fairseq_options import check_paths, import_plugin, quiet
@@ -141,16 +142,8 @@ def _write(args: argparse.Namespace, loaded: "LoadedModel", stock: "StockModel")
         save_checkpoint(stock_checkpoint.stock_checkpoint(loaded, stock), args.output)
         size = os.path.getsize(args.output)
     else:
-        with _replaced_folder(args.output) as folder:
-            if args.format == CTRANSLATE2:
-                from fairseq_flexdepth.export import ctranslate2
-
-                ctranslate2.convert(loaded, stock, folder, args.quantization, limits)
-            else:
-                from fairseq_flexdepth.export.huggingface.folder import write_folder
-
-                write_folder(loaded, stock, folder, folder_contents(args, loaded, stock, parameters))
-        size = sum(entry.stat().st_size for entry in os.scandir(args.output))
+        _write_folder(args, loaded, stock, parameters, limits)
+        size = sum(path.stat().st_size for path in Path(args.output).rglob("*") if path.is_file())
     return {
         "output": args.output,
         "format": args.format,
@@ -161,6 +154,23 @@ def _write(args: argparse.Namespace, loaded: "LoadedModel", stock: "StockModel")
         "bytes": size,
         **limits,
     }
+
+
+def _write_folder(
+    args: argparse.Namespace, loaded: "LoadedModel", stock: "StockModel", parameters: int, limits: Dict[str, int]
+) -> None:
+    """Write the folder of a format that has one."""
+    if args.format == CTRANSLATE2:
+        from fairseq_flexdepth.export import ctranslate2
+
+        with _replaced_folder(args.output) as folder:
+            ctranslate2.convert(loaded, stock, folder, args.quantization, limits)
+        return
+    from fairseq_flexdepth.export.huggingface.folder import write_folder
+
+    contents = folder_contents(args, loaded, stock, parameters)
+    with _replaced_folder(args.output) as folder:
+        write_folder(loaded, stock, folder, contents)
 
 
 @contextlib.contextmanager

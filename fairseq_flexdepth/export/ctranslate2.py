@@ -15,10 +15,10 @@ from ctranslate2.converters import FairseqConverter
 
 from fairseq_flexdepth.export.loaded_model import LoadedModel
 from fairseq_flexdepth.export.stock_checkpoint import StockModel, stock_options
-from fairseq_flexdepth.export.unsupported_options import unequal_sides, unknown_activation, unsupported_options
+from fairseq_flexdepth.export.unsupported_options import unequal_sides, unsupported_options
 
 RUNTIME = "CTranslate2"
-ACTIVATIONS = ["relu", "gelu", "gelu_accurate", "gelu_fast", "swish"]
+ACTIVATIONS = ("relu", "gelu", "gelu_accurate", "gelu_fast", "swish")
 # A bias for the padding symbol, within the range of half precision. fairseq's beam search never writes this symbol;
 # CTranslate2 writes any symbol with the best score.
 NEVER = -1e4
@@ -26,11 +26,10 @@ NEVER = -1e4
 
 def unsupported(options: Dict[str, Any]) -> List[str]:
     """The options of a stock model that CTranslate2 does not support, each with the reason."""
-    return [
-        *unsupported_options(options, RUNTIME),
-        *unequal_sides(options, "attention_heads", RUNTIME),
-        *unknown_activation(options, ACTIVATIONS, RUNTIME),
-    ]
+    reasons = unsupported_options(options, RUNTIME) + unequal_sides(options, "attention_heads", RUNTIME)
+    if options["activation_fn"] not in ACTIVATIONS:
+        reasons.append(f"--activation-fn {options['activation_fn']}: {RUNTIME} has {', '.join(ACTIVATIONS)}")
+    return reasons
 
 
 class _Converter(FairseqConverter):

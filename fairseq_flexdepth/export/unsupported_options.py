@@ -41,13 +41,6 @@ def unequal_sides(options: Dict[str, Any], name: str, runtime: str) -> List[str]
     return [f"{found}: {runtime} needs the same on both sides"]
 
 
-def unknown_activation(options: Dict[str, Any], known: List[str], runtime: str) -> List[str]:
-    """The reason why the activation function is not one of those that are *known*; none if it is."""
-    if options["activation_fn"] in known:
-        return []
-    return [f"--activation-fn {options['activation_fn']}: {runtime} has {', '.join(known)}"]
-
-
 def option(name: str) -> str:
     """The name of an option on the command line."""
     return f"--{name.replace('_', '-')}"

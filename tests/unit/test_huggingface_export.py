@@ -1,6 +1,5 @@
 """A Hugging Face folder of every kind of model: ``transformers`` translates 50 sentences as fairseq does."""
 
-import json
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -26,7 +25,9 @@ LEARNED = {"encoder_learned_pos": True, "decoder_learned_pos": True}
 SHARED = {"encoder_layers": 4, "unique_encoder_layers": 2, "unique_decoder_layers": 1, "layer_sharing": "cycle_rev"}
 MODELS: Dict[str, Dict[str, Any]] = {
     "MarianMTModel, tied": {**TIED, "activation_fn": "gelu"},
-    "MarianMTModel, two dictionaries": {"no_scale_embedding": True, "decoder_attention_heads": 3, "max_source_positions": 40},
+    "MarianMTModel, two dictionaries": {
+        "no_scale_embedding": True, "decoder_attention_heads": 3, "max_source_positions": 40,
+    },
     "MarianMTModel, output tied, learned positions": {**LEARNED, "share_decoder_input_output_embed": True},
     "MarianMTModel, Admin": {**TIED, "residual_init": "admin"},
     "MarianMTModel, shared": {**SHARED, "activation_fn": "gelu_accurate"},
@@ -45,11 +46,11 @@ def sentences(words: int) -> List[List[int]]:
     return [[*torch.randint(4, words, (length,), generator=generator).tolist(), 2] for length in lengths]
 
 
-def write(original: LoadedModel, folder: Path, n: int, m: int, subwords: Subwords = Subwords()) -> None:
+def write(original: LoadedModel, folder: Path, n: int, m: int) -> None:
     stock = stock_model(original, n, m)
     assert stock.unsupported + unsupported(stock.options) == []
     facts = CardFacts("the command", "corpus", 1234, None)
-    write_folder(original, stock, str(folder), Contents(subwords, Search(3, 0.6, LONGEST), facts))
+    write_folder(original, stock, str(folder), Contents(Subwords(), Search(3, 0.6, LONGEST), facts))
 
 
 def fairseq_greedy(original: LoadedModel, sources: List[List[int]]) -> List[List[int]]:

@@ -107,7 +107,7 @@ def test_files_that_do_not_fit(tmp_path: Path) -> None:
     for subwords, message in (
         (Subwords([model]), f"--sentencepiece-model {model}: none of its tokens is in the model's dictionary"),
         (Subwords([str(tmp_path / "text")]), "text: not a sentencepiece model"),
-        (Subwords(bpe_codes=str(tmp_path / "text")), "text: expected codes of subword-nmt that start with #version: 0.2"),
+        (Subwords(bpe_codes=str(tmp_path / "text")), "text: expected codes of subword-nmt that start"),
         (Subwords(bpe_codes=str(tmp_path / "old")), "old: expected codes of subword-nmt"),
         (Subwords(bpe_codes=str(tmp_path / "longer")), "longer: expected codes of subword-nmt"),
         (Subwords(bpe_codes=str(tmp_path / "other")), "other: none of its tokens is in the model's dictionary"),

@@ -18,10 +18,10 @@ FSMT, the port of fairseq's WMT models, has neither learned positions nor an out
 
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from fairseq_flexdepth.export.unsupported_options import unknown_activation, unsupported_options
+from fairseq_flexdepth.export.unsupported_options import unsupported_options
 
 RUNTIME = "transformers"
-# fairseq's activation functions, by their names in transformers.
+# The names in transformers of all choices of --activation-fn.
 ACTIVATIONS = {
     "relu": "relu", "gelu": "gelu", "gelu_accurate": "gelu_new", "gelu_fast": "gelu_new", "tanh": "tanh",
     "linear": "linear",
@@ -59,7 +59,7 @@ def choose_family(options: Dict[str, Any]) -> Family:
 
 def unsupported(options: Dict[str, Any]) -> List[str]:
     """The options of a stock model that ``transformers`` does not support, each with the reason."""
-    reasons = unsupported_options(options, RUNTIME) + unknown_activation(options, list(ACTIVATIONS), RUNTIME)
+    reasons = unsupported_options(options, RUNTIME)
     encoder, decoder = options["encoder_embed_dim"], options["decoder_embed_dim"]
     if encoder != decoder:
         reasons.append(f"--encoder-embed-dim {encoder}, --decoder-embed-dim {decoder}: {RUNTIME} needs the same")
