@@ -7,7 +7,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 # which extras of setup.py to install
-EXTRAS ?= dev,examples,recipes,export
+EXTRAS ?= dev,examples,recipes,export,huggingface
 
 # Stack A: Python 3.11 and newer. Stack B: 3.8 to 3.10. See constraints/.
 STACK = $(shell $(PYTHON) -c 'import sys; v = sys.version_info[:2]; \

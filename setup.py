@@ -34,6 +34,12 @@ EXTRAS_REQUIRE = {
     "export": [
         "ctranslate2",  # the fast runtime that a chosen depth can be exported to
     ],
+    "huggingface": [
+        "safetensors",  # the weights of an exported Hugging Face folder
+        "transformers",  # loads such a folder
+        "sentencepiece",  # splits its sentences, and checks the model against the dictionary
+        "sacremoses",  # likewise where the subwords are subword-nmt's
+    ],
     "dev": [
         "pytest",  # runs the tests
         "pytest-xdist",  # ... on two cores

@@ -1,13 +1,21 @@
 """``fairseq-flexdepth export``: one depth of a model, written as a smaller model that runs without this package."""
 
 import argparse
+import contextlib
 import importlib.util
 import json
 import os
 import tempfile
-from typing import TYPE_CHECKING, Any, Dict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List
 
 from fairseq_flexdepth.cli.fairseq_options import check_paths, import_plugin, quiet
+from fairseq_flexdepth.cli.huggingface_options import (
+    add_huggingface_options,
+    check_huggingface_options,
+    folder_contents,
+    refuse_huggingface_options,
+)
 from fairseq_flexdepth.files.checkpoint_editing import check_output, save_checkpoint, tie_equal
 from fairseq_flexdepth.files.outputs import check_file
 
@@ -16,19 +24,21 @@ if TYPE_CHECKING:
     from fairseq_flexdepth.export.stock_checkpoint import StockModel
 
 NAME = "export"
-HELP = "write one depth as a stock fairseq transformer or for CTranslate2"
+HELP = "write one depth as a stock fairseq transformer, for CTranslate2 or for Hugging Face's transformers"
 
-FAIRSEQ, CTRANSLATE2 = FORMATS = ("fairseq", "ctranslate2")
+FAIRSEQ, CTRANSLATE2, HUGGINGFACE = FORMATS = ("fairseq", "ctranslate2", "huggingface")
 # The types that CTranslate2 converts to; importing it here, only to ask it, would take too long.
 QUANTIZATIONS = (
     "int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16", "float32"
 )  # fmt: skip
-MODEL_FILE = "model.bin"  # in the folder of a CTranslate2 model
+# The package that writes a format's folder, and the file by which an earlier folder is known.
+PACKAGES = {CTRANSLATE2: "ctranslate2", HUGGINGFACE: "safetensors"}
+MODEL_FILES = {CTRANSLATE2: "model.bin", HUGGINGFACE: "model.safetensors"}
 LIMITS = ("max_source_length", "max_decoding_length")  # in tokens, without the end symbol
 
 EXAMPLES = (
     "fairseq-flexdepth export --path checkpoint_best.pt --enc-layers 3 --dec-layers 2 --output small.pt",
-    "fairseq-flexdepth export --path checkpoint_best.pt --format ctranslate2 --quantization int8 --output ct2",
+    "fairseq-flexdepth export --path checkpoint_best.pt --format huggingface --output hf",
 )
 
 
@@ -53,9 +63,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="type of the weights with --format ctranslate2 (default: as in the checkpoint)",
     )  # fmt: skip
     parser.add_argument(
-        "--output", required=True, metavar="FILE", help="the checkpoint to write; with --format ctranslate2, a folder"
+        "--output", required=True, metavar="FILE", help="the checkpoint to write; with the other formats, a folder"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_huggingface_options(parser)
     parser.epilog = "An earlier file or folder of that kind is replaced. The result loads without --user-dir."
 
 
@@ -64,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         ValueError: the checkpoint cannot be exported, or the depth is not supported.
-        ImportError: ``--format ctranslate2`` without the package.
+        ImportError: the package that writes the format is missing.
     """
     _check(args)
     with quiet():
@@ -73,11 +84,7 @@ def run(args: argparse.Namespace) -> int:
 
         loaded = loaded_model.load_translation_model(args.path, args.data)
         stock = stock_checkpoint.stock_model(loaded, args.enc_layers, args.dec_layers, args.subnetworks)
-        unsupported = list(stock.unsupported)
-        if args.format == CTRANSLATE2:
-            from fairseq_flexdepth.export import ctranslate2
-
-            unsupported += ctranslate2.unsupported_options(stock.options)
+        unsupported = stock.unsupported + _unsupported(args.format, stock)
         if unsupported:
             raise ValueError(f"--path {args.path}: cannot be exported to {args.format}: {'; '.join(unsupported)}")
         summary = _write(args, loaded, stock)
@@ -87,20 +94,40 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     check_paths([args.path])
+    if args.quantization is not None and args.format != CTRANSLATE2:
+        raise ValueError(f"--quantization {args.quantization}: needs --format ctranslate2")
+    if args.format == HUGGINGFACE:
+        check_huggingface_options(args)
+    else:
+        refuse_huggingface_options(args)
     if args.format == FAIRSEQ:
-        if args.quantization is not None:
-            raise ValueError(f"--quantization {args.quantization}: needs --format ctranslate2")
         return check_output(args.output)
-    if importlib.util.find_spec("ctranslate2") is None:
-        raise ImportError("--format ctranslate2: needs the package ctranslate2; pip install ctranslate2")
+    package = PACKAGES[args.format]
+    if importlib.util.find_spec(package) is None:
+        raise ImportError(f"--format {args.format}: needs the package {package}; pip install {package}")
     check_file("--output", args.output)
-    if os.path.lexists(args.output) and not _replaceable(args.output):
-        raise ValueError(f"--output {args.output}: exists and is not a CTranslate2 model; expected a new folder")
+    if os.path.lexists(args.output) and not _replaceable(args.output, MODEL_FILES[args.format]):
+        raise ValueError(
+            f"--output {args.output}: exists and is not a model of --format {args.format}; expected a new folder"
+        )
 
 
-def _replaceable(folder: str) -> bool:
-    """Whether *folder* is empty or holds an earlier CTranslate2 model."""
-    return os.path.isdir(folder) and (not os.listdir(folder) or os.path.isfile(os.path.join(folder, MODEL_FILE)))
+def _replaceable(folder: str, model_file: str) -> bool:
+    """Whether *folder* is empty or holds an earlier model."""
+    return os.path.isdir(folder) and (not os.listdir(folder) or os.path.isfile(os.path.join(folder, model_file)))
+
+
+def _unsupported(format_name: str, stock: "StockModel") -> List[str]:
+    """The options that the format does not support, each with the reason."""
+    if format_name == CTRANSLATE2:
+        from fairseq_flexdepth.export import ctranslate2
+
+        return ctranslate2.unsupported(stock.options)
+    if format_name == HUGGINGFACE:
+        from fairseq_flexdepth.export.huggingface import families
+
+        return families.unsupported(stock.options)
+    return []
 
 
 def _write(args: argparse.Namespace, loaded: "LoadedModel", stock: "StockModel") -> Dict[str, Any]:
@@ -115,8 +142,8 @@ def _write(args: argparse.Namespace, loaded: "LoadedModel", stock: "StockModel")
         save_checkpoint(stock_checkpoint.stock_checkpoint(loaded, stock), args.output)
         size = os.path.getsize(args.output)
     else:
-        _write_folder(args, loaded, stock, limits)
-        size = sum(entry.stat().st_size for entry in os.scandir(args.output))
+        _write_folder(args, loaded, stock, parameters, limits)
+        size = sum(path.stat().st_size for path in Path(args.output).rglob("*") if path.is_file())
     return {
         "output": args.output,
         "format": args.format,
@@ -130,17 +157,30 @@ def _write(args: argparse.Namespace, loaded: "LoadedModel", stock: "StockModel")
 
 
 def _write_folder(
-    args: argparse.Namespace, loaded: "LoadedModel", stock: "StockModel", limits: Dict[str, int]
+    args: argparse.Namespace, loaded: "LoadedModel", stock: "StockModel", parameters: int, limits: Dict[str, int]
 ) -> None:
-    """Convert into a temporary folder, then rename it; an earlier model is replaced."""
-    from fairseq_flexdepth.export import ctranslate2
+    """Write the folder of a format that has one."""
+    if args.format == CTRANSLATE2:
+        from fairseq_flexdepth.export import ctranslate2
 
-    output = os.path.abspath(args.output)
-    parent, name = os.path.split(output)
+        with _replaced_folder(args.output) as folder:
+            ctranslate2.convert(loaded, stock, folder, args.quantization, limits)
+        return
+    from fairseq_flexdepth.export.huggingface.folder import write_folder
+
+    contents = folder_contents(args, loaded, stock, parameters)
+    with _replaced_folder(args.output) as folder:
+        write_folder(loaded, stock, folder, contents)
+
+
+@contextlib.contextmanager
+def _replaced_folder(output: str) -> Iterator[str]:
+    """A new folder's temporary name: renamed to *output* at the end; an earlier model is replaced."""
+    parent, name = os.path.split(os.path.abspath(output))
     os.makedirs(parent, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=parent) as work:
         converted = os.path.join(work, "converted")
-        ctranslate2.convert(loaded, stock, converted, args.quantization, limits)
+        yield converted
         if os.path.isdir(output):
             os.replace(output, os.path.join(work, "former"))
         os.replace(converted, output)

@@ -22,6 +22,8 @@ DISTRIBUTIONS = (
     "matplotlib",
     "sentencepiece",
     "ctranslate2",
+    "safetensors",
+    "transformers",
 )
 # Optional distributions, and the consequence if one is missing.
 OPTIONAL = {
@@ -29,6 +31,8 @@ OPTIONAL = {
     "matplotlib": "heatmaps cannot be drawn",
     "sentencepiece": "the examples on real text cannot make subwords",
     "ctranslate2": "export to CTranslate2 is not possible",
+    "safetensors": "export to Hugging Face is not possible",
+    "transformers": "exported Hugging Face folders cannot be loaded here",
 }
 
 

@@ -15,46 +15,21 @@ from ctranslate2.converters import FairseqConverter
 
 from fairseq_flexdepth.export.loaded_model import LoadedModel
 from fairseq_flexdepth.export.stock_checkpoint import StockModel, stock_options
+from fairseq_flexdepth.export.unsupported_options import unequal_sides, unsupported_options
 
+RUNTIME = "CTranslate2"
 ACTIVATIONS = ("relu", "gelu", "gelu_accurate", "gelu_fast", "swish")
-# Options that CTranslate2's Transformer does not have; its converter refuses or ignores them.
-UNSUPPORTED = (
-    "no_token_positional_embeddings", "adaptive_softmax_cutoff", "adaptive_input", "no_cross_attention",
-    "cross_self_attention", "merge_src_tgt_embed", "quant_noise_pq", "quant_noise_scalar",
-    "encoder_xformers_att_config", "decoder_xformers_att_config",
-)  # fmt: skip
 # A bias for the padding symbol, within the range of half precision. fairseq's beam search never writes this symbol;
 # CTranslate2 writes any symbol with the best score.
 NEVER = -1e4
 
 
-def unsupported_options(options: Dict[str, Any]) -> List[str]:
+def unsupported(options: Dict[str, Any]) -> List[str]:
     """The options of a stock model that CTranslate2 does not support, each with the reason."""
-    reasons = [
-        f"{_option(name)}{'' if options[name] is True else f' {options[name]}'}: not in CTranslate2"
-        for name in UNSUPPORTED
-        if options.get(name)
-    ]
+    reasons = unsupported_options(options, RUNTIME) + unequal_sides(options, "attention_heads", RUNTIME)
     if options["activation_fn"] not in ACTIVATIONS:
-        reasons.append(f"--activation-fn {options['activation_fn']}: CTranslate2 has {', '.join(ACTIVATIONS)}")
-    for name in ("normalize_before", "attention_heads"):
-        both = [options[f"{side}_{name}"] for side in ("encoder", "decoder")]
-        if both[0] != both[1]:
-            reasons.append(
-                f"{_option(f'encoder_{name}')} {both[0]}, {_option(f'decoder_{name}')} {both[1]}: CTranslate2 needs "
-                "the same on both sides"
-            )
-    for name in ("decoder_input_dim", "decoder_output_dim"):
-        needed = options["decoder_embed_dim"]
-        if options[name] != needed:
-            reasons.append(f"{_option(name)} {options[name]}: CTranslate2 needs the --decoder-embed-dim, {needed}")
-    if options["no_decoder_final_norm"] and options["decoder_normalize_before"]:
-        reasons.append("--no-decoder-final-norm: CTranslate2 ends a Pre-LN decoder with a layer norm")
+        reasons.append(f"--activation-fn {options['activation_fn']}: {RUNTIME} has {', '.join(ACTIVATIONS)}")
     return reasons
-
-
-def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
 
 
 class _Converter(FairseqConverter):

@@ -63,7 +63,7 @@ def stock_model(
     unchanged = set(state)
     if not unsupported and any(key.endswith(SCALE_SUFFIX) for key in state):
         before = dict(state)
-        fold_residual_scales(state, options, _position_tables(model))
+        fold_residual_scales(state, options, position_tables(model))
         unchanged = {key for key in state if state[key] is before.get(key)}
     # Weights from the file keep its precision, without loss; weights computed here stay in float32.
     for key in unchanged:
@@ -107,7 +107,7 @@ def _state(model: Any, positions: Tuple[List[int], List[int]]) -> Dict[str, Tens
     return state
 
 
-def _position_tables(model: Any) -> Dict[str, Tensor]:
+def position_tables(model: Any) -> Dict[str, Tensor]:
     """The position embeddings of ``encoder`` and ``decoder``, positions × channels, up to the model's longest input."""
     tables = {}
     for side in ("encoder", "decoder"):

@@ -13,6 +13,8 @@ from typing import Any, Callable, Dict, List, Union
 import torch
 from fairseq import models
 from fairseq.data import Dictionary
+from fairseq.dataclass.configs import FairseqConfig
+from omegaconf import OmegaConf
 
 from fairseq_flexdepth.compat import FAST_PATH_NAMES
 from tests import tiny
@@ -165,4 +167,15 @@ def save_model(path: Path, data: Path, arch: str, **options: object) -> Path:
     state = {"args": args, "model": models.build_model(args, task).state_dict()}
     history = [{"optimizer_name": "adam", "lr_scheduler_state": {}, "num_updates": 0}]
     torch.save({**state, "optimizer_history": history, "extra_state": {}}, str(path))
+    return path
+
+
+def save_model_with_cfg(path: Path, data: Path, arch: str, **options: object) -> Path:
+    """Like ``save_model``, with the ``cfg`` that the checkpoint of a training has."""
+    save_model(path, data, arch, **options)
+    state = torch.load(str(path))
+    model = {"_name": arch, **vars(state["args"])}
+    task = {"_name": "translation", "data": str(data), "source_lang": "src", "target_lang": "tgt"}
+    cfg = OmegaConf.to_container(OmegaConf.structured(FairseqConfig), enum_to_str=True)
+    torch.save({**state, "args": None, "cfg": {**cfg, "model": model, "task": task}}, str(path))
     return path

@@ -43,7 +43,8 @@ WITHOUT_FILES = [
     ("export", "--path x.pt --output x --dec-layers 1.5", "argument --dec-layers: invalid int value: '1.5'"),
     ("export", "--path x.pt --output x --format x", f"argument --format: {NO_CHOICE}"),
     ("export", "--path x.pt --output x --quantization x", f"argument --quantization: {NO_CHOICE}"),
-    ("export", "--path x.pt --output x --beam 3", "unrecognized arguments: --beam 3"),
+    ("export", "--path x.pt --output x --nbest 3", "unrecognized arguments: --nbest 3"),
+    ("export", "--path x.pt --output x --max-len-b x", "argument --max-len-b: invalid int value: 'x'"),
     ("prune", "--path x.pt --output x", "the following arguments are required: --fraction"),
     ("prune", "--path x.pt --output x --fraction x", "argument --fraction: invalid float value: 'x'"),
     ("prune", "--path x.pt --output x --fraction=-0.1", "--fraction -0.1: expected a number between 0 and 1, both"),
@@ -121,6 +122,13 @@ WITH_A_MODEL = [
     ("export", "--enc-layers 0", "--enc-layers 0: this model supports 1,2,3"),
     ("export", "--dec-layers 9", "--dec-layers 9: this model supports 1,2"),
     ("export", "--quantization int8", "--quantization int8: needs --format ctranslate2"),
+    ("export", "--beam 3 --bpe-codes x", "--bpe-codes, --beam: needs --format huggingface"),
+    ("export", "--format huggingface --beam 0", "--beam 0: expected 1 or more"),
+    ("export", "--format huggingface --lenpen nan", "--lenpen nan: expected a number"),
+    ("export", "--format huggingface --bpe-codes x", "--bpe-codes x: no such file"),
+    ("export", "--format huggingface --sweep setup.py", "--sweep setup.py: expected a sweep.json of fairseq-flexdepth"),
+    ("export", "--format huggingface --bpe-codes x --sentencepiece-model y", "--bpe-codes x: expected no --sentencepi"),
+    ("export", "--format huggingface --sentencepiece-model a b c", "--sentencepiece-model a b c: expected one file"),
     ("export", "--data=", "--data : no such directory; give the one with the model's dictionaries"),
 ]  # fmt: skip
 

@@ -12,9 +12,7 @@ import pytest
 import torch
 from ctranslate2.specs.model_spec import ACCEPTED_MODEL_TYPES
 from fairseq.checkpoint_utils import load_model_ensemble
-from fairseq.dataclass.configs import FairseqConfig
 from fairseq.models.transformer import TransformerModel
-from omegaconf import OmegaConf
 
 import fairseq_flexdepth
 from fairseq_flexdepth.cli.export import QUANTIZATIONS, run
@@ -141,13 +139,7 @@ def random_model(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callab
 
     def make(**options: Any) -> Path:
         path = tmp_path_factory.mktemp("random") / "model.pt"
-        cli.save_model(path, data, "tied_multi_transformer", **options)
-        state = torch.load(str(path))
-        model = {"_name": "tied_multi_transformer", **vars(state["args"])}
-        task = {"_name": "translation", "data": str(data), "source_lang": "src", "target_lang": "tgt"}
-        cfg = OmegaConf.to_container(OmegaConf.structured(FairseqConfig), enum_to_str=True)
-        torch.save({**state, "args": None, "cfg": {**cfg, "model": model, "task": task}}, str(path))
-        return path
+        return cli.save_model_with_cfg(path, data, "tied_multi_transformer", **options)
 
     return make
 

@@ -1,6 +1,5 @@
 """One depth as fairseq's own transformer: the same outputs, for every kind of model."""
 
-from argparse import Namespace
 from typing import Any, Dict
 
 import pytest
@@ -12,6 +11,7 @@ from fairseq_flexdepth.export.loaded_model import LoadedModel
 from fairseq_flexdepth.export.stock_checkpoint import StockModel, build_stock, stock_model
 from fairseq_flexdepth.modules.admin import SCALE_SUFFIX
 from tests import tiny
+from tests.exportable import loaded
 
 PRE_LN = tiny.NORMS["Pre-LN"]
 ADMIN: Dict[str, Any] = {"residual_init": "admin"}
@@ -38,20 +38,6 @@ MODELS: Dict[str, Dict[str, Any]] = {
     "Admin without cross-attention": {**ADMIN, "no_cross_attention": True},
     "Admin without positions": {**ADMIN, "no_token_positional_embeddings": True},
 }
-
-
-def loaded(joined: bool = False, **options: Any) -> LoadedModel:
-    """A random model of these options, its residual scales as a training may leave them."""
-    task = tiny.task(joined=joined)
-    task.cfg = Namespace(
-        data="data", source_lang="a", target_lang="b", left_pad_source=True, left_pad_target=False,
-        max_source_positions=64, max_target_positions=64, truncate_source=False,
-    )  # fmt: skip
-    model = tiny.flexible_model(for_task=task, **options).eval()
-    for name, parameter in model.named_parameters():
-        if name.endswith(SCALE_SUFFIX):
-            torch.nn.init.uniform_(parameter, 0.2, 3.0)
-    return LoadedModel(model, task, torch.float32, 0)
 
 
 def assert_same(original: LoadedModel, stock: StockModel, tolerance: float) -> None:

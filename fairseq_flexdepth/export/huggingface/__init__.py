@@ -1,0 +1,1 @@
+"""One depth of a model as a folder that Hugging Face's ``transformers`` loads without this package."""
