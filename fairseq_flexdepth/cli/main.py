@@ -14,7 +14,20 @@ import traceback
 from typing import NoReturn, Optional, Protocol, Sequence, Tuple
 
 from fairseq_flexdepth import __version__
-from fairseq_flexdepth.cli import average, depths, distill, doctor, export, oracle, params, prune, sharing, sweep
+from fairseq_flexdepth.cli import (
+    average,
+    curves,
+    depths,
+    distill,
+    doctor,
+    export,
+    oracle,
+    params,
+    prune,
+    sharing,
+    sweep,
+    translate,
+)
 
 PROGRAM = "fairseq-flexdepth"
 
@@ -33,7 +46,9 @@ class Command(Protocol):
         """Run the sub-command; return the exit status."""
 
 
-COMMANDS: Tuple[Command, ...] = (depths, sharing, params, sweep, oracle, distill, export, average, prune, doctor)
+COMMANDS: Tuple[Command, ...] = (
+    depths, sharing, params, curves, sweep, translate, oracle, distill, export, average, prune, doctor,
+)  # fmt: skip
 
 
 class OneLineParser(argparse.ArgumentParser):

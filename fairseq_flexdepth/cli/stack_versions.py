@@ -21,6 +21,8 @@ DISTRIBUTIONS = (
     "sacrebleu",
     "matplotlib",
     "sentencepiece",
+    "subword-nmt",
+    "sacremoses",
     "ctranslate2",
     "safetensors",
     "transformers",
@@ -29,10 +31,19 @@ DISTRIBUTIONS = (
 OPTIONAL = {
     "sacrebleu": "BLEU and chrF cannot be computed",
     "matplotlib": "heatmaps cannot be drawn",
-    "sentencepiece": "the examples on real text cannot make subwords",
+    "sentencepiece": "the examples on real text cannot make subwords, nor --bpe sentencepiece read them",
+    "subword-nmt": "recipes cannot make subwords, nor --bpe subword_nmt read them",
+    "sacremoses": "recipes cannot clean corpora, and --tokenizer moses is not possible",
     "ctranslate2": "export to CTranslate2 is not possible",
     "safetensors": "export to Hugging Face is not possible",
     "transformers": "exported Hugging Face folders cannot be loaded here",
+}
+# The extra in setup.py that installs an optional distribution, if one does.
+EXTRAS = {
+    "sentencepiece": "examples",
+    "subword-nmt": "recipes",
+    "sacremoses": "recipes",
+    "ctranslate2": "export",
 }
 
 
@@ -173,7 +184,9 @@ def _check_optional(distribution: str) -> Callable[[Environment], Check]:
         if version:
             return Check(distribution, OK, version)
         detail = f"not installed: {OPTIONAL[distribution]}"
-        return Check(distribution, WARN, detail, f"pip install {distribution}")
+        extra = EXTRAS.get(distribution)
+        wanted = f"'fairseq_flexdepth[{extra}]'" if extra else distribution
+        return Check(distribution, WARN, detail, f"pip install {wanted}")
 
     return check
 

@@ -1,7 +1,6 @@
 """Translate a batch at every depth pair, with one run of the encoder for all encoder depths."""
 
 import contextlib
-import time
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -9,6 +8,7 @@ import torch
 from torch import Tensor
 
 from fairseq_flexdepth.corpus.split import Split
+from fairseq_flexdepth.decoding.clock import seconds_now
 from fairseq_flexdepth.decoding.greedy_options import drafting_depths
 from fairseq_flexdepth.decoding.model_depth import common_pairs
 from fairseq_flexdepth.depth.supported_depths import DepthPair, DepthSpace, written_pair
@@ -62,7 +62,7 @@ class EveryDepth:
         self.split = split
         pairs = [common_pairs(models) for models in split.ensembles]
         if depths is not None:
-            pairs = _only(depths, pairs, split.paths)
+            pairs = supported_only(depths, pairs, split.paths)
         if not compare:
             _check_distinct(pairs, split.paths)
         self.ensembles = [
@@ -128,10 +128,10 @@ class EveryDepth:
         for index, (pair, generator) in enumerate(searches):
             _set_depth(ensemble.models, pair)
             self.split.seed_batch(number)
-            start = self._now()
+            start = seconds_now(self.split.use_cuda)
             with _given_encoder_outs(generator, encoded.get(pair[0])):
                 found = self.split.search(generator, sample, ensemble.models)
-            searched = self._now() - start
+            searched = seconds_now(self.split.use_cuda) - start
             strip = generator.symbols_to_strip_from_output
             best = lists_of([hypotheses[0]["tokens"] for hypotheses in found])
             texts = {index: self.split.target_text(tokens, strip) for index, tokens in zip(sentences, best)}
@@ -156,19 +156,14 @@ class EveryDepth:
         seconds = dict.fromkeys(depths, 0.0)
         for model in models:
             plan, _ = model.plans(DepthSpace(tuple(depths), tuple(decoder_depths)))
-            start = self._now()
+            start = seconds_now(self.split.use_cuda)
             stacked = model.encoder.forward_exits(plan, net_input["src_tokens"], net_input["src_lengths"])
-            taken = self._now() - start
+            taken = seconds_now(self.split.use_cuda) - start
             for index, (depth, run) in enumerate(zip(depths, plan.exits)):
                 encoded[depth].append(_exit(stacked, index, len(depths)))
                 seconds[depth] += taken * len(plan.path(run)) / len(plan.runs)
         return encoded, seconds
 
-    def _now(self) -> float:
-        """The time in seconds, once the GPU has finished."""
-        if self.split.use_cuda:
-            torch.cuda.synchronize()
-        return time.perf_counter()
 
 
 def _set_depth(models: Sequence[Any], pair: DepthPair) -> None:
@@ -178,7 +173,7 @@ def _set_depth(models: Sequence[Any], pair: DepthPair) -> None:
             model.set_depth(*pair)
 
 
-def _only(
+def supported_only(
     depths: Sequence[DepthPair], pairs: Sequence[Sequence[DepthPair]], paths: Sequence[str]
 ) -> List[List[DepthPair]]:
     """The depth pairs among *depths*, per ensemble; *pairs* and *paths* have one element per ensemble."""

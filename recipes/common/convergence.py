@@ -8,8 +8,8 @@ import json
 from pathlib import Path
 from typing import Dict, List, Optional
 
+from fairseq_flexdepth.files.training_log import entries
 from recipes.common.cells import Measurements
-from recipes.common.training_log import entries
 
 MOST_IMPROVEMENT = 2.0  # per cent
 LAST_PART = 0.2

@@ -10,9 +10,9 @@ import argparse
 from pathlib import Path
 from typing import Dict, List, Tuple
 
+from fairseq_flexdepth.files.training_log import entries
 from recipes.common.figure import pyplot, save_plot
 from recipes.common.markdown import markdown_table
-from recipes.common.training_log import entries
 
 # update -> negative log-likelihood in bits per token
 Curve = Dict[int, float]

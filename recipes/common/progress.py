@@ -5,13 +5,13 @@ import re
 from pathlib import Path
 from typing import List, Optional
 
+from fairseq_flexdepth.files.training_log import entries
 from recipes.common.cost import costs, short
 from recipes.common.disk import GIGABYTE, DiskSpace
 from recipes.common.dry_run import trained_systems
 from recipes.common.markdown import markdown_table
 from recipes.common.plan import Plan
 from recipes.common.recipe_data import option
-from recipes.common.training_log import entries
 
 
 def state(folder: Path) -> str:

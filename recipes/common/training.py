@@ -17,9 +17,9 @@ from typing import Dict
 import fairseq_flexdepth  # noqa: F401  (registers the models, and what torch's safe loader may read)
 from fairseq_flexdepth.cli.fairseq_options import quiet
 from fairseq_flexdepth.cli.params import count_parameters
+from fairseq_flexdepth.files.training_log import runs
 from fairseq_flexdepth.pruning.magnitude_pruning import trained_tensors
 from recipes.common import convergence
-from recipes.common.training_log import runs
 
 
 def speed(log: Path) -> Dict[str, float]:

@@ -16,11 +16,11 @@ import subprocess
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
+from fairseq_flexdepth.files.training_log import entries
 from recipes.common import convergence
 from recipes.common.cells import Measurements
 from recipes.common.dry_run import RECIPES
 from recipes.common.significance import read_texts, text_files
-from recipes.common.training_log import entries
 from recipes.findings.commands import (
     Lines,
     outputs_exist,

@@ -9,7 +9,7 @@ import argparse
 import json
 from pathlib import Path
 
-from recipes.common.training_log import entries
+from fairseq_flexdepth.files.training_log import entries
 
 
 def perplexity(log: Path) -> float:

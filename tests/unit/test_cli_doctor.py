@@ -1,8 +1,10 @@
 """``fairseq-flexdepth doctor``: every finding against made-up environments, then against this one."""
 
+import ast
 import json
 import sys
 import types
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +28,12 @@ STACK_B = {
     "omegaconf": "2.0.6",
     "pip": "24.0",
 }
+SETUP = ast.parse((Path(__file__).parents[2] / "setup.py").read_text(encoding="utf-8"))
+EXTRAS = next(
+    ast.literal_eval(node.value)
+    for node in SETUP.body
+    if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "EXTRAS_REQUIRE"
+)
 OPTIONAL = dict.fromkeys(stack_versions.OPTIONAL, "1.0")
 
 
@@ -159,11 +167,12 @@ def test_a_missing_optional_package_is_a_warning(distribution):
     environment = _environment(STACK_A)
     environment.versions[distribution] = None
     findings = {check(environment).name: check(environment) for check in stack_versions.VERSION_CHECKS}
+    extra = next((name for name, packages in EXTRAS.items() if distribution in packages), None)
     assert findings[distribution] == Check(
         distribution,
         WARN,
         f"not installed: {stack_versions.OPTIONAL[distribution]}",
-        f"pip install {distribution}",
+        f"pip install 'fairseq_flexdepth[{extra}]'" if extra else f"pip install {distribution}",
     )
 
 

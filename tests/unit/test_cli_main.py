@@ -109,6 +109,8 @@ REQUIRED = {
     "sharing": ["--layers", "1", "--unique", "1", "--strategy", "cycle"],
     "sweep": ["--output", "x"],
     "oracle": ["--output", "x"],
+    "curves": ["train.log", "--output", "x"],
+    "translate": ["--path", "x"],
     "distill": ["--dest", "x"],
     "export": ["--path", "x", "--output", "x"],
     "average": ["--inputs", "x", "--output", "x"],

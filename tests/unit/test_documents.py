@@ -199,6 +199,20 @@ def test_readme_lists_every_sub_command() -> None:
     assert {code.split()[0] for code in codes} == {command.NAME for command in cli.COMMANDS}
 
 
+def test_the_citation_has_the_version_and_the_five_papers() -> None:
+    citation = OmegaConf.to_container(OmegaConf.load(str(ROOT / "CITATION.cff")))
+    assert citation["version"] == fairseq_flexdepth.__version__
+    text = (ROOT / "docs/references.md").read_text(encoding="utf-8")
+    papers = text[text.index("## The five papers") : text.index("## What they build on")]
+    rows = [row for row in papers.splitlines() if KEY.search(row)]
+    assert len(rows) == len(citation["references"])
+    for row, paper in zip(rows, citation["references"]):
+        assert f"{paper['year']}. *{paper['title']}.*" in row
+        assert paper["url"] in row
+        assert paper["identifiers"][0]["value"] in row
+        assert all(f"{author['given-names']} {author['family-names']}" in row for author in paper["authors"])
+
+
 def test_cited_papers_are_in_the_references() -> None:
     listed = KEY.findall((ROOT / "docs/references.md").read_text(encoding="utf-8"))
     resolved = set(listed)

@@ -18,7 +18,7 @@ FILES = sorted(
 )
 SCRIPTS = sorted(
     path.relative_to(ROOT)
-    for pattern in ("recipes/*/*.sh", "recipes/common/data/*.sh", "examples/*/*.sh", ".ci/run")
+    for pattern in ("recipes/*/*.sh", "recipes/common/data/*.sh", "examples/*/*.sh", ".ci/*")
     for path in ROOT.glob(pattern)
 )
 

@@ -3,6 +3,7 @@
 import os
 from typing import List
 
+from fairseq_flexdepth.cli.markdown import aligned_table
 from fairseq_flexdepth.cli.report.columns import TERMINAL, columns_of
 from fairseq_flexdepth.cli.report.facts import Facts
 from fairseq_flexdepth.corpus.sweep_rows import SweepTable
@@ -27,18 +28,9 @@ def summary(folder: str, table: SweepTable, facts: Facts) -> str:
 
 def markdown_table(table: SweepTable) -> List[str]:
     """The lines of a Markdown table of all rows, with aligned columns."""
-    lines = []
     columns = columns_of(TERMINAL, table.rows)
     cells = [[column.title for column in columns], *([column.cell(row) for column in columns] for row in table.rows)]
-    widths = [max(map(len, column)) for column in zip(*cells)]
-    for line in cells:
-        padded = [
-            text.ljust(width) if column.text else text.rjust(width)
-            for text, width, column in zip(line, widths, columns)
-        ]
-        lines.append(f"| {' | '.join(padded).rstrip()} |")
-    lines.insert(1, f"|{'|'.join(':--' if column.text else '--:' for column in columns)}|")
-    return lines
+    return aligned_table(cells, [column.text for column in columns])
 
 
 def _budget_sentence(table: SweepTable) -> str:
