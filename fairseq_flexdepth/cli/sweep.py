@@ -29,12 +29,13 @@ EPILOG = (
     "the depth pairs that have this depth. Seconds are the time of the encoder and of beam search. The encoder runs "
     "once for all depth pairs of a model; each pair is charged for the encoder layers that it uses. Loading, batching "
     "and a warm-up batch are not counted. Words per second are source words, separated by white space, after "
-    "--post-process, --bpe and --tokenizer have restored the text. An interrupted sweep resumes when you give the same "
-    "command again."
+    "--post-process, --bpe and --tokenizer have restored the text. BLEU and chrF are compared with those of the first "
+    "model's deepest depth pair by sacrebleu's paired bootstrap (1,000 samples); a depth pair is significantly worse if "
+    "its BLEU is lower with p < 0.05. An interrupted sweep resumes when you give the same command again."
 )
 
 EXAMPLES = (
-    "fairseq-flexdepth sweep data-bin --path checkpoint_best.pt --output report --beam 4 --budget 0.5",
+    "fairseq-flexdepth sweep data-bin --path checkpoint_best.pt --output report --beam 4 --budget 0.5 --max-loss 0.5",
     "fairseq-flexdepth sweep data-bin --path a.pt --path b.pt --output report --depths 1-1,3-3 --repeat 3",
 )
 
@@ -60,6 +61,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--budget", type=float, metavar="SHARE",
         help="name the depth pair with the highest BLEU that needs at most this share of the time of the first model's "
         "deepest depth pair, such as 0.5",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-loss", type=float, metavar="BLEU",
+        help="name the fastest depth pair that loses at most this BLEU against the first model's deepest depth pair, "
+        "such as 0.5",
     )  # fmt: skip
     parser.add_argument("--comet", metavar="MODEL", help="also compute COMET; needs the package unbabel-comet")
     parser.add_argument(
@@ -97,6 +103,8 @@ def _check(args: argparse.Namespace, config: "DictConfig") -> Optional[List[Dept
         raise ValueError(f"--repeat {args.repeat}: expected 1 or more")
     if args.budget is not None and not 0 < args.budget <= 1:
         raise ValueError(f"--budget {args.budget:g}: expected a share above 0 and at most 1")
+    if args.max_loss is not None and not 0 <= args.max_loss <= 100:
+        raise ValueError(f"--max-loss {args.max_loss:g}: expected BLEU from 0 to 100")
     check_one_directory(config, "sweep")
     check_folder("--output", args.output)
     if os.path.exists(os.path.join(args.output, "sweep.json")) and not args.overwrite:
@@ -139,7 +147,7 @@ def _sweep(args: argparse.Namespace, config: "DictConfig", depths: Optional[List
         results = SweepResults(sweep, batches, shard.results())
         sources = [split.source_text(index) for index in range(len(split.dataset))]
         score = functools.partial(comet, sources) if comet else None
-        table = results.table(sources, references, score, args.budget)
+        table = results.table(sources, references, score, args.budget, args.max_loss)
         facts = collect_facts(args, results, table, results.source_words(sources), machine, determining)
         write_report(args.output, results, table, facts, {"source": sources, "reference": references})
         os.remove(work)
