@@ -30,8 +30,8 @@ EPILOG = (
     "once for all depth pairs of a model; each pair is charged for the encoder layers that it uses. Loading, batching "
     "and a warm-up batch are not counted. Words per second are source words, separated by white space, after "
     "--post-process, --bpe and --tokenizer have restored the text. BLEU and chrF are compared with those of the first "
-    "model's deepest depth pair by sacrebleu's paired bootstrap (1,000 samples); a depth pair is significantly worse if "
-    "its BLEU is lower with p < 0.05. An interrupted sweep resumes when you give the same command again."
+    "model's deepest depth pair by sacrebleu's paired bootstrap (1,000 samples); a depth pair is significantly worse "
+    "if its BLEU is lower with p < 0.05. An interrupted sweep resumes when you give the same command again."
 )
 
 EXAMPLES = (
@@ -149,7 +149,7 @@ def _sweep(args: argparse.Namespace, config: "DictConfig", depths: Optional[List
         score = functools.partial(comet, sources) if comet else None
         table = results.table(sources, references, score, args.budget, args.max_loss)
         facts = collect_facts(args, results, table, results.source_words(sources), machine, determining)
-        write_report(args.output, results, table, facts, {"source": sources, "reference": references})
+        write_report(args.output, results, table, facts, sources, references)
         os.remove(work)
     return json.dumps(file_values(table.rows), indent=1) if args.json else summary(args.output, table, facts)
 

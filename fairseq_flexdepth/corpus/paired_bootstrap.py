@@ -7,8 +7,6 @@ systems.
 
 from typing import Any, List, NamedTuple, Optional, Sequence
 
-import numpy as np
-
 SAMPLES, SEED, LEVEL = 1000, 12345, 0.05  # sacrebleu's defaults
 _TOGETHER = 100  # samples whose sentences are drawn together: 1,000 samples of a large corpus would fill the memory
 
@@ -27,6 +25,8 @@ class Estimate(NamedTuple):
 
 def sentence_counts(metric: Metric, translations: Sequence[str]) -> Counts:
     """Count the n-grams of each translation; the counts of several sentences add up to those of a corpus."""
+    import numpy as np  # in functions: the command line imports this module, and starts fast
+
     return np.array(metric._extract_corpus_statistics(translations, None), dtype=np.int64)
 
 
@@ -47,6 +47,7 @@ def paired_bootstrap(metric: Metric, systems: Sequence[Counts], baseline: int) -
         systems: the counts of each system, for the same sentences.
         baseline: position of the system to compare others with.
     """
+    import numpy as np
     from sacrebleu.significance import _compute_p_value, estimate_ci
 
     scores = [score_of_counts(metric, counts) for counts in systems]
@@ -69,6 +70,8 @@ def paired_bootstrap(metric: Metric, systems: Sequence[Counts], baseline: int) -
 
 def _sampled_sums(systems: Sequence[Counts]) -> List[Any]:
     """The counts of each system in each sample, samples × counts; the samples are those that sacrebleu draws."""
+    import numpy as np
+
     generator = np.random.default_rng(SEED)
     sentences = len(systems[0])
     joined = np.concatenate(systems, axis=1).astype(np.float64)  # integers below 2^53: sums are exact

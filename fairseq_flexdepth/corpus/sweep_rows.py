@@ -139,6 +139,10 @@ class SweepTable:
         self.within_loss = None if within_loss is None else self.rows[within_loss]
         self.paths = list(dict.fromkeys(row.path for row in rows))
 
+    def label(self, row: SweepRow) -> str:
+        """The depth pair of *row*, with the model's name if there are several models."""
+        return row.pair_text + (f" of {row.model}" if len(self.paths) > 1 else "")
+
     @property
     def shallowest(self) -> SweepRow:
         """The row of the baseline's model with the fewest layers."""

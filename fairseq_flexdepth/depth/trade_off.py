@@ -1,4 +1,4 @@
-"""Quality against time: the Pareto front, the best within a time limit, the fastest of some, and the rule for ties."""
+"""Quality against time: the Pareto front, the best within a time limit, the fastest allowed, the rule for ties."""
 
 from typing import Any, List, Optional, Sequence
 
@@ -33,7 +33,10 @@ def best_within(quality: Sequence[float], seconds: Sequence[float], limit: float
 
 
 def fastest_allowed(quality: Sequence[float], seconds: Sequence[float], allowed: Sequence[bool]) -> int:
-    """Position of the fastest of the *allowed* systems, one at least; if several are equally fast, of the best of them."""
+    """Position of the fastest of the *allowed* systems, of which there is at least one.
+
+    If several are equally fast, the best of them wins.
+    """
     positions = (position for position in range(len(seconds)) if allowed[position])
     return min(positions, key=lambda position: (seconds[position], -quality[position]))
 

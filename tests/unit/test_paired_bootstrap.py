@@ -19,8 +19,11 @@ REFERENCES = [" ".join(CHANCE.choices(WORDS, k=CHANCE.randint(1, 12))) for _ in 
 
 def noisy(share: float) -> List[str]:
     """The references with a share of other words; an empty line, as for a sentence too long to decode."""
-    lines = [[CHANCE.choice(WORDS) if CHANCE.random() < share else word for word in line.split()] for line in REFERENCES]
-    return ["", *map(" ".join, lines[1:])]
+    changed = [
+        " ".join(CHANCE.choice(WORDS) if CHANCE.random() < share else word for word in line.split())
+        for line in REFERENCES
+    ]
+    return ["", *changed[1:]]
 
 
 def test_all_values_are_those_of_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

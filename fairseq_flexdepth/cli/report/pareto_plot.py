@@ -52,7 +52,7 @@ def draw_pareto(table: SweepTable, path: str) -> None:
     if len(table.paths) > 1:
         axes.legend(loc="lower right", fontsize=9, frameon=True)
     figure.tight_layout()
-    points = [(row.relative_seconds, row.bleu) for row in table.rows]
+    points = [(row.relative_seconds, bleu) for row in table.rows for bleu in (row.bleu, *_interval(row))]
     _write_labels(axes, front, [row.pair_text for row in table.front], points)
     save_figure(figure, path)
 
@@ -60,11 +60,18 @@ def draw_pareto(table: SweepTable, path: str) -> None:
 def _draw_whiskers(axes: Any, rows: Sequence[SweepRow], colour: str) -> None:
     """Draw the 95 % interval of BLEU of each row, darker on the Pareto front."""
     for row in rows:
-        if row.bleu_mean is not None and row.bleu_interval is not None:
-            axes.errorbar(
-                row.relative_seconds, row.bleu_mean, yerr=row.bleu_interval, fmt="none", ecolor=colour, zorder=2,
-                elinewidth=1, capsize=2.5, alpha=0.75 if row.pareto else 0.3,
-            )  # fmt: skip
+        ends = _interval(row)
+        axes.plot(
+            [row.relative_seconds] * len(ends), ends, color=colour, zorder=2,
+            linewidth=1, marker="_", markersize=5, alpha=0.75 if row.pareto else 0.3,
+        )  # fmt: skip
+
+
+def _interval(row: SweepRow) -> List[float]:
+    """The ends of the 95 % interval of BLEU; empty if it was not computed."""
+    if row.bleu_mean is None or row.bleu_interval is None:
+        return []
+    return [row.bleu_mean - row.bleu_interval, row.bleu_mean + row.bleu_interval]
 
 
 def _write_labels(axes: Any, anchors: Sequence[Point], labels: Sequence[str], points: Sequence[Point]) -> None:

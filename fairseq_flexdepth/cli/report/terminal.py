@@ -55,8 +55,7 @@ def _recommendations(table: SweepTable) -> List[str]:
 def _result(row: Optional[SweepRow], table: SweepTable) -> str:
     if row is None:
         return "no depth pair is that fast"
-    model = f" of {row.model}" if len(table.paths) > 1 else ""
     return (
-        f"depth pair {row.pair_text}{model}: BLEU {row.bleu:.1f} in {row.relative_seconds:.2f} of the deepest depth "
+        f"depth pair {table.label(row)}: BLEU {row.bleu:.1f} in {row.relative_seconds:.2f} of the deepest depth "
         "pair's time"
     )
