@@ -29,9 +29,13 @@ EPILOG = (
     "the depth pairs that have this depth. Seconds are the time of the encoder and of beam search. The encoder runs "
     "once for all depth pairs of a model; each pair is charged for the encoder layers that it uses. Loading, batching "
     "and a warm-up batch are not counted. Words per second are source words, separated by white space, after "
-    "--post-process, --bpe and --tokenizer have restored the text. BLEU and chrF are compared with those of the first "
-    "model's deepest depth pair by sacrebleu's paired bootstrap (1,000 samples); a depth pair is significantly worse "
-    "if its BLEU is lower with p < 0.05. An interrupted sweep resumes when you give the same command again."
+    "--post-process, --bpe and --tokenizer have restored the text. An interrupted sweep resumes when you give the same "
+    "command again."
+)
+
+COMPARISON = (
+    "BLEU and chrF are compared with those of the first model's deepest depth pair by sacrebleu's paired bootstrap "
+    "(1,000 samples); a depth pair is significantly worse if its BLEU is lower with p < 0.05."
 )
 
 EXAMPLES = (
@@ -43,7 +47,7 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the sub-command; the options of fairseq-generate are parsed later."""
     parser.usage = "%(prog)s DATA --path CHECKPOINT --output FOLDER [fairseq-generate options]"
-    parser.epilog = EPILOG
+    parser.epilog = f"{EPILOG} {COMPARISON}"
     parser.add_argument(
         "--path", action="append", default=[], metavar="CHECKPOINT",
         help="a model, or an ensemble a.pt:b.pt; repeat the option to compare several models",

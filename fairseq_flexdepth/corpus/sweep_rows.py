@@ -34,6 +34,12 @@ class SweepRow:
     bleu_signature: str
     chrf_signature: str
     comet: Optional[float] = None  # None without --comet
+    # Set by SweepTable, which knows all rows:
+    bleu_difference: float = 0.0  # to the baseline
+    pareto: bool = False  # on the Pareto front of BLEU and time
+    best_within_budget: Optional[bool] = None  # None without --budget
+    fastest_not_worse: bool = False  # the fastest row that is not significantly worse than the baseline
+    fastest_within_loss: Optional[bool] = None  # None without --max-loss
     # By sacrebleu's paired bootstrap: the mean of the samples' scores, half the 95 % interval around it, and p of the
     # difference to the baseline (None for the baseline)
     bleu_mean: Optional[float] = None
@@ -43,12 +49,6 @@ class SweepRow:
     chrf_interval: Optional[float] = None
     chrf_p_value: Optional[float] = None
     sentence_chrf: Tuple[float, ...] = ()  # of every sentence, in the order of the data
-    # Set by SweepTable, which knows all rows:
-    bleu_difference: float = 0.0  # to the baseline
-    pareto: bool = False  # on the Pareto front of BLEU and time
-    best_within_budget: Optional[bool] = None  # None without --budget
-    fastest_not_worse: bool = False  # the fastest row that is not significantly worse than the baseline
-    fastest_within_loss: Optional[bool] = None  # None without --max-loss
 
     @property
     def pair(self) -> DepthPair:

@@ -25,7 +25,7 @@ PAGES = ("README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in
 KEY = re.compile(r"\[([a-z]+\d{4})\]")
 DATA = ("DATA", "data-bin")  # how commands name a data set; they name checkpoints by files that end in .pt
 RUN = ("depths", "sharing")  # sub-commands that need no files and take no time
-# options of other programs: make, pip, pytest, bash
+# options of other programs: make, pip, pytest, bash, sacrebleu
 FOREIGN = frozenset(("--help", "--dist", "--paired-bs"))
 
 

@@ -82,6 +82,7 @@ COLUMNS = (
     Column("chrf_signature", FILES),
     Column("pareto", FILES),
     Column("best_within_budget", FILES),
+    Column("model", TABLES | FRONT, "model", text=True),
     Column("bleu_mean", FILES),
     Column("bleu_interval", FILES),
     Column("bleu_p_value", FILES),
@@ -90,7 +91,6 @@ COLUMNS = (
     Column("chrf_p_value", FILES),
     Column("fastest_not_worse", FILES),
     Column("fastest_within_loss", FILES),
-    Column("model", TABLES | FRONT, "model", text=True),
     Column("chosen_as", PAGE | FRONT, "choice", "see “Which depth to use”", text=True),
 )
 

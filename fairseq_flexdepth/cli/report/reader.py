@@ -16,7 +16,7 @@ ELEMENTS = """<section id="reader" hidden>
 <label>compared with<select id="other"></select></label>
 <label>sentences<select id="kept"><option value="different">that differ</option><option value="all">all</option>
 </select></label>
-<label>order<select id="order"><option value="change">largest change of chrF</option>
+<label>order<select id="order"><option value="change">change of chrF</option>
 <option value="data">of the data</option></select></label>
 <label>with the words<input id="words" type="search" autocomplete="off"></label>
 </div>
