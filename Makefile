@@ -21,7 +21,7 @@ PIP_INSTALL = "$(VENV)/bin/python" -m pip install --quiet --quiet --disable-pip-
 IN_VENV = PATH="$$(cd "$(VENV)/bin" && pwd):$$PATH"
 
 # the folders, too: they change where a file is removed or renamed
-SOURCES := $(shell find fairseq_flexdepth -name '*.py' -o -type d -not -name __pycache__)
+SOURCES := $(shell find fairseq_flexdepth -name '*.py' -o -name '*.css' -o -name '*.js' -o -type d -not -name __pycache__)
 
 .PHONY: help venv check-python test test-all lint types unit docs-check demo package clean
 

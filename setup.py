@@ -82,7 +82,10 @@ setup(
     # Real files beside site-packages/fairseq: that is where fairseq looks for
     # `--user-dir fairseq_flexdepth` when the current directory has no such folder.
     packages=find_packages(include=["fairseq_flexdepth", "fairseq_flexdepth.*"]),
-    package_data={"fairseq_flexdepth": ["py.typed"]},
+    package_data={
+        "fairseq_flexdepth": ["py.typed"],
+        "fairseq_flexdepth.cli.report": ["*.css", "*.js"],  # of the page that sweep writes
+    },
     zip_safe=False,
     python_requires=">=3.8",
     install_requires=INSTALL_REQUIRES,

@@ -33,8 +33,13 @@ EPILOG = (
     "interrupted sweep resumes when you give the same command again."
 )
 
+COMPARISON = (
+    "BLEU and chrF are compared with those of the first model's deepest depth pair by sacrebleu's paired bootstrap "
+    "(1,000 samples); a depth pair is significantly worse if its BLEU is lower with p < 0.05."
+)
+
 EXAMPLES = (
-    "fairseq-flexdepth sweep data-bin --path checkpoint_best.pt --output report --beam 4 --budget 0.5",
+    "fairseq-flexdepth sweep data-bin --path checkpoint_best.pt --output report --beam 4 --budget 0.5 --max-loss 0.5",
     "fairseq-flexdepth sweep data-bin --path a.pt --path b.pt --output report --depths 1-1,3-3 --repeat 3",
 )
 
@@ -42,7 +47,7 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the sub-command; the options of fairseq-generate are parsed later."""
     parser.usage = "%(prog)s DATA --path CHECKPOINT --output FOLDER [fairseq-generate options]"
-    parser.epilog = EPILOG
+    parser.epilog = f"{EPILOG} {COMPARISON}"
     parser.add_argument(
         "--path", action="append", default=[], metavar="CHECKPOINT",
         help="a model, or an ensemble a.pt:b.pt; repeat the option to compare several models",
@@ -60,6 +65,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--budget", type=float, metavar="SHARE",
         help="name the depth pair with the highest BLEU that needs at most this share of the time of the first model's "
         "deepest depth pair, such as 0.5",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-loss", type=float, metavar="BLEU",
+        help="name the fastest depth pair that loses at most this BLEU against the first model's deepest depth pair, "
+        "such as 0.5",
     )  # fmt: skip
     parser.add_argument("--comet", metavar="MODEL", help="also compute COMET; needs the package unbabel-comet")
     parser.add_argument(
@@ -97,6 +107,8 @@ def _check(args: argparse.Namespace, config: "DictConfig") -> Optional[List[Dept
         raise ValueError(f"--repeat {args.repeat}: expected 1 or more")
     if args.budget is not None and not 0 < args.budget <= 1:
         raise ValueError(f"--budget {args.budget:g}: expected a share above 0 and at most 1")
+    if args.max_loss is not None and not 0 <= args.max_loss <= 100:
+        raise ValueError(f"--max-loss {args.max_loss:g}: expected BLEU from 0 to 100")
     check_one_directory(config, "sweep")
     check_folder("--output", args.output)
     if os.path.exists(os.path.join(args.output, "sweep.json")) and not args.overwrite:
@@ -156,9 +168,9 @@ def _sweep(
         results = SweepResults(sweep, batches, shard.results())
         sources = [split.source_text(index) for index in range(len(split.dataset))]
         score = functools.partial(comet, sources) if comet else None
-        table = results.table(sources, references, score, args.budget)
+        table = results.table(sources, references, score, args.budget, args.max_loss)
         facts = collect_facts(args, results, table, results.source_words(sources), machine, determining)
-        write_report(args.output, results, table, facts, {"source": sources, "reference": references})
+        write_report(args.output, results, table, facts, sources, references)
         os.remove(work)
     return json.dumps(file_values(table.rows), indent=1) if args.json else summary(args.output, table, facts)
 

@@ -3,13 +3,17 @@
 import logging
 import os
 import re
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from fairseq_flexdepth.corpus.paired_bootstrap import Counts, paired_bootstrap, score_of_counts, sentence_counts
 
 if TYPE_CHECKING:
     from sacrebleu.metrics import BLEU
 
 logger = logging.getLogger(__name__)
 
+# The n-grams of a translation by the name of the score, bleu or chrf.
+ScoreCounts = Dict[str, Counts]
 # The choices of --metric, scores of one sentence.
 SENTENCE_METRICS = ("chrf", "bleu")
 # sacrebleu's tokenizers for languages that write words without spaces between them, by language code.
@@ -110,21 +114,52 @@ class CorpusScorer:
         from sacrebleu.metrics import CHRF
 
         self._text = text
-        self._bleu, self._chrf = text.metric(references=[text.prepared(references)]), CHRF(references=[references])
-
-    def __call__(self, hypotheses: List[str]) -> Dict[str, Any]:
-        """BLEU and chrF (0 to 100) of *hypotheses*, one per reference, and the signatures of both scores."""
-        return {
-            "bleu": round(self._bleu.corpus_score(self._text.prepared(hypotheses), None).score, 2),
-            "chrf": round(self._chrf.corpus_score(hypotheses, None).score, 2),
-            "bleu_signature": self._text.signature(self._bleu),
-            "chrf_signature": str(self._chrf.get_signature()),
+        self._metrics = {
+            "bleu": text.metric(references=[text.prepared(references)]),
+            "chrf": CHRF(references=[references]),
         }
+
+    def counts(self, hypotheses: List[str]) -> ScoreCounts:
+        """The n-grams of *hypotheses*, one per reference, which all scores are computed from."""
+        texts = {"bleu": self._text.prepared(hypotheses), "chrf": hypotheses}
+        return {name: sentence_counts(metric, texts[name]) for name, metric in self._metrics.items()}
+
+    def scores(self, counts: ScoreCounts) -> Dict[str, Any]:
+        """BLEU and chrF (0 to 100), and the signatures of both."""
+        return {
+            **{name: round(score_of_counts(metric, counts[name]), 2) for name, metric in self._metrics.items()},
+            "bleu_signature": self._text.signature(self._metrics["bleu"]),
+            "chrf_signature": str(self._metrics["chrf"].get_signature()),
+        }
+
+    def sentence_chrf(self, counts: ScoreCounts) -> Tuple[float, ...]:
+        """The chrF of each sentence, 0 to 100."""
+        metric, sentences = self._metrics["chrf"], counts["chrf"]
+        return tuple(
+            round(score_of_counts(metric, sentences[number : number + 1]), 1) for number in range(len(sentences))
+        )
+
+    def compare(self, counts: Sequence[ScoreCounts], baseline: int) -> List[Dict[str, Any]]:
+        """Test by sacrebleu's paired bootstrap whether scores differ from those of the translation at *baseline*.
+
+        Returns:
+            For each translation the keys ``bleu_mean``, ``bleu_interval`` and ``bleu_p_value`` with the values of
+            :class:`~fairseq_flexdepth.corpus.paired_bootstrap.Estimate`, and the same keys of ``chrf``.
+        """
+        found: List[Dict[str, Any]] = [{} for _ in counts]
+        for name, metric in self._metrics.items():
+            estimates = paired_bootstrap(metric, [one[name] for one in counts], baseline)
+            for values, estimate in zip(found, estimates):
+                values[f"{name}_mean"] = round(estimate.mean, 2)
+                values[f"{name}_interval"] = round(estimate.interval, 2)
+                values[f"{name}_p_value"] = None if estimate.p_value is None else round(estimate.p_value, 6)
+        return found
 
 
 def corpus_scores(hypotheses: List[str], references: List[str], text: BleuText = SACREBLEU) -> Dict[str, Any]:
     """Corpus BLEU and chrF of one translation; see :class:`CorpusScorer`."""
-    return CorpusScorer(references, text)(hypotheses)
+    scorer = CorpusScorer(references, text)
+    return scorer.scores(scorer.counts(hypotheses))
 
 
 def sentence_bleu(text: BleuText) -> Callable[[str, str], float]:

@@ -118,6 +118,7 @@ class SweepResults:
         references: List[str],
         comet: Optional[Score] = None,
         budget: Optional[float] = None,
+        max_loss: Optional[float] = None,
     ) -> SweepTable:
         """Score all translations; return one row for each of ``model_depths``.
 
@@ -126,8 +127,11 @@ class SweepResults:
             references: their references.
             comet: computes the COMET score of the translations; ``None``: no such score.
             budget: the share of the baseline's time that ``--budget`` allows.
+            max_loss: the loss of BLEU against the baseline that ``--max-loss`` allows.
         """
         scorer = CorpusScorer(references, self.sweep.split.bleu_text or SACREBLEU)
+        counts = [scorer.counts(self.translations(position)) for position in range(len(self._texts))]
+        compared = scorer.compare(counts, self.sweep.baseline)
         words = self.source_words(sources)
         names = short_names(self.sweep.split.paths)
         baseline_seconds = self._median_seconds(self.sweep.baseline)
@@ -141,7 +145,9 @@ class SweepResults:
                     model=names[model],
                     enc_layers=pair[0],
                     dec_layers=pair[1],
-                    **scorer(translations),
+                    **scorer.scores(counts[position]),
+                    **compared[position],
+                    sentence_chrf=scorer.sentence_chrf(counts[position]),
                     comet=comet(translations, references)["comet"] if comet else None,
                     seconds=round(seconds, 3),
                     relative_seconds=round(seconds / baseline_seconds, 4),
@@ -156,7 +162,7 @@ class SweepResults:
                     draft_dec_layers=draft,
                 )
             )
-        return SweepTable(rows, self.sweep.baseline, budget)
+        return SweepTable(rows, self.sweep.baseline, budget, max_loss)
 
     def _translations_file(self, depth: ModelDepth) -> str:
         """The file for the translations; each of several models has a folder."""

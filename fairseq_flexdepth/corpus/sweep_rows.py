@@ -1,10 +1,11 @@
 """The rows of a sweep, one per model and depth pair, and the table that compares them."""
 
 from dataclasses import dataclass, replace
-from typing import List, Optional, Sequence
+from typing import List, Optional, Sequence, Tuple
 
-from fairseq_flexdepth.depth.supported_depths import DepthPair
-from fairseq_flexdepth.depth.trade_off import best_within, pareto_front
+from fairseq_flexdepth.corpus.paired_bootstrap import LEVEL
+from fairseq_flexdepth.depth.supported_depths import DepthPair, from_fastest
+from fairseq_flexdepth.depth.trade_off import best_within, fastest_allowed, pareto_front
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,17 @@ class SweepRow:
     bleu_difference: float = 0.0  # to the baseline
     pareto: bool = False  # on the Pareto front of BLEU and time
     best_within_budget: Optional[bool] = None  # None without --budget
+    fastest_not_worse: bool = False  # the fastest row that is not significantly worse than the baseline
+    fastest_within_loss: Optional[bool] = None  # None without --max-loss
+    # By sacrebleu's paired bootstrap: the mean of the samples' scores, half the 95 % interval around it, and p of the
+    # difference to the baseline (None for the baseline)
+    bleu_mean: Optional[float] = None
+    bleu_interval: Optional[float] = None
+    bleu_p_value: Optional[float] = None
+    chrf_mean: Optional[float] = None
+    chrf_interval: Optional[float] = None
+    chrf_p_value: Optional[float] = None
+    sentence_chrf: Tuple[float, ...] = ()  # of every sentence, in the order of the data
 
     @property
     def pair(self) -> DepthPair:
@@ -55,46 +67,89 @@ class SweepRow:
         return 1 / self.relative_seconds
 
     @property
+    def significantly_worse(self) -> bool:
+        """Whether BLEU is below the baseline's with p < 0.05."""
+        return self.bleu_difference < 0 and self.bleu_p_value is not None and self.bleu_p_value < LEVEL
+
+    @property
+    def chosen_as(self) -> str:
+        """What the row is the best choice for, in words; empty for most rows."""
+        choices = {
+            "fastest not worse": self.fastest_not_worse,
+            "best within budget": self.best_within_budget,
+            "fastest within loss": self.fastest_within_loss,
+        }
+        return ", ".join(words for words, chosen in choices.items() if chosen)
+
+    @property
     def seconds_range(self) -> str:
         """The seconds of the fastest and of the slowest repeat; empty if there is but one."""
         return f"{self.seconds_min:,.1f} – {self.seconds_max:,.1f}" if self.repeats > 1 else ""
 
 
 class SweepTable:
-    """All rows of a sweep, with the Pareto front and the best row within the budget.
+    """All rows of a sweep, with the Pareto front and the rows to recommend.
 
     Args:
         rows: one per model and depth pair.
         baseline: position of the row to compare others with: the deepest depth pair of the first model.
         budget: ``--budget``, the share of the baseline's time that decoding may take; ``None`` without the option.
+        max_loss: ``--max-loss``, the BLEU that may be lost against the baseline; ``None`` without the option.
 
     Attributes:
-        rows: the given rows, with BLEU differences and marks for the Pareto front and for the best within the budget.
+        rows: the given rows, with BLEU differences and marks for the Pareto front and for the rows to recommend.
         baseline: the row at the given position.
         front: rows on the Pareto front of BLEU and time, the fastest first.
         budget: the given share.
         within_budget: the row with the best BLEU within the budget; ``None`` if no row is that fast.
+        not_worse: the fastest row that is not significantly worse than the baseline.
+        max_loss: the given BLEU.
+        within_loss: the fastest row that loses no more BLEU than that; ``None`` without ``--max-loss``.
         paths: the models' paths, in the order of ``--path``.
     """
 
-    def __init__(self, rows: Sequence[SweepRow], baseline: int, budget: Optional[float] = None) -> None:
+    def __init__(
+        self,
+        rows: Sequence[SweepRow],
+        baseline: int,
+        budget: Optional[float] = None,
+        max_loss: Optional[float] = None,
+    ) -> None:
+        self.budget, self.max_loss = budget, max_loss
         quality, seconds = [row.bleu for row in rows], [row.seconds for row in rows]
+        rows = [replace(row, bleu_difference=round(row.bleu - rows[baseline].bleu, 2)) for row in rows]
         front = pareto_front(quality, seconds)
-        best = None if budget is None else best_within(quality, seconds, budget * rows[baseline].seconds)
+        best = None if budget is None else best_within(quality, seconds, budget * seconds[baseline])
+        not_worse = fastest_allowed(quality, seconds, [not row.significantly_worse for row in rows])
+        small_loss = [max_loss is not None and -row.bleu_difference <= max_loss for row in rows]
+        within_loss = fastest_allowed(quality, seconds, small_loss) if any(small_loss) else None
         self.rows: List[SweepRow] = [
             replace(
                 row,
-                bleu_difference=row.bleu - rows[baseline].bleu,
                 pareto=position in front,
                 best_within_budget=None if budget is None else position == best,
+                fastest_not_worse=position == not_worse,
+                fastest_within_loss=None if max_loss is None else position == within_loss,
             )
             for position, row in enumerate(rows)
         ]
         self.baseline = self.rows[baseline]
         self.front = [self.rows[position] for position in front]
-        self.budget = budget
         self.within_budget = None if best is None else self.rows[best]
+        self.not_worse = self.rows[not_worse]
+        self.within_loss = None if within_loss is None else self.rows[within_loss]
         self.paths = list(dict.fromkeys(row.path for row in rows))
+
+    def label(self, row: SweepRow) -> str:
+        """The depth pair of *row*, with the model's name if there are several models."""
+        return row.pair_text + (f" of {row.model}" if len(self.paths) > 1 else "")
+
+    @property
+    def shallowest(self) -> SweepRow:
+        """The row of the baseline's model with the fewest layers."""
+        own = {row.pair: row for row in reversed(self.of_model(self.baseline.path))}
+        pairs = list(own)
+        return own[pairs[from_fastest(pairs)[0]]]
 
     def of_model(self, path: str) -> List[SweepRow]:
         """The rows of the model at *path*."""

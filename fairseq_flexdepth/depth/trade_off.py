@@ -1,4 +1,4 @@
-"""Quality against time: the Pareto front, the best system within a time limit, and the rule for ties."""
+"""Quality against time: the Pareto front, the best within a time limit, the fastest allowed, the rule for ties."""
 
 from typing import Any, List, Optional, Sequence
 
@@ -30,6 +30,15 @@ def best_within(quality: Sequence[float], seconds: Sequence[float], limit: float
     fast_enough = sorted(within, key=lambda position: seconds[position])
     # max takes the first maximum, the fastest, as fastest_of_best does with arrays
     return max(fast_enough, key=lambda position: quality[position]) if fast_enough else None
+
+
+def fastest_allowed(quality: Sequence[float], seconds: Sequence[float], allowed: Sequence[bool]) -> int:
+    """Position of the fastest of the *allowed* systems, of which there is at least one.
+
+    If several are equally fast, the best of them wins.
+    """
+    positions = (position for position in range(len(seconds)) if allowed[position])
+    return min(positions, key=lambda position: (seconds[position], -quality[position]))
 
 
 def pareto_front(quality: Sequence[float], seconds: Sequence[float]) -> List[int]:

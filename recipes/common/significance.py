@@ -13,7 +13,8 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from recipes.common.cells import Measured, Measurements
 
-SAMPLES, SEED, LEVEL = 1000, 12345, 0.05  # sacrebleu's defaults
+# as in fairseq_flexdepth.corpus.paired_bootstrap, which is slow to import
+SAMPLES, SEED, LEVEL = 1000, 12345, 0.05
 MARK = "†"
 
 
@@ -63,28 +64,16 @@ def compare(measurements: Measurements, cell: str, row: Dict[str, str]) -> Optio
     )
 
 
-def paired_bootstrap(system: List[str], baseline: List[str], references: List[str]) -> Tuple[float, List[float]]:
-    """Return the p-value of the difference in BLEU, and the BLEU of *system* and of *baseline*.
+def compare_bleu(system: List[str], baseline: List[str], references: List[str]) -> Tuple[float, List[float]]:
+    """Return the p-value of the difference in BLEU, and the BLEU of *system* and of *baseline*."""
+    from fairseq_flexdepth.corpus.paired_bootstrap import paired_bootstrap, sentence_counts  # slow to import
+    from fairseq_flexdepth.corpus.scores import SACREBLEU
 
-    The p-value is that of ``sacrebleu --paired-bs``, except where both have the same BLEU: it is 1 then. sacrebleu's is
-    1 / (SAMPLES + 1) if the two also have the same BLEU in every sample, as equal translations have, or two of BLEU 0.
-    """
-    from sacrebleu.metrics import BLEU
-    from sacrebleu.significance import PairedTest
-
-    bleu = [BLEU().corpus_score(translations, [references]).score for translations in (system, baseline)]
-    if bleu[0] == bleu[1]:
-        return 1.0, bleu
-    before = os.environ.get("SACREBLEU_SEED")
-    os.environ["SACREBLEU_SEED"] = str(SEED)  # sacrebleu has no argument for it
-    try:
-        systems = [("baseline", baseline), ("system", system)]
-        _, scores = PairedTest(systems, {"BLEU": BLEU()}, [references], test_type="bs", n_samples=SAMPLES)()
-    finally:
-        del os.environ["SACREBLEU_SEED"]
-        if before is not None:
-            os.environ["SACREBLEU_SEED"] = before
-    return float(scores["BLEU"][1].p_value), bleu
+    metric = SACREBLEU.metric(references=[references])
+    counts = [sentence_counts(metric, translations) for translations in (baseline, system)]
+    theirs, ours = paired_bootstrap(metric, counts, baseline=0)
+    assert ours.p_value is not None
+    return ours.p_value, [ours.score, theirs.score]
 
 
 def _known_p_value(ours: Measured, theirs: Measured) -> Optional[float]:
@@ -99,7 +88,7 @@ def _known_p_value(ours: Measured, theirs: Measured) -> Optional[float]:
         (system, references), (baseline, expected) = read_texts(ours), read_texts(theirs)
         if references != expected or not len(system) == len(baseline) == len(references):
             return None
-        p_value, bleu = paired_bootstrap(system, baseline, references)
+        p_value, bleu = compare_bleu(system, baseline, references)
         results[key] = {"p": p_value, "bleu": bleu}
         part = store.with_name(f"{store.name}.{os.getpid()}.part")
         part.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

@@ -60,6 +60,7 @@ def test_every_pair_is_decoded_as_generate_does(data: Path, teacher: Path, tmp_p
 
     names = {"sweep.json", "sweep.csv", "report.json", "index.html", "heatmap.png", "pareto.png"}
     assert {path.name for path in tmp_path.iterdir() if path.suffix != ".txt"} == names
+    assert (tmp_path / "index.html").read_text().count(references[0]) >= 1
     for name in ("heatmap.png", "pareto.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
     facts = json.loads((tmp_path / "report.json").read_text())
@@ -81,7 +82,8 @@ def test_models_side_by_side_against_raw_references(
     paths = [str(path) for path in (teacher, checkpoint, lstm)]
     models = [word for path in paths for word in ("--path", path)]
     folder = tmp_path / "report"
-    sweep(*given, *models, "--output", folder, "--depths", "3-2,1-1,2-2", "--repeat", 2, "--budget", 1)
+    choices = ("--depths", "3-2,1-1,2-2", "--repeat", 2, "--budget", 1, "--max-loss", 100)
+    sweep(*given, *models, "--output", folder, *choices)
     rows = read_rows(folder)
     assert json.loads(capsys.readouterr().out) == rows
     three = [(1, 1), (2, 2), (3, 2)]
@@ -94,7 +96,9 @@ def test_models_side_by_side_against_raw_references(
         assert row["chrf"] == pytest.approx(sacrebleu.corpus_chrf(hypotheses, [raw]).score, abs=0.01)
         assert row["repeats"] == 2
         assert row["seconds_min"] <= row["seconds"] <= row["seconds_max"]
-    assert sum(row["best_within_budget"] for row in rows) == 1
+    for choice in ("best_within_budget", "fastest_not_worse", "fastest_within_loss"):
+        assert sum(row[choice] for row in rows) == 1
+    assert [row["bleu_p_value"] for row in rows].count(None) == 1  # the deepest pair of the first model
     expected = cli.hypotheses(cli.generate(data, lstm))
     found = (folder / "system-3" / "e2d2.txt").read_text().splitlines()
     assert found == [line.split("\t")[2] for line in expected]
@@ -143,7 +147,7 @@ def test_an_interruption_leaves_no_trace(
     unfinished = (resumed / "unfinished.jsonl").read_bytes()
     sweep(*given, resumed)
     assert decoded == [0, 1, 2, 2, 3, 4]
-    timed = ("second", "pareto")  # in every key that depends on times
+    timed = ("second", "pareto", "fastest")  # in every key that depends on times
     for row, other in zip(expected, read_rows(resumed)):
         assert row.keys() == other.keys()
         assert all(row[key] == other[key] for key in row if not any(part in key for part in timed))
@@ -177,6 +181,7 @@ def test_mistakes_are_one_line_and_leave_nothing_behind(
         ((*given, "--enc-layers", 4), "--enc-layers 4: this model supports 1,2,3"),
         ((*given, "--repeat", 0), "--repeat 0: expected 1 or more"),
         ((*given, "--budget", 1.5), "--budget 1.5: expected a share above 0 and at most 1"),
+        ((*given, "--max-loss", -1), "--max-loss -1: expected BLEU from 0 to 100"),
         ((*given, "--references", short), f"--references {short}: has 1 lines; expected 20, one per sentence"),
         ((*given, "--num-shards", 2), "--num-shards 2: sweep decodes the whole split; leave it out"),
         ((source_side, *given[1:], *languages), "--gen-subset test: expected references, sweep without --references"),

@@ -25,8 +25,8 @@ PAGES = ("README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in
 KEY = re.compile(r"\[([a-z]+\d{4})\]")
 DATA = ("DATA", "data-bin")  # how commands name a data set; they name checkpoints by files that end in .pt
 RUN = ("depths", "sharing")  # sub-commands that need no files and take no time
-# options of other programs: make, pip, pytest, bash
-FOREIGN = frozenset(("--help", "--dist"))
+# options of other programs: make, pip, pytest, bash, sacrebleu
+FOREIGN = frozenset(("--help", "--dist", "--paired-bs"))
 
 
 class Block(NamedTuple):

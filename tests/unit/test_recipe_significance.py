@@ -1,20 +1,18 @@
 """The marks of the recipes' tables: which differences in BLEU are significant."""
 
 import json
-import os
 import random
-import subprocess
 import sys
 from pathlib import Path
 from typing import List, Tuple
 
 import pytest
 from sacrebleu.metrics import BLEU
-from sacrebleu.significance import PairedTest
 
+from fairseq_flexdepth.corpus import paired_bootstrap as bootstrap
 from recipes.common import generate_log, significance, table
 from recipes.common.cells import Measurements
-from recipes.common.significance import compare, paired_bootstrap
+from recipes.common.significance import compare
 
 WORDS = [f"word{number}" for number in range(20)]
 
@@ -123,35 +121,11 @@ def test_nothing_to_compare(work, cell):
     assert compare(Measurements(work), cell, {}) is None
 
 
-def test_p_is_that_of_sacrebleu(tmp_path, monkeypatch):
-    monkeypatch.setenv("SACREBLEU_SEED", "12345")
-    systems = [("base", GOOD), ("system", EQUALLY_GOOD)]
-    _, scores = PairedTest(systems, {"BLEU": BLEU()}, [REFERENCES], test_type="bs", n_samples=1000)()
-    p_value, bleu = paired_bootstrap(EQUALLY_GOOD, GOOD, REFERENCES)
-    assert p_value == scores["BLEU"][1].p_value
-    assert bleu == [scores["BLEU"][1].score, scores["BLEU"][0].score]
-    for name, lines in (("base", GOOD), ("system", EQUALLY_GOOD), ("reference", REFERENCES)):
-        _write(tmp_path / name, lines)
-    command = [sys.executable, "-m", "sacrebleu", "reference", "-i", "base", "system", "--paired-bs", "-f", "json"]
-    printed = subprocess.run(command, cwd=tmp_path, stdout=-1, check=True).stdout
-    assert json.loads(printed)[1]["BLEU"]["p_value"] == pytest.approx(p_value, abs=1e-4)
-
-
-def test_equal_bleu_is_no_difference():
-    p_value, bleu = paired_bootstrap(GOOD, GOOD, REFERENCES)
-    assert (p_value, [round(score, 2) for score in bleu]) == (1.0, [_bleu(GOOD)] * 2)
-    number = len(REFERENCES)
-    assert paired_bootstrap(["x"] * number, ["y"] * number, REFERENCES) == (1.0, [0.0, 0.0])
-
-
-def test_the_seed_is_fixed(monkeypatch):
-    first = paired_bootstrap(EQUALLY_GOOD, GOOD, REFERENCES)
-    monkeypatch.setenv("SACREBLEU_SEED", "7")
-    assert paired_bootstrap(EQUALLY_GOOD, GOOD, REFERENCES) == first
-    assert os.environ["SACREBLEU_SEED"] == "7"
-    monkeypatch.delenv("SACREBLEU_SEED")
-    assert paired_bootstrap(EQUALLY_GOOD, GOOD, REFERENCES) == first
-    assert "SACREBLEU_SEED" not in os.environ
+def test_the_test_is_that_of_sweep():
+    ours, theirs = significance, bootstrap
+    assert (ours.SAMPLES, ours.SEED, ours.LEVEL) == (theirs.SAMPLES, theirs.SEED, theirs.LEVEL)
+    p_value, bleu = significance.compare_bleu(GOOD, BAD, REFERENCES)
+    assert (p_value, [round(score, 2) for score in bleu]) == (1 / 1001, [_bleu(GOOD), _bleu(BAD)])
 
 
 def test_results_are_kept_for_these_files(work, monkeypatch):
@@ -165,7 +139,7 @@ def test_results_are_kept_for_these_files(work, monkeypatch):
         calls.append(system)
         return 0.001, [0.0, 0.0]
 
-    monkeypatch.setattr(significance, "paired_bootstrap", other_bleu)
+    monkeypatch.setattr(significance, "compare_bleu", other_bleu)
     assert compare(Measurements(work), cell, {}) == first
     assert not calls
     _swept(work / "better" / "seed1" / "test", EQUALLY_GOOD)

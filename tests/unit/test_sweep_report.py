@@ -1,32 +1,29 @@
-"""The page, tables and files of a sweep from made-up rows."""
+"""The rows, tables and files of a sweep, most of them from made-up rows."""
 
 import csv
 import dataclasses
 import io
-import re
 import sys
 from types import SimpleNamespace
-from typing import Any, List, Optional, Tuple
+from typing import Any
 
 import pytest
 
 from fairseq_flexdepth.cli.report.columns import COLUMNS, Place, columns_of, file_values
-from fairseq_flexdepth.cli.report.facts import Facts, budget_facts, generate_command
 from fairseq_flexdepth.cli.report.files import csv_text
-from fairseq_flexdepth.cli.report.page import page
 from fairseq_flexdepth.cli.report.terminal import summary
 from fairseq_flexdepth.corpus.scores import CometScorer
 from fairseq_flexdepth.corpus.sweep import ModelDepth, SweepResults
 from fairseq_flexdepth.corpus.sweep_rows import SweepRow, SweepTable, short_names
 from fairseq_flexdepth.depth.supported_depths import parse_pairs
-
-Sizes = List[Tuple[int, int]]  # encoder and decoder layers of each model
+from tests.made_up_sweep import table_and_facts
 
 # Programs read these keys, and CSV by position: the order must stay.
 KEYS = [
     "path", "enc_layers", "dec_layers", "bleu", "chrf", "comet", "seconds", "relative_seconds", "sentences_per_second",
     "words_per_second", "seconds_min", "seconds_max", "repeats", "sentences", "beam", "translations", "bleu_signature",
-    "chrf_signature", "pareto", "best_within_budget",
+    "chrf_signature", "pareto", "best_within_budget", "bleu_mean", "bleu_interval", "bleu_p_value", "chrf_mean",
+    "chrf_interval", "chrf_p_value", "fastest_not_worse", "fastest_within_loss",
 ]  # fmt: skip
 
 
@@ -79,8 +76,8 @@ def test_rows_count_medians_and_source_words() -> None:
 
 
 def test_keys_of_the_files_keep_their_order() -> None:
-    with_everything = scored(comet=lambda texts, references: {"comet": 0.5}, budget=0.5)
-    plain = [key for key in KEYS if key not in ("comet", "best_within_budget")]
+    with_everything = scored(comet=lambda texts, references: {"comet": 0.5}, budget=0.5, max_loss=1)
+    plain = [key for key in KEYS if key not in ("comet", "best_within_budget", "fastest_within_loss")]
     for table, keys in ((with_everything, KEYS), (scored(), plain)):
         rows = file_values(table.rows)
         assert [list(row) for row in rows] == [keys] * 2
@@ -98,54 +95,6 @@ def test_every_place_shows_its_columns() -> None:
         assert place is Place.FILES or all(column.title for column in columns)
 
 
-def table_and_facts(sizes: Sizes, budget: Optional[float] = 0.5) -> Tuple[SweepTable, Facts]:
-    """Made-up rows of models with all depth pairs of *sizes*."""
-    rows: List[SweepRow] = []
-    models: Any = []
-    for number, (encoder, decoder) in enumerate(sizes):
-        path = f"runs/<{number}>/last.pt"
-        models.append({"path": path, "name": f"<{number}>", "has_depths": (encoder, decoder) != (1, 1)})
-        for n in range(1, encoder + 1):
-            for m in range(1, decoder + 1):
-                row = SweepRow(
-                    path=path, model=f"<{number}>", enc_layers=n, dec_layers=m, bleu=20.0 + n + 2 * m, chrf=50.0 + n,
-                    seconds=n + 3.0 * m, relative_seconds=(n + 3 * m) / (sizes[0][0] + 3 * sizes[0][1]),
-                    sentences_per_second=7.0, words_per_second=70.0, seconds_min=1.0, seconds_max=2.0, repeats=1,
-                    sentences=10, beam=4, translations=f"{number}e{n}d{m}.txt", bleu_signature="b", chrf_signature="c",
-                )  # fmt: skip
-                rows.append(row)
-    baseline = next(position for position, row in enumerate(rows) if row.pair == sizes[0])
-    table = SweepTable(rows, baseline, budget)
-    facts: Facts = {
-        "data": "bin", "split": "test", "languages": ["de", "en"], "sentences": 10, "skipped": 1, "source_words": 70,
-        "references": None, "models": models, "baseline": {}, "bleu_signature": "b", "chrf_signature": "c",
-        "budget": budget_facts(table), "comet_model": None, "repeats": 1, "precision": "fp32",
-        "options": ["bin", "--beam", "4"], "date": "today", "settings": {"max_tokens": 4000, "batch_size": None},
-        "machine": {"cpu": "C", "gpu": None, "cores": 2, "threads": 2, "python": "3", "torch": "2", "fairseq": "f"},
-    }  # fmt: skip
-    return table, facts
-
-
-@pytest.mark.parametrize("sizes", [[(1, 1)], [(3, 3)], [(6, 6)], [(3, 2), (1, 1), (2, 2)]], ids=str)
-def test_the_page_needs_nothing_else_and_has_every_depth_pair(sizes: Sizes) -> None:
-    table, facts = table_and_facts(sizes)
-    commands = {row.translations: generate_command(facts, row) for row in table.rows}
-    text = page(table, facts, commands, b"picture")
-    assert not re.search(r"<script|<link|https?:|src=\"(?!data:)|<[0-9]>|\$", text)
-    assert len(re.findall(r"<tr class=\"[a-z]*\"><td>\d+</td><td>\d+</td>", text)) == len(table.rows)
-    assert text.count("<pre>fairseq-generate bin --beam 4 --path") == len(table.rows)
-    assert text.count("--enc-layers") == sum(n * m for n, m in sizes if (n, m) != (1, 1))
-    budget = facts["budget"]
-    assert budget is not None
-    if sizes == [(3, 3)]:
-        best = budget["best"]
-        assert (best["enc_layers"], best["dec_layers"], best["bleu"]) == (3, 1, 25.0)
-        assert "In half the time: use <b>(3, 1)</b>, which costs 4.0 BLEU" in text
-        assert [row.best_within_budget for row in table.rows].index(True) == 6
-        assert table.within_budget is table.rows[6]
-    assert (budget["best"] is None) == (sizes == [(1, 1)])
-
-
 def test_the_front_and_the_best_row_of_a_model() -> None:
     table, _ = table_and_facts([(3, 2), (1, 1), (2, 2)], budget=None)
     assert [row.pair for row in table.front] == [(1, 1), (2, 1), (3, 1), (2, 2), (3, 2)]
@@ -154,6 +103,29 @@ def test_the_front_and_the_best_row_of_a_model() -> None:
     found = [table.best_within(0.7, path) for path in table.paths]
     assert [None if row is None else row.pair for row in found] == [(3, 1), (1, 1), (2, 1)]
     assert table.best_within(0.1) is None
+
+
+def test_the_rows_to_recommend() -> None:
+    table, facts = table_and_facts([(3, 3)])
+    assert [row.pair for row in table.rows if row.chosen_as] == [(1, 2), (2, 2), (3, 1)]
+    not_worse, within_loss, within_budget = (row for row in table.rows if row.chosen_as)
+    assert (not_worse.chosen_as, not_worse) == ("fastest not worse", table.not_worse)  # BLEU 25 of 29, p 0.06
+    assert (within_loss.chosen_as, within_loss) == ("fastest within loss", table.within_loss)
+    assert (within_budget.chosen_as, within_budget) == ("best within budget", table.within_budget)
+    names = "not_worse", "max_loss", "budget"
+    keys = {"path", "enc_layers", "dec_layers", "bleu", "bleu_p_value", "relative_seconds"}
+    found: Any = [facts[name] for name in names]  # type: ignore[literal-required]
+    assert (found[1]["bleu"], found[2]["share"]) == (3.0, 0.5)
+    best = [found[0], found[1]["fastest"], found[2]["best"]]
+    assert all(set(row) == keys for row in best)
+    assert [(row["enc_layers"], row["dec_layers"]) for row in best] == [(1, 2), (2, 2), (3, 1)]
+
+
+def test_higher_bleu_is_never_worse() -> None:
+    table, _ = table_and_facts([(1, 1), (2, 1)])  # the second model's row has a higher BLEU with p 0.04
+    assert [row.significantly_worse for row in table.rows] == [False] * 3
+    assert table.not_worse is table.baseline
+    assert table.shallowest is table.baseline
 
 
 def test_csv_has_the_rows() -> None:
@@ -165,8 +137,8 @@ def test_csv_has_the_rows() -> None:
 def test_the_table_on_the_terminal() -> None:
     table, facts = table_and_facts([(2, 1), (1, 1)])
     lines = summary("out", table, facts).splitlines()
-    assert [line.count("|") for line in lines[:5]] == [10] * 5
-    assert lines[5] == "--budget 0.5: no depth pair is that fast"
+    assert [line.count("|") for line in lines[:5]] == [12] * 5
+    assert lines[6] == "--budget 0.5: no depth pair is that fast"
     table, facts = table_and_facts([(2, 1), (1, 1)], budget=0.9)
     expected = "--budget 0.9: depth pair (1, 1) of <0>: BLEU 23.0 in 0.80 of the deepest depth pair's time"
     assert expected in summary("out", table, facts)

@@ -28,6 +28,11 @@ def signed(value: float) -> str:
     return "0.0" if abs(value) < 0.05 else f"{value:+.1f}".replace("-", "−")
 
 
+def of_value(form: str) -> Callable[[Any], str]:
+    """A format that writes a value in the form of ``str.format``, and a missing value as a dash."""
+    return lambda value: "–" if value is None else form.format(value)
+
+
 class Column(NamedTuple):
     """One value of every row."""
 
@@ -43,6 +48,7 @@ class Column(NamedTuple):
         return self.format(getattr(row, self.key))
 
 
+TEST = "p of the difference to the deepest pair's {}, by paired bootstrap"
 ONE_DECIMAL, COUNT = "{:,.1f}".format, "{:,.0f}".format
 
 # In the order in which files and tables show them. The order in sweep.json and sweep.csv must stay.
@@ -54,7 +60,11 @@ COLUMNS = (
     Column("relative_seconds", FRONT, "relative time", "share of the deepest pair's time", "{:.2f}".format),
     Column("speedup", FRONT, "speed-up", "the deepest pair's time divided by this one", "{:.1f}×".format),
     Column("bleu", EVERYWHERE, "BLEU", "0 to 100", "{:.1f}".format),
+    Column("bleu_interval", TABLES | FRONT, "± BLEU", "half of its 95 % interval", of_value("{:.1f}")),
+    Column("bleu_p_value", TABLES | FRONT, "p, BLEU", TEST.format("BLEU"), of_value("{:.3f}")),
     Column("chrf", EVERYWHERE, "chrF", "0 to 100", "{:.1f}".format),
+    Column("chrf_interval", PAGE, "± chrF", "half of its 95 % interval", of_value("{:.1f}")),
+    Column("chrf_p_value", PAGE, "p, chrF", TEST.format("chrF"), of_value("{:.3f}")),
     Column("comet", EVERYWHERE, "COMET", "about 0 to 1", "{:.3f}".format),
     Column("bleu_difference", FRONT, "Δ BLEU", "difference to the deepest pair's BLEU", signed),
     Column("seconds", FILES | TABLES, "seconds", "for the whole split", ONE_DECIMAL),
@@ -74,6 +84,15 @@ COLUMNS = (
     Column("best_within_budget", FILES),
     Column("draft_dec_layers", EVERYWHERE, "drafted by", "decoder layers", lambda layers: str(layers or "–")),
     Column("model", TABLES | FRONT, "model", text=True),
+    Column("bleu_mean", FILES),
+    Column("bleu_interval", FILES),
+    Column("bleu_p_value", FILES),
+    Column("chrf_mean", FILES),
+    Column("chrf_interval", FILES),
+    Column("chrf_p_value", FILES),
+    Column("fastest_not_worse", FILES),
+    Column("fastest_within_loss", FILES),
+    Column("chosen_as", PAGE | FRONT, "choice", "see “Which depth to use”", text=True),
 )
 
 
@@ -87,7 +106,7 @@ def columns_of(place: Place, rows: Sequence[SweepRow]) -> List[Column]:
         column
         for column in COLUMNS
         if column.places & place
-        and getattr(rows[0], column.key) not in (None, "")
+        and any(getattr(row, column.key) not in (None, "") for row in rows)
         and (column.key != "model" or several)
     ]
 

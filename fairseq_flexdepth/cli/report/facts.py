@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, TypedDict
 
 from fairseq_flexdepth.cli.fairseq_options import PACKAGE
+from fairseq_flexdepth.corpus.paired_bootstrap import LEVEL, SAMPLES, SEED
 from fairseq_flexdepth.corpus.sweep_rows import SweepRow, SweepTable, short_names
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ class Facts(TypedDict):
     models: List[ModelFacts]
     baseline: Dict[str, Any]
     budget: Optional[Dict[str, Any]]
+    not_worse: Optional[Dict[str, Any]]  # the fastest depth pair that is not significantly worse than the baseline
+    max_loss: Optional[Dict[str, Any]]
+    test: Dict[str, Any]  # of the difference to the baseline
     bleu_signature: str
     chrf_signature: str
     comet_model: Optional[str]
@@ -86,6 +90,9 @@ def collect_facts(
         ],
         "baseline": _values(table.baseline, "path", "enc_layers", "dec_layers", "seconds"),
         "budget": budget_facts(table),
+        "not_worse": row_facts(table.not_worse),
+        "max_loss": loss_facts(table),
+        "test": {"name": "paired bootstrap", "samples": SAMPLES, "seed": SEED, "level": LEVEL},
         "bleu_signature": table.baseline.bleu_signature,
         "chrf_signature": table.baseline.chrf_signature,
         "comet_model": args.comet,
@@ -100,13 +107,18 @@ def collect_facts(
 
 def budget_facts(table: SweepTable) -> Optional[Dict[str, Any]]:
     """``--budget`` and the best row within it; ``None`` without the option."""
-    if table.budget is None:
-        return None
-    keys = ("path", "enc_layers", "dec_layers", "bleu", "relative_seconds")
-    return {
-        "share": table.budget,
-        "best": None if table.within_budget is None else _values(table.within_budget, *keys),
-    }
+    return None if table.budget is None else {"share": table.budget, "best": row_facts(table.within_budget)}
+
+
+def loss_facts(table: SweepTable) -> Optional[Dict[str, Any]]:
+    """``--max-loss`` and the fastest row within it; ``None`` without the option."""
+    return None if table.max_loss is None else {"bleu": table.max_loss, "fastest": row_facts(table.within_loss)}
+
+
+def row_facts(row: Optional[SweepRow]) -> Optional[Dict[str, Any]]:
+    """A recommended row; ``None`` if there is none."""
+    keys = ("path", "enc_layers", "dec_layers", "bleu", "bleu_p_value", "relative_seconds")
+    return None if row is None else _values(row, *keys)
 
 
 def _values(row: SweepRow, *keys: str) -> Dict[str, Any]:

@@ -5,13 +5,14 @@ import glob
 import io
 import json
 import os
-from typing import TYPE_CHECKING, Dict, List, Mapping, Sequence
+from typing import TYPE_CHECKING, List, Mapping, Sequence
 
 from fairseq_flexdepth.cli.report.columns import file_values
 from fairseq_flexdepth.cli.report.facts import Facts, generate_command
 from fairseq_flexdepth.cli.report.heatmap import draw_sweep_heatmap
 from fairseq_flexdepth.cli.report.page import page
 from fairseq_flexdepth.cli.report.pareto_plot import draw_pareto
+from fairseq_flexdepth.cli.report.texts import Texts
 from fairseq_flexdepth.files.outputs import publish, staging, write_whole
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ STALE_FILES = ("e[0-9]*d[0-9]*.txt", "system-[0-9]*/e[0-9]*d[0-9]*.txt", "heatma
 
 
 def write_report(
-    folder: str, results: "SweepResults", table: "SweepTable", facts: Facts, texts: Dict[str, List[str]]
+    folder: str, results: "SweepResults", table: "SweepTable", facts: Facts, source: List[str], reference: List[str]
 ) -> None:
     """Write all files, replacing those of an earlier report; a report is complete if it has ``sweep.json``.
 
@@ -32,14 +33,18 @@ def write_report(
         results: the translations.
         table: the rows.
         facts: the content of ``report.json``.
-        texts: the sources and the references, by the names of their files without ``.txt``.
+        source: all source sentences.
+        reference: their references.
     """
+    translations = {row.translations: results.translations(position) for position, row in enumerate(table.rows)}
+    texts = Texts(source, reference, translations)
     with staging(os.path.join(folder, "unfinished")) as staged:
-        _write_texts(staged, results, table, texts)
+        _write_texts(staged, texts)
         _write_pictures(staged, table)
         commands = {row.translations: generate_command(facts, row) for row in table.rows}
         with open(os.path.join(staged, "pareto.png"), "rb") as picture:
-            write_whole(os.path.join(staged, "index.html"), page(table, facts, commands, picture.read()))
+            whole = page(table, facts, commands, picture.read(), texts)
+        write_whole(os.path.join(staged, "index.html"), whole)
         rows = file_values(table.rows)
         write_whole(os.path.join(staged, "sweep.csv"), csv_text(rows))
         write_whole(os.path.join(staged, "report.json"), json.dumps(facts, indent=1) + "\n")
@@ -57,12 +62,9 @@ def csv_text(rows: Sequence[Mapping[str, object]]) -> str:
     return output.getvalue()
 
 
-def _write_texts(
-    folder: str, results: "SweepResults", table: "SweepTable", texts: Dict[str, List[str]]
-) -> None:
+def _write_texts(folder: str, texts: Texts) -> None:
     """Write sources, references and the translations of all rows, one sentence per line."""
-    lines = {f"{name}.txt": sentences for name, sentences in texts.items()}
-    lines.update((row.translations, results.translations(position)) for position, row in enumerate(table.rows))
+    lines = {"source.txt": texts.source, "reference.txt": texts.reference, **texts.translations}
     for name, sentences in lines.items():
         path = os.path.join(folder, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)

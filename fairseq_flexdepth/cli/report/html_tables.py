@@ -1,35 +1,30 @@
 """The tables of ``index.html``, as HTML."""
 
 from html import escape
-from typing import Callable, List, Sequence, Tuple
+from typing import Callable, List, Sequence
 
 from fairseq_flexdepth.cli.report.columns import FRONT, PAGE, Column, columns_of
 from fairseq_flexdepth.corpus.sweep_rows import SweepRow, SweepTable
 
-Colour = Tuple[int, int, int]
-
-BLUE: Colour = (24, 90, 157)
-GREEN: Colour = (30, 110, 70)
+STRONG = 0.81  # a cell of a stronger colour has white text: readable up to here is black
 SHARES = (1.0, 0.75, 0.5, 0.25)  # of the baseline's time, in budget_table
 
 
 def front_table(table: SweepTable) -> str:
-    """The rows on the Pareto front, the fastest first; the best row within the budget in yellow."""
+    """The rows on the Pareto front, the fastest first; the rows to recommend in yellow."""
     columns = columns_of(FRONT, table.rows)
-    kinds = ["chosen" if row.best_within_budget else "" for row in table.front]
+    kinds = ["chosen" if row.chosen_as else "" for row in table.front]
     note = "The Pareto front: for every other depth pair, one of these is at least as good and at least as fast."
     return _rows_table(columns, table.front, kinds) + _note(note)
 
 
 def every_depth_table(table: SweepTable) -> str:
-    """All rows; the Pareto front in blue, the best row within the budget in yellow."""
+    """All rows; the Pareto front in blue, the rows to recommend in yellow."""
     several = len(table.rows) > 1
-    kinds = ["chosen" if row.best_within_budget else "front" if row.pareto else "" for row in table.rows]
-    legend = ["Blue: the Pareto front."] if several else []
-    if table.within_budget is not None:
-        legend.append(f"Yellow: the best BLEU within --budget {table.budget:g}.")
+    kinds = ["chosen" if row.chosen_as else "front" if row.pareto else "" for row in table.rows]
+    legend = "Blue: the Pareto front. Yellow: the depth pairs to use, by the last column."
     body = _rows_table(columns_of(PAGE, table.rows), table.rows, kinds if several else [""])
-    return body + (_note(" ".join(legend)) if legend else "")
+    return body + (_note(legend) if several else "")
 
 
 def budget_table(table: SweepTable) -> str:
@@ -63,15 +58,18 @@ def heatmaps(table: SweepTable, path: str) -> str:
         return ""
     title = f"<p><b>{escape(own[0].model)}</b></p>" if len(table.paths) > 1 else ""
     quality = _heatmap(
-        "BLEU (chrF below)", own, table.rows, lambda row: row.bleu,
-        lambda row: f"{row.bleu:.1f}<small>{row.chrf:.1f}</small>", BLUE,
+        "BLEU (chrF below)", own, table, lambda row: row.bleu,
+        lambda row: f"{row.bleu:.1f}<small>{row.chrf:.1f}</small>", "blue",
     )  # fmt: skip
     speed = _heatmap(
-        "speed-up (sentences/s below)", own, table.rows, lambda row: row.speedup,
-        lambda row: f"{row.speedup:.2f}×<small>{row.sentences_per_second:,.1f}</small>", GREEN,
+        "speed-up (sentences/s below)", own, table, lambda row: row.speedup,
+        lambda row: f"{row.speedup:.2f}×<small>{row.sentences_per_second:,.1f}</small>", "green",
     )  # fmt: skip
-    note = _note("One row per encoder depth, one column per decoder depth; darker is better.")
-    return f'{title}<div class="maps scroll">{quality}{speed}</div>{note}'
+    note = _note(
+        "One row per encoder depth, one column per decoder depth; a stronger colour is better."
+        '<span class="with-scripts" hidden> Choose a cell to read its translations.</span>'
+    )
+    return f'{title}<div class="maps">{quality}{speed}</div>{note}'
 
 
 def _names(table: SweepTable) -> List[str]:
@@ -105,7 +103,7 @@ def _table(header: str, lines: Sequence[str], kinds: Sequence[str] = ()) -> str:
     """
     body = [f'<tr class="{kind}">{line}</tr>' for kind, line in zip(kinds or [""] * len(lines), lines)]
     return (
-        f'<div class="scroll"><table><thead><tr>{header}</tr></thead>\n<tbody>'
+        f'<div class="scroll" tabindex="0"><table><thead><tr>{header}</tr></thead>\n<tbody>'
         + "\n".join(body)
         + "</tbody></table></div>"
     )
@@ -114,25 +112,26 @@ def _table(header: str, lines: Sequence[str], kinds: Sequence[str] = ()) -> str:
 def _heatmap(
     caption: str,
     rows: Sequence[SweepRow],
-    scale: Sequence[SweepRow],
+    table: SweepTable,
     value: Callable[[SweepRow], float],
     text: Callable[[SweepRow], str],
-    colour: Colour,
+    colour: str,
 ) -> str:
     """A table with one row per encoder depth and one column per decoder depth, coloured by *value*.
 
     Args:
         caption: the title.
         rows: the rows of one model.
-        scale: the rows whose lowest and highest value get the lightest and the darkest colour.
+        table: all rows: their lowest and highest value get the weakest and the strongest colour.
         value: computes the value of a row.
         text: the content of a row's cell, as HTML.
-        colour: the colour of the highest value.
+        colour: ``blue`` or ``green``, see page.css.
     """
     by_pair = {row.pair: row for row in rows}
     encoder, decoder = (sorted({pair[side] for pair in by_pair}) for side in (0, 1))
-    low, high = min(map(value, scale)), max(map(value, scale))
-    lines = ["<tr><th></th>" + "".join(f"<th>{m}</th>" for m in decoder) + "</tr>"]
+    low, high = min(map(value, table.rows)), max(map(value, table.rows))
+    numbers = {row.translations: number for number, row in enumerate(table.rows)}
+    lines = ["<tr><td></td>" + "".join(f'<th scope="col">{m}</th>' for m in decoder) + "</tr>"]
     for n in encoder:
         cells = []
         for m in decoder:
@@ -141,8 +140,10 @@ def _heatmap(
                 cells.append("<td></td>")
                 continue
             strength = (value(row) - low) / (high - low) if high > low else 0.0
-            mixed = [round(255 - (255 - part) * (0.06 + 0.94 * strength)) for part in colour]
-            ink = "#fff" if strength > 0.42 else "#1c2430"
-            cells.append(f'<td style="background:rgb{tuple(mixed)};color:{ink}">{text(row)}</td>')
-        lines.append(f"<tr><th>{n}</th>{''.join(cells)}</tr>")
-    return f'<table class="map"><caption>{caption}</caption>' + "\n".join(lines) + "</table>"
+            kind = f"{colour} strong" if strength > STRONG else colour
+            cells.append(
+                f'<td class="{kind}" style="--strength:{0.06 + 0.94 * strength:.2f}" '
+                f'data-row="{numbers[row.translations]}"><span>{text(row)}</span></td>'
+            )
+        lines.append(f'<tr><th scope="row">{n}</th>{"".join(cells)}</tr>')
+    return f'<div class="scroll"><table class="map"><caption>{caption}</caption>' + "\n".join(lines) + "</table></div>"

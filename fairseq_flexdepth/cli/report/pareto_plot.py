@@ -2,12 +2,14 @@
 
 from typing import Any, List, Sequence, Tuple
 
-from fairseq_flexdepth.corpus.sweep_rows import SweepTable
+from fairseq_flexdepth.corpus.sweep_rows import SweepRow, SweepTable
 from fairseq_flexdepth.files.outputs import save_figure
 
 Point = Tuple[float, float]  # relative time, BLEU
 
-COLOURS = ("#1f5f99", "#c8501e", "#2f855a", "#7b3fa0", "#8a6d00", "#444444")
+# Colours that colour-blind readers can tell apart (Okabe and Ito), and shapes for readers without colours
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#444444")
+SHAPES = ("o", "s", "^", "D", "v", "P")
 # Places for a label, in points from its dot; the first one where it covers neither another label nor a dot is taken.
 PLACES = [
     (horizontal * distance, vertical * distance)
@@ -17,9 +19,10 @@ PLACES = [
 
 
 def draw_pareto(table: SweepTable, path: str) -> None:
-    """Draw BLEU against relative time to the PNG file *path*: one colour per model, one dot per row.
+    """Draw BLEU against relative time to the PNG file *path*: one colour and shape per model, one dot per row.
 
-    Dots on the Pareto front are filled, labelled with their depth pairs and joined by a line.
+    Dots on the Pareto front are filled, labelled with their depth pairs and joined by a line. Whiskers are the 95 %
+    intervals of BLEU.
     """
     import matplotlib
 
@@ -30,12 +33,13 @@ def draw_pareto(table: SweepTable, path: str) -> None:
     front = [(row.relative_seconds, row.bleu) for row in table.front]
     axes.step(*zip(*front), where="post", color="#999999", linewidth=1, zorder=1)
     for number, model in enumerate(table.paths):
-        colour, rows = COLOURS[number % len(COLOURS)], table.of_model(model)
+        colour, shape, rows = COLOURS[number % len(COLOURS)], SHAPES[number % len(SHAPES)], table.of_model(model)
+        _draw_whiskers(axes, rows, colour)
         best, others = ([row for row in rows if row.pareto is pareto] for pareto in (True, False))
         for dots, face, size in ((others, "white", 22), (best, colour, 34)):
             axes.scatter(
                 [row.relative_seconds for row in dots], [row.bleu for row in dots],
-                s=size, facecolors=face, edgecolors=colour, linewidths=1.2, zorder=3,
+                s=size, marker=shape, facecolors=face, edgecolors=colour, linewidths=1.2, zorder=3,
                 label=rows[0].model if dots is (best or others) else None,
             )  # fmt: skip
     axes.margins(0.1, 0.14)
@@ -48,9 +52,26 @@ def draw_pareto(table: SweepTable, path: str) -> None:
     if len(table.paths) > 1:
         axes.legend(loc="lower right", fontsize=9, frameon=True)
     figure.tight_layout()
-    points = [(row.relative_seconds, row.bleu) for row in table.rows]
+    points = [(row.relative_seconds, bleu) for row in table.rows for bleu in (row.bleu, *_interval(row))]
     _write_labels(axes, front, [row.pair_text for row in table.front], points)
     save_figure(figure, path)
+
+
+def _draw_whiskers(axes: Any, rows: Sequence[SweepRow], colour: str) -> None:
+    """Draw the 95 % interval of BLEU of each row, darker on the Pareto front."""
+    for row in rows:
+        ends = _interval(row)
+        axes.plot(
+            [row.relative_seconds] * len(ends), ends, color=colour, zorder=2,
+            linewidth=1, marker="_", markersize=5, alpha=0.75 if row.pareto else 0.3,
+        )  # fmt: skip
+
+
+def _interval(row: SweepRow) -> List[float]:
+    """The ends of the 95 % interval of BLEU; empty if it was not computed."""
+    if row.bleu_mean is None or row.bleu_interval is None:
+        return []
+    return [row.bleu_mean - row.bleu_interval, row.bleu_mean + row.bleu_interval]
 
 
 def _write_labels(axes: Any, anchors: Sequence[Point], labels: Sequence[str], points: Sequence[Point]) -> None:
