@@ -7,6 +7,7 @@ import os
 import re
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from fairseq_flexdepth.cli.fairseq_options import quiet
 from fairseq_flexdepth.cli.markdown import aligned_table
 from fairseq_flexdepth.depth.supported_depths import DepthPair, parse_pairs, written_pair
 from fairseq_flexdepth.files.outputs import check_file
@@ -90,7 +91,8 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError(f"LOG {name}: given twice; expected different logs, or different names NAME=LOG")
     from fairseq_flexdepth.cli.report.curves_plot import draw_curves
 
-    draw_curves(trainings, args.output)
+    with quiet():  # matplotlib's log
+        draw_curves(trainings, args.output)
     if args.json:
         print(json.dumps({"runs": [_values(training) for training in trainings]}, indent=1))
     else:

@@ -59,12 +59,17 @@ def test_a_line_per_depth() -> None:
     ]  # fmt: skip
 
 
-def test_subwords_and_tokenizer_reach_the_model(teacher: Path, tmp_path: Path) -> None:
+def test_subwords_and_tokenizer_reach_the_model(teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "codes").write_text("#version: 0.2\nw 1\n")
     options = ["--path", str(teacher), "--tokenizer", "moses", "--bpe-codes", str(tmp_path / "codes"), "--cpu"]
     interface = translate._load(build_parser().parse_args(["translate", *options]))
     assert interface.apply_bpe(interface.tokenize("w1, w2")) == "w@@ 1 , w@@ 2"
     assert interface.detokenize(interface.remove_bpe("w@@ 1 , w2")) == "w1, w2"
+    monkeypatch.setattr("fairseq_flexdepth.decoding.hub.load", lambda *given, **overrides: (given, overrides))
+    given = translate._load(
+        build_parser().parse_args(["translate", "--path", "x", "--data", "y", "--sentencepiece", "z", "--cpu"])
+    )
+    assert given == (("x", "y"), {"bpe": "sentencepiece", "sentencepiece_model": "z"})
 
 
 @pytest.mark.parametrize(
