@@ -1,4 +1,4 @@
-"""The rows of recipe_settings.tsv, which test_recipes.py compares with the recipes; batches on 1 to 8 GPUs; precision."""
+"""The rows of recipe_settings.tsv, which test_recipes.py compares with recipes; batches on 1 to 8 GPUs; precision."""
 
 import re
 import shutil
