@@ -141,8 +141,9 @@ class SweepTable:
         self.paths = list(dict.fromkeys(row.path for row in rows))
 
     def label(self, row: SweepRow) -> str:
-        """The depth pair of *row*, with the model's name if there are several models."""
-        return row.pair_text + (f" of {row.model}" if len(self.paths) > 1 else "")
+        """The depth pair of *row*, with the model's name if there are several models, and with its drafts."""
+        model = f" of {row.model}" if len(self.paths) > 1 else ""
+        return row.pair_text + model + (f" with drafts by {row.draft_dec_layers}" if row.draft_dec_layers else "")
 
     @property
     def shallowest(self) -> SweepRow:

@@ -46,6 +46,7 @@ if [ "$SCALE" = small ]; then
 fi
 read -ra as_text <<<"$(decode_options "$subwords" "$source_language" "$target_language")"
 decoding=(--beam 4 --lenpen 1 --max-tokens 4000 "${as_text[@]}")
+[ "$SCALE" != smoke ] || decoding+=(--max-len-b 30) # models of 12 updates hardly ever end a sentence
 
 tasks=$((encoder_tasks * decoder_tasks))
 pretrained=original-baseline-$encoder_layers-$decoder_layers
