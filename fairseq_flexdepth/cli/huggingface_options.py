@@ -117,8 +117,8 @@ def _score(path: str, checkpoint: str, stock: "StockModel") -> "MeasuredScore":
         pairs = {(os.path.realpath(row["path"]), row["enc_layers"], row["dec_layers"]): row for row in rows}
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"--sweep {path}: expected a sweep.json of fairseq-flexdepth sweep") from error
-    depth = tuple(len(positions) for positions in stock.positions)
-    row: Optional[Dict[str, Any]] = pairs.get((os.path.realpath(checkpoint), *depth))
+    n, m = (len(positions) for positions in stock.positions)
+    row: Optional[Dict[str, Any]] = pairs.get((os.path.realpath(checkpoint), n, m))
     if row is None:
-        raise ValueError(f"--sweep {path}: has no row of --path {checkpoint} at depth {depth[0]}-{depth[1]}")
+        raise ValueError(f"--sweep {path}: has no row of --path {checkpoint} at depth {n}-{m}")
     return MeasuredScore(row["bleu"], row["sentences"], row["beam"], row["bleu_signature"])
