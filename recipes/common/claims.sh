@@ -11,8 +11,11 @@ CLAIM_SECONDS=600
 this_host="${HOSTNAME:-$(uname -n)}/$(readlink /proc/self/ns/pid 2>/dev/null || true)"
 
 started() { # started PROCESS: print when a process of this machine started; nothing if it does not run, or is a zombie
+    local status fields
     if [ -d /proc/self ]; then
-        sed -e 's/.*) //' -e '/^Z/d' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20 || true
+        status=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
+        read -ra fields <<<"${status##*) }" # after the name, which may contain spaces
+        [ "${fields[0]}" = Z ] || echo "${fields[19]}"
     else
         ps -o lstart= -p "$1" 2>/dev/null | tr -s ' ' '_' || true
     fi

@@ -8,7 +8,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 percents=(50 80 85 90)
 [ "$SCALE" != smoke ] || percents=(50)
 
-cut() { # cut PERCENT: prune this share of the student's weights, and score it
+cut_weights() { # cut_weights PERCENT: prune this share of the student's weights, and score it
     local into
     into=$(folder "first-student-cut-$1")
     step "$into/prune" run fairseq-flexdepth prune --path "$(model first-student-seq-kd-seq-inter)" --fraction "0.$1" \
@@ -27,7 +27,7 @@ each beam first-teacher
 distilled_corpora
 each beam first-student-seq-kd
 each beam first-student-seq-kd-seq-inter
-each cut "${percents[@]}"
+each cut_weights "${percents[@]}"
 each beam "${percents[@]/#/first-student-pruned-}"
 retrained=("${percents[@]/#/first-student-pruned-}")
 each beam "${retrained[@]/%/-seq-inter}"

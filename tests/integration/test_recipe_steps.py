@@ -1,6 +1,7 @@
 """A step of a recipe runs once, whatever machine goes on and however many processes share the folder."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Callable, List, Tuple
@@ -139,3 +140,13 @@ def test_averaged_checkpoints_are_deleted(run: Run, work: Path) -> None:
     kept = ["averaged.pt", "checkpoint_best.pt", "checkpoint_last.pt"]
     assert run(train, KEEP="all")[0] == sorted([*kept, "checkpoint_1_100.pt", "checkpoint_1_50.pt"])
     assert run(train)[0] == kept
+
+
+def test_no_function_of_a_recipe_hides_a_program() -> None:
+    programs = set(
+        "awk cat chmod cp cut date dirname env factor find getconf grep gzip head ln ls mkdir mv printf ps readlink rm rmdir "
+        "sed seq sleep sort stat tail tee test touch tr uname wc xargs".split()
+    )
+    for script in RECIPES.glob("*/*.sh"):
+        functions = set(re.findall(r"^ *([\w-]+)\(\) *\{", script.read_text(encoding="utf-8"), flags=re.MULTILINE))
+        assert not functions & programs, script
