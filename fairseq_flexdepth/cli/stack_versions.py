@@ -44,6 +44,8 @@ EXTRAS = {
     "subword-nmt": "recipes",
     "sacremoses": "recipes",
     "ctranslate2": "export",
+    "transformers": "huggingface",
+    "safetensors": "huggingface",
 }
 
 
