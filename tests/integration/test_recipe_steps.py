@@ -144,9 +144,9 @@ def test_averaged_checkpoints_are_deleted(run: Run, work: Path) -> None:
 
 def test_no_function_of_a_recipe_hides_a_program() -> None:
     programs = {
-        "awk", "cat", "cp", "cut", "date", "dirname", "env", "factor", "find", "grep", "gzip", "head", "ln", "ls", "mkdir",
-        "mv", "printf", "ps", "readlink", "rm", "rmdir", "sed", "seq", "sleep", "sort", "stat", "tail", "tee", "test",
-        "touch", "tr", "uname", "wc", "xargs",
+        "awk", "cat", "cp", "cut", "date", "dirname", "env", "factor", "find", "grep", "gzip", "head", "ln", "ls",
+        "mkdir", "mv", "printf", "ps", "readlink", "rm", "rmdir", "sed", "seq", "sleep", "sort", "stat", "tail", "tee",
+        "test", "touch", "tr", "uname", "wc", "xargs",
     }  # fmt: skip
     for script in RECIPES.glob("*/*.sh"):
         functions = set(re.findall(r"^ *([\w-]+)\(\) *\{", script.read_text(encoding="utf-8"), flags=re.MULTILINE))
