@@ -271,7 +271,7 @@ def test_mistakes(checkpoint: Path, data: Path, tmp_path: Path, capsys: pytest.C
         (checkpoint, ("--data", tmp_path / "folder"), "does not fit the checkpoint"),
         (checkpoint, ("--quantization", "int8"), "--quantization int8: needs --format ctranslate2"),
         (checkpoint, ("--output", tmp_path / "folder"), "is a directory; expected a file"),
-        (checkpoint, ("--output", tmp_path / "folder", "--format", "ctranslate2"), "exists and is not a CTranslate2"),
+        (checkpoint, ("--output", tmp_path / "folder", "--format", "ctranslate2"), "exists and is not a model of"),
     ):
         arguments = ["--path", tmp_path / path, "--output", tmp_path / "new", *options]
         assert main(["export", *map(str, arguments)]) == 2
