@@ -47,7 +47,9 @@ class Sweep:
         self.repeats = repeats
         self.every_depth = EveryDepth(split, depths, compare=True, draft=draft)
         # By whether there are drafts.
-        self._drafts = {False: 0, True: int(draft["draft_dec_layers"])} if draft else {False: None}
+        self._drafts: Dict[bool, Optional[int]] = {False: None}
+        if draft:
+            self._drafts = {False: 0, True: int(draft["draft_dec_layers"])}
         self.model_depths = [
             ModelDepth(model, pair, drafting)
             for model, ensemble in enumerate(self.every_depth.ensembles)

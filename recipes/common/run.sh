@@ -96,8 +96,9 @@ step() {
     [ $status = 0 ] || { tail -n 20 "$name.log" >&2; die "$name failed; its log: $name.log"; }
 }
 
-portable() { # portable COMMAND...: print a command on one line; the folder of the recipe's output, which may move, is called WORK
-    printf '%q ' "${@//"${work:-/nowhere}"/WORK}"
+portable() { # portable COMMAND...: print a command on one line; WORK and REPOSITORY stand for folders that may move
+    set -- "${@//"${work:-/nowhere}"/WORK}"
+    printf '%q ' "${@//"$repository"/REPOSITORY}"
 }
 
 same_command() { # same_command NAME COMMAND...: end the recipe if a step was begun by a command with another result
