@@ -82,9 +82,8 @@ class RowCaches:
         if self.encoder_padding_mask is not None:
             self.encoder_padding_mask = self.encoder_padding_mask.index_select(0, order)
         for layer in self._layers:
-            attentions: List[Any] = [layer.self_attn, layer.encoder_attn]
-            for attention in filter(None, attentions):
-                buffer = self._buffer(attention)
+            for attention in (layer.self_attn, layer.encoder_attn):
+                buffer = {} if attention is None else self._buffer(attention)
                 for name, cached in buffer.items():
                     buffer[name] = None if cached is None else cached.index_select(0, order)
 
