@@ -15,8 +15,8 @@ from typing import Dict
 from recipes.common.data.archive import digest_of
 
 KEPT = ".sha256.json"
-# features of speech are left out: hundreds of gigabytes, made from files whose checksums were verified
-LARGE = (".zip", ".log", ".json")
+# Features of speech (.zip) are left out, too: hundreds of gigabytes, made from files whose checksums were verified.
+NO_DATA = (".zip", ".log", ".json", ".command", ".done", ".claim", ".shards", ".part")
 
 
 def checksum(folder: Path) -> str:
@@ -27,7 +27,7 @@ def checksum(folder: Path) -> str:
     """
     kept, new = _kept(folder), {}
     for path in sorted(folder.glob("*.*")):
-        if path.is_file() and not path.name.startswith(".") and path.suffix not in LARGE:
+        if path.is_file() and not path.name.startswith(".") and path.suffix not in NO_DATA:
             state = path.stat()
             key = f"{path.name} {state.st_size} {state.st_mtime_ns}"
             new[key] = kept.get(key) or digest_of(str(path), "sha256")

@@ -8,6 +8,7 @@ from typing import Callable, List, Tuple
 
 import pytest
 
+from recipes.common.checksum import checksum
 from recipes.common.dry_run import RECIPES, SETTINGS
 
 Run = Callable[..., Tuple[List[str], List[str]]]
@@ -64,6 +65,16 @@ def test_a_folder_may_move(run: Run, work: Path) -> None:
     run(TRAIN)
     work.rename(work.with_name("elsewhere"))
     assert run(TRAIN, WORK=str(work.with_name("elsewhere"))) == ([], [])
+
+
+def test_a_checksum_is_of_data_alone(tmp_path: Path) -> None:
+    (tmp_path / "train.de").write_text("a\n")
+    before = checksum(tmp_path)
+    for name in ("made.command", "made.done", "preprocess.log", "made.claim"):
+        (tmp_path / name).touch()
+    assert checksum(tmp_path) == before
+    (tmp_path / "train.de").write_text("b\n")
+    assert checksum(tmp_path) != before
 
 
 @pytest.mark.parametrize(
