@@ -114,7 +114,7 @@ def test_rows_with_drafts(data: Path, teacher: Path, tmp_path: Path) -> None:
     rows = read_rows(tmp_path)
     assert pairs(rows) == [(2, 1), (2, 2), (2, 2)]
     assert [row["draft_dec_layers"] for row in rows] == [0, 0, 1]
-    assert len({row["seconds"] for row in rows}) == 3
+    assert all(row["seconds"] > 0 for row in rows)
     plain, drafted = ((tmp_path / row["translations"]).read_text() for row in rows[1:])
     assert plain == drafted
     command = "--enc-layers 2 --dec-layers 2 --draft-dec-layers 1 --draft-tokens 2\n"
