@@ -127,8 +127,8 @@ document.body.append(Object.assign(document.createElement("pre"), { id: "seen", 
 def clicked(text: str, folder: Path) -> List[Dict[str, Any]]:
     """What the page shows in Chromium after each step of CLICKS."""
     (folder / "index.html").write_text(text.replace("</body>", f"{CLICKS}</body>"), encoding="utf-8")
-    options = ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}", "--dump-dom")
-    command = [str(CHROMIUM), *options, (folder / "index.html").as_uri()]
+    own = ("--no-sandbox", "--disable-dev-shm-usage", f"--user-data-dir={folder / 'profile'}")  # as containers need
+    command = [str(CHROMIUM), "--headless", "--disable-gpu", *own, "--dump-dom", (folder / "index.html").as_uri()]
     output = subprocess.run(command, stdout=-1, stderr=-1, check=True, timeout=120, encoding="utf-8").stdout
     found = re.search(r'<pre id="seen">(.*?)</pre>', output, re.S)
     assert found is not None, output[-2000:]
