@@ -63,7 +63,6 @@ fairseq_train() {
     done
     # --validate-interval-updates: fairseq does not validate after saving where an update ends an epoch
     [ -z "$interval" ] || intervals=(--save-interval 1000000 --validate-interval 1000000 --validate-interval-updates "$interval")
-    # shellcheck disable=SC2086  # LAUNCH has several words
-    run ${LAUNCH:-} fairseq-train "$bin" --user-dir "$plugin" --save-dir "$into" ${device[@]+"${device[@]}"} \
+    on_device fairseq-train "$bin" --user-dir "$plugin" --save-dir "$into" ${device[@]+"${device[@]}"} \
         "${batches[@]}" ${intervals[@]+"${intervals[@]}"} --log-format json --log-interval "${log_interval:-100}" "$@"
 }

@@ -18,10 +18,10 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Tuple
 
 from recipes.common import downloads
-from recipes.common.dry_run import recipe_scripts, split_lines
+from recipes.common.dry_run import is_training, option, recipe_scripts, split_lines
 
 # Python packages, by a word of the commands that import them
 PACKAGES: Dict[str, Tuple[str, ...]] = {
@@ -60,7 +60,7 @@ class Plan(NamedTuple):
     @property
     def trainings(self) -> List[List[str]]:
         """The commands that train."""
-        return [command for command in self.commands if command[0] == "fairseq-train"]
+        return list(filter(is_training, self.commands))
 
     @property
     def missing_files(self) -> List[NeededFile]:
@@ -113,18 +113,14 @@ def pairs_problems(plan: Plan) -> List[str]:
         # elsewhere than in PAIRS, which an unset PAIRS prints as PAIRS, the recipe makes the pairs itself
         if "recipes.layer_sharing.training_text" not in words or words[3] != (given or "PAIRS"):
             continue
-        splits = ["train", *_after(words, "--splits").split(",")]
-        splits += [part for option, part in zip(words, words[1:]) if option == "--with"]
-        names = [f"{split}.{language}" for split in splits for language in _after(words, "--languages").split(",")]
+        splits = ["train", *option(words, "--splits").split(",")]
+        splits += [part for word, part in zip(words, words[1:]) if word == "--with"]
+        names = [f"{split}.{language}" for split in splits for language in option(words, "--languages").split(",")]
         if not all(Path(words[4], name).exists() for name in names if name.startswith(("train", "valid"))):
             missing += [name for name in names if not Path(given, name).is_file()]
     if missing and not given:
         return [f"PAIRS: not set, {expected}"]
     return [f"PAIRS={given}: has no {', '.join(dict.fromkeys(missing))}; {expected}"] if missing else []
-
-
-def _after(words: Sequence[str], option: str) -> str:
-    return words[words.index(option) + 1]
 
 
 def program_problems(plan: Plan) -> List[str]:
@@ -183,7 +179,7 @@ def disk_problems(plan: Plan, answers: Answers) -> List[str]:
 
 def _made(plan: Plan) -> int:
     """Return the bytes of the recipe's data and systems that exist already; its folder may have other systems, too."""
-    folders = {_after(training, "--save-dir") for training in plan.trainings}
+    folders = {option(training, "--save-dir") for training in plan.trainings}
     return sum(
         file.stat().st_size
         for file in plan.work.rglob("*")

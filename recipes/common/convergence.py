@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 from typing import Dict, List, Optional
 
-from fairseq_flexdepth.files.training_log import entries
 from recipes.common.cells import Measurements
 
 MOST_IMPROVEMENT = 2.0  # per cent
@@ -23,6 +22,8 @@ Curve = Dict[int, float]
 
 def validation_curve(log: Path) -> Curve:
     """Return the validation losses of a training; without label smoothing where fairseq logs that, too."""
+    from fairseq_flexdepth.files.training_log import entries  # slow to import, and tables do not read logs
+
     curve: Curve = {}
     for kind, numbers in entries(log):
         if kind == "valid":

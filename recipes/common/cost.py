@@ -19,7 +19,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from recipes.common.decoding_speed import Decoding, decodings
 from recipes.common.disk import GIGABYTE, DiskSpace
-from recipes.common.dry_run import printed_commands, recipe_scripts, trained_systems, trainings
+from recipes.common.dry_run import option, printed_commands, recipe_scripts, trained_systems, trainings
 from recipes.common.flop import plain_flop, training_flop
 from recipes.common.markdown import markdown_table
 from recipes.common.recipe_models import RecipeModels, system_of
@@ -39,19 +39,15 @@ class Cost(NamedTuple):
     measured: bool = True  # False: the hours follow from another system's
 
 
-def _value(options: List[str], name: str) -> int:
-    """Return the value of an option; if it is given several times, the last one counts."""
-    return int(options[len(options) - options[::-1].index(name)])
-
-
 def tokens(options: List[str]) -> float:
     """Return the target tokens of a training as if every batch were full, which is an upper bound.
 
     In batches of sentences, each sentence counts as SENTENCE tokens.
     """
+    updates = int(option(options, "--max-update"))
     if "--batch-size" in options:
-        return _value(options, "--max-update") * _value(options, "--batch-size") * SENTENCE
-    return _value(options, "--max-update") * _value(options, "--update-freq") * _value(options, "--max-tokens")
+        return updates * int(option(options, "--batch-size")) * SENTENCE
+    return updates * int(option(options, "--update-freq")) * int(option(options, "--max-tokens"))
 
 
 def costs(commands: List[List[str]], measured: Optional[Path] = None) -> List[Cost]:
@@ -74,7 +70,8 @@ def costs(commands: List[List[str]], measured: Optional[Path] = None) -> List[Co
             found[name] = Cost(name, seeds[name], number, number * flop, flop / plain_flop(model))
     if measured is None:
         return list(found.values())
-    return _with_hours(list(found.values()), {name: _value(options[name], "--max-update") for name in found}, measured)
+    updates = {name: int(option(options[name], "--max-update")) for name in found}
+    return _with_hours(list(found.values()), updates, measured)
 
 
 def _with_hours(found: List[Cost], updates: Dict[str, int], measured: Path) -> List[Cost]:

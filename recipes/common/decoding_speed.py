@@ -6,7 +6,7 @@ from typing import List, NamedTuple, Optional
 
 from fairseq.data import data_utils
 
-from recipes.common.recipe_data import option
+from recipes.common.dry_run import option
 
 _RATE = re.compile(r"([\d.]+)(sentence/s|s/sentence)")  # in a progress bar; its last state has the mean
 

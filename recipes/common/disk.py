@@ -8,8 +8,9 @@ from argparse import Namespace
 from collections import defaultdict
 from typing import Dict, List
 
-from recipes.common.recipe_data import data_bytes, option
-from recipes.common.recipe_models import RecipeModel, RecipeModels, is_training, system_of
+from recipes.common.dry_run import is_training, option
+from recipes.common.recipe_data import data_bytes
+from recipes.common.recipe_models import RecipeModel, RecipeModels, system_of
 
 BYTES = 4  # of a parameter in single precision
 GIGABYTE = 1e9

@@ -74,9 +74,19 @@ def without_redirection(words: List[str]) -> List[str]:
     return words[: words.index(">")] if ">" in words else words
 
 
+def option(command: List[str], name: str) -> str:
+    """Return the value of an option; if it is given several times, the last one counts."""
+    return command[len(command) - command[::-1].index(name)]
+
+
+def is_training(command: List[str]) -> bool:
+    """Return whether a command is a training."""
+    return command[0] == "fairseq-train"
+
+
 def trainings(commands: List[List[str]]) -> Dict[str, int]:
     """Return the number of trainings (seeds) of every system, by the name of its folder."""
-    folders = {command[command.index("--save-dir") + 1] for command in commands if command[0] == "fairseq-train"}
+    folders = {option(command, "--save-dir") for command in commands if is_training(command)}
     return Counter(Path(folder).parent.name for folder in folders)
 
 
@@ -84,8 +94,8 @@ def trained_systems(commands: List[List[str]]) -> Dict[str, List[str]]:
     """Return the ``fairseq-train`` options of every system's first seed, by the name of its folder."""
     systems: Dict[str, List[str]] = {}
     for command in commands:
-        if command[0] == "fairseq-train":
-            folder = Path(command[command.index("--save-dir") + 1])
+        if is_training(command):
+            folder = Path(option(command, "--save-dir"))
             systems.setdefault(folder.parent.name, command[2:])
     return systems
 

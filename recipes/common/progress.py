@@ -8,10 +8,9 @@ from typing import List, Optional
 from fairseq_flexdepth.files.training_log import entries
 from recipes.common.cost import costs, short
 from recipes.common.disk import GIGABYTE, DiskSpace
-from recipes.common.dry_run import trained_systems
+from recipes.common.dry_run import option, trained_systems, without_redirection
 from recipes.common.markdown import markdown_table
 from recipes.common.plan import Plan
-from recipes.common.recipe_data import option
 
 
 def state(folder: Path) -> str:
@@ -46,17 +45,13 @@ def table(plan: Plan, work: Path) -> str:
 
     The GPU-hours follow from the speed of the trainings in *work*.
     """
-    commands = [
-        command[: command.index(">")] if ">" in command else command
-        for step in plan.steps
-        for command in step.commands
-    ]
+    commands = [without_redirection(command) for step in plan.steps for command in step.commands]
     sizes = DiskSpace(commands, keep_all=os.environ.get("KEEP") == "all").systems()
     number = max((gpus(log) for log in work.glob("*/seed1/train.log")), default=1)
-    options = trained_systems(commands)
+    options, all_units = trained_systems(commands), plan.units()
     rows: List[List[object]] = []
     for cost in costs(commands, work):
-        units = [unit for unit in plan.units() if unit.rpartition("/")[0] == cost.system]
+        units = [unit for unit in all_units if unit.rpartition("/")[0] == cost.system]
         hours = "" if cost.hours is None else f"{'' if cost.measured else '≈ '}{short(number * cost.hours)}"
         updates = option(options[cost.system], "--max-update")
         rows.append([

@@ -6,6 +6,7 @@ from typing import Dict, List, Tuple
 from fairseq.data.data_utils import infer_language_pair
 
 from fairseq_flexdepth.cli.training_model import SPECIAL_SYMBOLS
+from recipes.common.dry_run import option
 
 # The words in the dictionaries of corpora that are not split into a number of sub-words that the commands name:
 # WikiText-103's whole vocabulary (Merity et al., 2016), and the default of librispeech.sh.
@@ -24,11 +25,6 @@ BYTES = {"librispeech": 170e9, "wikitext103": 2.7e9}
 # layer_sharing's PAIRS, which are not downloaded, as its README states: genuine, and together with the synthetic ones.
 GENUINE_PAIRS = 44_200_000
 ALL_PAIRS = 328_500_000
-
-
-def option(command: List[str], name: str) -> str:
-    """Return the value of an option; if it is given several times, the last one counts."""
-    return command[len(command) - command[::-1].index(name)]
 
 
 class BinarisedData:

@@ -9,8 +9,9 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 from fairseq.models import ARCH_MODEL_NAME_REGISTRY, MODEL_DATACLASS_REGISTRY
 
 from fairseq_flexdepth.cli.fairseq_options import parse_training_options, quiet
+from recipes.common.dry_run import is_training, option
 from recipes.common.model_size import ModelSize, model_size
-from recipes.common.recipe_data import BinarisedData, option
+from recipes.common.recipe_data import BinarisedData
 
 
 class RecipeModel(NamedTuple):
@@ -76,11 +77,6 @@ def _with_defaults(options: Namespace) -> Namespace:
         if not hasattr(options, missing.name):
             setattr(options, missing.name, missing.default)
     return options
-
-
-def is_training(command: List[str]) -> bool:
-    """Return whether a command is a training."""
-    return command[0] == "fairseq-train"
 
 
 def system_of(folder: str) -> str:

@@ -102,10 +102,11 @@ portable() { # portable COMMAND...: print a command on one line; WORK and REPOSI
 }
 
 same_command() { # same_command NAME COMMAND...: end the recipe if a step was begun by a command with another result
-    local name=$1
-    shift
-    [ -e "$name.command" ] && [ "$(cat "$name.command")" != "$(portable "$@")" ] || return 0
-    python -m recipes.common.identity "$name" "$(portable "$@")" || exit 1
+    local name=$1 now
+    [ -e "$name.command" ] || return 0
+    now=$(portable "${@:2}")
+    [ "$(cat "$name.command")" != "$now" ] || return 0
+    python -m recipes.common.identity "$name" "$now" || exit 1
 }
 
 seed=1

@@ -28,9 +28,11 @@ def sentence_counts(translations: List[str], references: List[str]) -> numpy.nda
     if new:
         from sacrebleu.metrics import BLEU
 
-        # sacrebleu has no public function for it; its own bootstrap uses this one, in both pinned versions
-        counted = BLEU()._extract_corpus_statistics([pair[0] for pair in new], [[pair[1] for pair in new]])
-        _COUNTED.update(zip(new, counted))
+        from fairseq_flexdepth.corpus import paired_bootstrap  # slow to import
+
+        metric = BLEU(references=[[pair[1] for pair in new]])
+        counted = paired_bootstrap.sentence_counts(metric, [pair[0] for pair in new])
+        _COUNTED.update(zip(new, counted.tolist()))
     return numpy.asarray([_COUNTED[pair] for pair in pairs], dtype=float)
 
 

@@ -9,7 +9,7 @@ flaws of real corpora (see miniature_text.spoiled), which the scripts must clean
 import argparse
 import html
 from pathlib import Path
-from typing import Callable, Dict, List, Sequence
+from typing import Callable, Dict, Iterator, List, Sequence, Tuple
 
 from recipes.common.data import files
 from recipes.common.data import miniature_text as make
@@ -78,27 +78,27 @@ def iwslt(source: str, target: str, year: int, sets: Sequence[str], sentences: i
     return members
 
 
+def german_english(sentences: int, names: Sequence[str]) -> Iterator[Tuple[str, bytes]]:
+    """Yield a file per language of training, validation and test set, which have these *names*: its name and text."""
+    sets = (
+        make.pairs("de", "en", sentences, sentences), held_out("de", "en", 0, sentences),
+        held_out("de", "en", 1, sentences),
+    )  # fmt: skip
+    for name, pairs in zip(names, sets):
+        for side, language in enumerate(("de", "en")):
+            yield f"{name}.{language}", make.text([pair[side] for pair in pairs])
+
+
 def grammar(folder: Path, sentences: int) -> None:
     """Write the files of the grammar corpus."""
-    for split, pairs in (
-        ("train", make.pairs("de", "en", sentences, sentences)),
-        ("valid", held_out("de", "en", 0, sentences)),
-        ("test", held_out("de", "en", 1, sentences)),
-    ):
-        for side, language in enumerate(("de", "en")):
-            make.write(folder / f"{split}.{language}", make.text([pair[side] for pair in pairs]))
+    for name, text in german_english(sentences, ("train", "valid", "test")):
+        make.write(folder / name, text)
 
 
 def multi30k(folder: Path, sentences: int) -> None:
     """Write Multi30k's task 1: gzipped text."""
-    for split, pairs in (
-        ("train", make.pairs("de", "en", sentences, sentences)),
-        ("val", held_out("de", "en", 0, sentences)),
-        ("test_2016_flickr", held_out("de", "en", 1, sentences)),
-    ):
-        for side, language in enumerate(("de", "en")):
-            content = make.text([pair[side] for pair in pairs])
-            make.write(folder / f"{split}.{language}.gz", make.gzipped(content))
+    for name, text in german_english(sentences, ("train", "val", "test_2016_flickr")):
+        make.write(folder / f"{name}.gz", make.gzipped(text))
 
 
 def iwslt14_de_en(folder: Path, sentences: int) -> None:
