@@ -31,6 +31,9 @@ from fairseq.data import data_utils
 from hydra.core.config_store import ConfigStore
 from torch import nn
 
+# Entries of a state_dict that are no weights. 0.12.2 never initialises ``_float_tensor``, which may therefore be nan.
+UNTRAINED_BUFFERS = ("_float_tensor", "version")
+
 # Parameters of 0.12.2's encoder layers: copies of the weights that only its inference fast path reads; never trained.
 FAST_PATH_NAMES = (
     "in_proj_weight",

@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, Optional
 from fairseq import checkpoint_utils
 from torch import Tensor, nn
 
+from fairseq_flexdepth.compat import UNTRAINED_BUFFERS
 from fairseq_flexdepth.files.evaluated_options import refuse_code
 from fairseq_flexdepth.files.initial_files import forget_initial_files
 from fairseq_flexdepth.files.safe_loader import UnsafeCheckpointError, reading_checkpoint
@@ -93,7 +94,8 @@ def check_finite(model: Dict[str, Tensor], origin: str) -> None:
         ValueError: a weight is nan or infinite.
     """
     for name, value in model.items():
-        if value.is_floating_point() and not value.isfinite().all():
+        is_weight = value.is_floating_point() and name.split(".")[-1] not in UNTRAINED_BUFFERS
+        if is_weight and not value.isfinite().all():
             raise ValueError(f"{origin}: {name} has values that are not finite; expected a model that did not diverge")
 
 

@@ -15,7 +15,7 @@ import numpy
 import torch
 from torch import Tensor
 
-from fairseq_flexdepth.compat import FAST_PATH_NAMES
+from fairseq_flexdepth.compat import FAST_PATH_NAMES, UNTRAINED_BUFFERS
 
 PADDING_ROW = 1  # all dictionaries of fairseq begin with bos, pad, eos, unk
 Identity = Tuple[int, torch.Size]  # address and shape
@@ -31,7 +31,7 @@ def trained_tensors(state: Dict[str, Tensor]) -> Dict[str, Tensor]:
     for name, tensor in state.items():
         *owner, leaf = name.split(".")
         is_layers_copy = leaf in FAST_PATH_NAMES and bool(owner) and owner[-1].isdigit()
-        if tensor.is_floating_point() and not is_layers_copy and leaf not in ("_float_tensor", "version"):
+        if tensor.is_floating_point() and not is_layers_copy and leaf not in UNTRAINED_BUFFERS:
             first_names.setdefault(_identity(tensor), name)
     return {name: state[name] for name in first_names.values()}
 

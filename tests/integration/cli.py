@@ -16,7 +16,7 @@ from fairseq.data import Dictionary
 from fairseq.dataclass.configs import FairseqConfig
 from omegaconf import OmegaConf
 
-from fairseq_flexdepth.compat import FAST_PATH_NAMES
+from fairseq_flexdepth.compat import FAST_PATH_NAMES, UNTRAINED_BUFFERS
 from tests import tiny
 from tests.integration import forked
 
@@ -100,7 +100,7 @@ def train_lstm(data: Path, save_dir: Path, *options: Any) -> str:
 
 def trained(state: Dict[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
     """The trained tensors of a ``state_dict``."""
-    never_trained = (*FAST_PATH_NAMES, "_float_tensor")
+    never_trained = (*FAST_PATH_NAMES, *UNTRAINED_BUFFERS)
     return {key: value for key, value in state.items() if key.split(".")[-1] not in never_trained}
 
 

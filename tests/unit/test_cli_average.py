@@ -12,6 +12,7 @@ from fairseq_flexdepth.cli.main import main
 
 def write(path: Path, *values: float, dtype: torch.dtype = torch.float32, maximize: bool = False) -> str:
     model = {"weight": torch.tensor(values, dtype=dtype), "steps": torch.tensor([7])}
+    model["positions._float_tensor"] = torch.tensor([math.nan])  # 0.12.2 never initialises it
     checkpoint = {
         "args": Namespace(arch="tiny"),
         "cfg": {"checkpoint": {"maximize_best_checkpoint_metric": maximize}},

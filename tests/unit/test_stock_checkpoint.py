@@ -65,11 +65,11 @@ def test_every_depth_computes_the_same(name: str) -> None:
 
 def test_admin_with_all_embeddings_tied_stores_them_apart() -> None:
     original = loaded(joined=True, share_all_embeddings=True, **ADMIN)
-    before = {key: value.clone() for key, value in original.model.state_dict().items()}
+    before = {key: value.clone() for key, value in original.model.named_parameters()}
     stock = stock_model(original, 2, None)
     assert_same(original, stock, 1e-5)
     assert not stock.options["share_all_embeddings"] and stock.options["encoder_learned_pos"]
-    assert all(torch.equal(value, before[key]) for key, value in original.model.state_dict().items())
+    assert all(torch.equal(value, before[key]) for key, value in original.model.named_parameters())
 
 
 def test_admin_whose_first_scales_stayed_one_keeps_its_embeddings() -> None:
