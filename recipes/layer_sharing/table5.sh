@@ -9,15 +9,16 @@ source "$(dirname "${BASH_SOURCE[0]}")/../common/recipe.sh"
 case $SCALE in
     smoke)
         data=${DATA:-wikitext103} M=2 large=3 vanilla_large=4 sizes=(16 32 2) wide=(20 44 2) cutoffs=20,40
-        updates=12 block=32 context=16 batch=256 max_tokens=256 schedule=polynomial_decay lr=5e-3 warmup=5 log_interval=4 ;;
+        updates=12 block=32 context=16 batch=256 max_tokens=256 schedule=polynomial_decay lr=5e-3 warmup=5
+        save_interval=1000 log_interval=4 ;;
     small)
-        data=${DATA:-multi30k} M=2 large=3 vanilla_large=4 sizes=(128 256 4) wide=(152 352 4) cutoffs=1000,4000
-        updates=700 block=256 context=128 batch=2048 max_tokens=2048 schedule=polynomial_decay lr=2e-3 warmup=200
-        log_interval=20 ;;
+        data=${DATA:-multi30k} M=3 large=4 vanilla_large=6 sizes=(128 256 4) wide=(184 400 4) cutoffs=1000,4000
+        updates=1500 block=256 context=128 batch=2048 max_tokens=2048 schedule=polynomial_decay lr=2e-3 warmup=200
+        save_interval=100 log_interval=20 ;;
     paper) # Table 6; the settings that it does not give are Baevski & Auli's, from fairseq's adaptive_inputs recipe
         data=${DATA:-wikitext103} M=6 large=15 vanilla_large=16 sizes=(1024 4096 8) wide=(1808 7232 8) cutoffs=20000,60000
         updates=50000 block=3072 context=2560 batch=73728 max_tokens=3072 schedule=inverse_sqrt lr=1e-3 warmup=2000
-        log_interval=100 ;;
+        save_interval=1000 log_interval=100 ;;
 esac
 [ "$data" != grammar ] || [ "$SCALE" != small ] || cutoffs=200,600 # it has few words
 batch_unit=$block # a batch consists of whole blocks
@@ -25,7 +26,7 @@ average=1 updates=${UPDATES:-$updates}
 training=(--task language_modeling --arch cycle_shared_transformer_lm --ddp-backend legacy_ddp --criterion adaptive_loss
     --adaptive-input-cutoff "$cutoffs" --adaptive-softmax-cutoff "$cutoffs" --tokens-per-sample "$block" --sample-break-mode none
     --optimizer adam --adam-betas '(0.9, 0.98)' --clip-norm 0.1 --lr "$lr" --lr-scheduler "$schedule"
-    --warmup-updates "$warmup" --max-update "$updates" --save-interval-updates 1000 --keep-interval-updates 1
+    --warmup-updates "$warmup" --max-update "$updates" --save-interval-updates "$save_interval" --keep-interval-updates 1
     --no-epoch-checkpoints --skip-invalid-size-inputs-valid-test)
 [ "$schedule" = inverse_sqrt ] || training+=(--total-num-update "$updates")
 

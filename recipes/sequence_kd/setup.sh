@@ -14,8 +14,8 @@ case $SCALE in
         pairs=(first second) batch=400 inter_beam=4 log_interval=5
         optimizer=adam lr=1e-2 dropout=0.1 ;;
     small) # one pair; Adam, which is ahead of SGD in so few updates
-        pairs=(first) batch=512 inter_beam=10
-        optimizer=adam lr=3e-3 dropout=0.1 ;;
+        pairs=(first) batch=2048 inter_beam=10
+        optimizer=adam lr=3e-3 dropout=0.2 ;;
     paper)
         pairs=(first second) batch="128 sentences" inter_beam=35
         optimizer=sgd lr=1 dropout=0.2 ;;
@@ -43,7 +43,7 @@ pair() { # pair NAME: set the corpus, the sizes of the models (layers x units), 
             students=(student-word-kd) tuned=(teacher-seq-inter) ;;
         small-first)
             use_corpus multi30k
-            vocabulary=5000 updates=3000 inter_share=half teacher=2x256 student=2x128 smaller=2x64
+            vocabulary=5000 updates=3600 inter_share=half teacher=1x256 student=1x128 smaller=1x64
             students=(student{,-word-kd,-seq-kd,-seq-kd-word-kd} smaller{,-seq-kd}) ;;
         paper-first)
             use_corpus wmt16_en_de
