@@ -8,19 +8,19 @@ source "$(dirname "${BASH_SOURCE[0]}")/../common/recipe.sh"
 few_pieces=
 case $SCALE in
     smoke)
-        few_pieces=300 part=100 average=2
+        few_pieces=300 part=100 average=2 dropout=0.1
         sizes=(--encoder-embed-dim 16 --encoder-ffn-embed-dim 32 --encoder-attention-heads 2
             --decoder-embed-dim 16 --decoder-ffn-embed-dim 32 --decoder-attention-heads 2)
         log_interval=5 updates=10 teacher_updates=10 batch=400 schedule=polynomial_decay lr=5e-3 warmup=2 save_interval=5 ;;
     small)
-        few_pieces=4000 average=1
+        few_pieces=2000 part=10000 average=3 dropout=0.3
         sizes=(--encoder-embed-dim 128 --encoder-ffn-embed-dim 256 --encoder-attention-heads 4
             --decoder-embed-dim 128 --decoder-ffn-embed-dim 256 --decoder-attention-heads 4)
-        updates=900 teacher_updates=1800 batch=1024 schedule=polynomial_decay lr=2e-3 warmup=200 save_interval=450
+        updates=3000 teacher_updates=4000 batch=2048 schedule=polynomial_decay lr=2e-3 warmup=300 save_interval=250
         # Pre-LN, since a Post-LN teacher of 6 layers learns almost nothing in so few updates
         sizes+=(--encoder-normalize-before --decoder-normalize-before) ;;
     paper) # section 4: "identical to those of Vaswani et al. (2017)", whose base model this is
-        part=200000 average=5 sizes=()
+        part=200000 average=5 dropout=0.1 sizes=()
         updates=100000 teacher_updates=100000 batch=25000 schedule=inverse_sqrt lr=7e-4 warmup=4000
         save_interval=1499 ;; # prime, since most corpora have epochs of 50 to 300 updates: see save_often
 esac
@@ -28,7 +28,7 @@ export DOWNLOADS=${DOWNLOADS:-$work/downloads} # shared, since the settings have
 updates=${UPDATES:-$updates} teacher_updates=${TEACHER_UPDATES:-${UPDATES:-$teacher_updates}}
 save_often "$updates" "$teacher_updates"
 max_tokens=$((batch > 3125 ? 3125 : batch)) subwords=sentencepiece
-training=("${sizes[@]}" --share-all-embeddings --dropout 0.1 --label-smoothing 0.1
+training=("${sizes[@]}" --share-all-embeddings --dropout "$dropout" --label-smoothing 0.1
     --optimizer adam --adam-betas '(0.9, 0.98)' --adam-eps 1e-9 --lr "$lr" --lr-scheduler "$schedule" --warmup-updates "$warmup"
     --save-interval-updates "$save_interval" --keep-interval-updates "$average" --no-epoch-checkpoints)
 decoding=(--beam 4 --lenpen 0.6 --max-len-a 1 --max-len-b 50 --max-tokens 4000 --post-process sentencepiece)
@@ -77,6 +77,12 @@ prepare_settings() { # make the corpora of $settings; en_de_1 and the students o
             en_de_2)
                 prepare_corpus
                 sample binarised "$work/en_de/bin" "$work/en_de_2/bin" ;;
+            multi30k | grammar)
+                if [ "$SCALE" = small ]; then
+                    original_text "$corpus/whole"
+                    sample text "$corpus/whole" "$text"
+                    prepare_text
+                else prepare_corpus; fi ;;
             *) prepare_corpus ;;
         esac
     done

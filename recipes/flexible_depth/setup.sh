@@ -16,10 +16,11 @@ case $SCALE in
     small)
         use_corpus multi30k
         subwords=sentencepiece vocabulary=4000 prepare_options=() size=_tiny
-        encoder_layers=6 encoder_tasks=4 decoder_layers=2 decoder_tasks=2 pairs=({1,2,3,6}-{1,2}) dropped=(0.1667 0.3333 0.5 0.6667)
-        sizes=(--share-all-embeddings --encoder-embed-dim 128 --encoder-ffn-embed-dim 256 --encoder-attention-heads 4
-            --decoder-embed-dim 128 --decoder-ffn-embed-dim 256 --decoder-attention-heads 4 --dropout 0.1)
-        updates=800 batch=1024 schedule=polynomial_decay lr=2e-3 finetune_lr=1e-3 warmup=200 save_interval=400 average=1 ;;
+        encoder_layers=12 encoder_tasks=6 decoder_layers=6 decoder_tasks=4 pairs=({1,3,6,12}-{1,6})
+        dropped=(0.1667 0.3333 0.5 0.6667)
+        sizes=(--share-all-embeddings --encoder-embed-dim 64 --encoder-ffn-embed-dim 128 --encoder-attention-heads 4
+            --decoder-embed-dim 64 --decoder-ffn-embed-dim 128 --decoder-attention-heads 4 --dropout 0.1)
+        updates=2000 batch=2048 schedule=polynomial_decay lr=2e-3 finetune_lr=1e-3 warmup=200 save_interval=200 average=3 ;;
     paper) # its Appendix A is not public; README.md lists the settings of Wu et al. (2019), whom the paper follows, and our choices
         use_corpus iwslt14_de_en
         subwords=bpe vocabulary=10000 prepare_options=(--separate) size=_iwslt_de_en

@@ -13,9 +13,9 @@ case $SCALE in
         vocabulary=300 dropout=0.1 updates=12 batch=400 max_tokens=400 schedule=polynomial_decay lr=5e-3 warmup=5
         save_interval=4 log_interval=4 average=2 ;;
     small)
-        M=2 base=(128 256 4) wide=(160 352 4) big=(256 512 4)
-        vocabulary=4000 dropout=0.1 updates=900 batch=1024 max_tokens=1024 schedule=polynomial_decay lr=2e-3 warmup=200
-        save_interval=150 log_interval=20 average=1 ;;
+        M=3 base=(128 256 4) wide=(208 464 4) big=(256 512 4)
+        vocabulary=2000 dropout=0.1 updates=4000 batch=2048 max_tokens=2048 schedule=polynomial_decay lr=2e-3 warmup=400
+        save_interval=250 log_interval=20 average=3 ;;
     paper) # Table 6; what the paper leaves open is from the README of its released code
         M=6 base=(512 2048 8) wide=(1024 4096 16) big=(1024 4096 16)
         vocabulary=32000 dropout=0.3 updates=50000 batch=458752 max_tokens=3584 schedule=inverse_sqrt lr=1e-3 warmup=4000

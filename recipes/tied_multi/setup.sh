@@ -7,20 +7,20 @@ source "$(dirname "${BASH_SOURCE[0]}")/../common/recipe.sh"
 case $SCALE in
     smoke)
         use_corpus wmt18_en_de
-        vocabulary=300 N=2 M=2 deep=2,2 pairs=(1-1 1-2 2-2) size=_tiny teachers=2 average=2
+        vocabulary=300 N=2 M=2 deep=2,2 pairs=(1-1 1-2 2-2) size=_tiny teachers=2 average=2 dropout=0.1
         sizes=(--encoder-embed-dim 16 --encoder-ffn-embed-dim 32 --decoder-embed-dim 16 --decoder-ffn-embed-dim 32)
         updates=60 batch=400 schedule=polynomial_decay lr=1e-2 warmup=10 save_interval=20 log_interval=20 ;;
     small)
         use_corpus multi30k
-        vocabulary=4000 N=3 M=3 deep=3,3 pairs=({1..3}-{1..3}) size=_tiny teachers=1 average=1
+        vocabulary=2000 N=3 M=3 deep=3,3 pairs=({1..3}-{1..3}) size=_tiny teachers=1 average=3 dropout=0.2
         sizes=(--encoder-embed-dim 128 --encoder-ffn-embed-dim 256 --encoder-attention-heads 4
             --decoder-embed-dim 128 --decoder-ffn-embed-dim 256 --decoder-attention-heads 4)
-        updates=1000 batch=2048 schedule=polynomial_decay lr=2e-3 warmup=300 save_interval=500 ;;
+        updates=4000 batch=2048 schedule=polynomial_decay lr=2e-3 warmup=400 save_interval=250 ;;
     paper)
         # transformer_base_single_gpu of tensor2tensor 1.6: batches of 2,048 tokens, and the learning rate
         # 2 * width^-0.5 * min(update * warmup^-1.5, update^-0.5), whose peak is 2 * 512^-0.5 * 16000^-0.5 = 7.0e-4
         use_corpus wmt18_en_de
-        vocabulary=32000 N=6 M=6 deep=5,6 pairs=({1..6}-{1..6}) size=_wmt_en_de teachers=5 average=10
+        vocabulary=32000 N=6 M=6 deep=5,6 pairs=({1..6}-{1..6}) size=_wmt_en_de teachers=5 average=10 dropout=0.1
         sizes=()
         updates=300000 batch=2048 schedule=inverse_sqrt lr=7e-4 warmup=16000 save_interval=1000 ;;
 esac
@@ -31,7 +31,7 @@ updates=${UPDATES:-$updates}
 save_often "$updates"
 # as transformer_base_single_gpu: Pre-LN, these dropouts and label smoothing, Adam's betas and epsilon, no clipping
 training=("${sizes[@]}" --share-all-embeddings --encoder-normalize-before --decoder-normalize-before
-    --dropout 0.1 --attention-dropout 0.1 --activation-dropout 0.1 --label-smoothing 0.1
+    --dropout "$dropout" --attention-dropout 0.1 --activation-dropout 0.1 --label-smoothing 0.1
     --optimizer adam --adam-betas '(0.9, 0.997)' --adam-eps 1e-9 --clip-norm 0.0
     --lr "$lr" --lr-scheduler "$schedule" --warmup-updates "$warmup" --max-update "$updates"
     --save-interval-updates "$save_interval" --keep-interval-updates "$average" --no-epoch-checkpoints)

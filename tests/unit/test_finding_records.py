@@ -81,7 +81,7 @@ def test_a_record_tells_how_it_was_made_and_no_folder_of_the_machine(made):
 def test_stale_records_are_shown_and_not_used(recorded, capsys):
     path = recorded / "small/tied_multi/multi30k/tied-multi/seed2.json"
     content = json.loads(path.read_text())
-    content["commands"] = [command.replace("--dropout 0.1", "--dropout 0.9") for command in content["commands"]]
+    content["commands"] = [command.replace("--attention-dropout 0.1", "--attention-dropout 0.9") for command in content["commands"]]
     save(path, content)
     found = json.loads(report(recorded, capsys, "--json"))[0]
     assert (found["stale"], found["parts"][0]["seeds"]) == (["tied-multi/seed2"], 2)
@@ -91,7 +91,7 @@ def test_stale_records_are_shown_and_not_used(recorded, capsys):
 def test_what_cannot_be_recorded_or_restored(recorded, tmp_path):
     work = tmp_path / "work"
     command = work / "tied-multi/seed1/train.command"
-    command.write_text(command.read_text().replace("--dropout 0.1", "--dropout 0.2"))
+    command.write_text(command.read_text().replace("--attention-dropout 0.1", "--attention-dropout 0.2"))
     with pytest.raises(ValueError, match=r"train.command: another command than the recipe's"):
         record.write(work, ["tied_multi/table3"], "small", "multi30k", tmp_path)
     with pytest.raises(ValueError, match="nothing that ckd/table1 measure at SCALE=small was found"):
