@@ -9,8 +9,7 @@ cheaper=(mt-half-decoder mt-half-encoder mt-half-batch)
 quarter=(mt-half-encoder-half-decoder mt-half-batch-half-decoder mt-half-batch-half-encoder mt-quarter-batch)
 case $SCALE in
     smoke) cheaper=(mt-half-encoder mt-half-batch) ;;
-    small) cheaper+=("${quarter[@]}") ;; # a quarter of 2 decoder depths does not exist
-    paper) cheaper+=(mt-quarter-decoder "${quarter[@]}") ;;
+    small | paper) cheaper+=(mt-quarter-decoder "${quarter[@]}") ;;
 esac
 
 prepare_corpus
