@@ -31,6 +31,7 @@ PACKAGES: Dict[str, Tuple[str, ...]] = {
     "recipes.common.data.parallel": ("sacremoses",),
     "recipes.common.data.librispeech": ("kaldi_native_fbank", "sentencepiece", "soundfile", "yaml"),
     "recipes.common.data.miniature": ("soundfile",),
+    "recipes.common.data.spoken_digits": ("soundfile", "tqdm"),
     "recipes.common.curves": ("matplotlib",),
     "recipes.common.table": ("matplotlib", "sacrebleu"),
     "recipes.flexible_depth.figure1": ("matplotlib",),
@@ -38,6 +39,8 @@ PACKAGES: Dict[str, Tuple[str, ...]] = {
     "moses": ("sacremoses",),  # --tokenizer moses
     "wer": ("editdistance",),  # --scoring wer
 }
+# Programs that these modules start
+PROGRAMS = {"recipes.common.data.spoken_digits": "espeak-ng"}
 CONNECTIONS = 16  # at the same time
 Answers = Dict[str, downloads.Answer]
 
@@ -126,8 +129,9 @@ def pairs_problems(plan: Plan) -> List[str]:
 def program_problems(plan: Plan) -> List[str]:
     """Return a line for each program that is not installed, and a line for the Python packages."""
     launch = os.environ.get("LAUNCH", "").split()[:1]
-    programs = {"flock", *launch, *(command[0] for command in plan.commands)} - {"need"}
     words = {word for command in plan.commands for word in command}
+    started = {program for module, program in PROGRAMS.items() if module in words}
+    programs = {*launch, *started, *(command[0] for command in plan.commands)} - {"need"}
     packages = {package for word in words & set(PACKAGES) for package in PACKAGES[word]}
     missing = sorted(package for package in packages if importlib.util.find_spec(package) is None)
     found = [f"{name}: no such program, expected on the PATH" for name in sorted(programs) if not shutil.which(name)]

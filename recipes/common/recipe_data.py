@@ -22,6 +22,7 @@ BYTES_OF_PAIR = 300
 COPIES = 5
 # Corpora that are not of pairs: LibriSpeech's 60 GB of archives and 110 GB of features; five copies of WikiText-103.
 BYTES = {"librispeech": 170e9, "wikitext103": 2.7e9}
+DIGITS_BYTES = 0.7e9  # of 4,700 utterances: archives, features and a copy
 # layer_sharing's PAIRS, which are not downloaded, as its README states: genuine, and together with the synthetic ones.
 GENUINE_PAIRS = 44_200_000
 ALL_PAIRS = 328_500_000
@@ -115,6 +116,8 @@ def data_bytes(commands: List[List[str]]) -> float:
     """Return the estimated bytes of a recipe's data on disk, by the assumptions above; 0 for miniatures."""
     if any("recipes.common.data.miniature" in command for command in commands):
         return 0
+    if any("recipes.common.data.spoken_digits" in command for command in commands):
+        return DIGITS_BYTES
     total, texts = 0.0, {}  # by folder of text: its pairs
     for command in commands:
         corpus = corpus_of(command)

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import wave
 from pathlib import Path
 from typing import Callable, Dict, List
 
@@ -12,7 +13,7 @@ from fairseq import options, tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from sacrebleu import dataset as sacrebleu_sets
 
-from recipes.common.data import bpe, miniature, miniature_text, moses, parallel, sentences
+from recipes.common.data import bpe, miniature, miniature_text, moses, parallel, sentences, spoken_digits
 from tests.integration import cli
 
 SCRIPTS = cli.REPOSITORY / "recipes" / "common" / "data"
@@ -132,6 +133,36 @@ def test_wikitext(source: Callable[[str], Path], tmp_path: Path) -> None:
     shell(SCRIPTS / "wikitext103.sh", tmp_path, SOURCE=source("wikitext103"), CHECKSUMS="skip")
     assert lines(tmp_path / "train.tokens")[:3] == [" ", " = Miniature 0 = ", " "]
     assert len(lines(tmp_path / "valid.tokens")) == len(lines(tmp_path / "test.tokens")) == HELD_OUT + 3
+
+
+def test_spoken_digits_are_archives_of_librispeech(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("kaldi_native_fbank")
+    program = tmp_path / "bin/espeak-ng"
+    program.parent.mkdir()
+    monkeypatch.setenv("PATH", str(program.parent))
+    with pytest.raises(ValueError, match="^espeak-ng: no such program, expected on the PATH"):
+        spoken_digits.main([str(tmp_path)])
+    with pytest.raises(ValueError, match="^--utterances 19: expected at least 20"):
+        spoken_digits.main([str(tmp_path), "--utterances", "19"])
+    sound = tmp_path / "sound.wav"
+    with wave.open(str(sound), "wb") as file:
+        file.setparams((1, 2, spoken_digits.RATE, 0, "NONE", ""))
+        file.writeframes(b"\0\1" * spoken_digits.RATE)
+    program.write_text(f"#!/bin/sh\nexec /bin/cat {sound}\n")
+    program.chmod(0o755)
+    for folder in ("first", "again"):
+        spoken_digits.main([str(tmp_path / folder), "--utterances", "20"])
+    archives = {path.name: path.read_bytes() for path in (tmp_path / "first").iterdir()}
+    assert archives == {path.name: path.read_bytes() for path in (tmp_path / "again").iterdir()}
+    monkeypatch.undo()
+    shell(
+        SCRIPTS / "librispeech.sh", tmp_path / "text", SOURCE=tmp_path / "first", CHECKSUMS="skip", VOCABULARY=30,
+        SPLITS="train-clean-100 test-clean", MASKED=0.1,
+    )  # fmt: skip
+    rows = [row.split("\t") for row in lines(tmp_path / "text/train-clean-100.tsv")][1:]
+    assert len(rows) == 20
+    assert {word for row in rows for word in row[3].upper().split()} == set(spoken_digits.DIGITS)
+    assert "time_mask_p: 0.1" in (tmp_path / "text/config.yaml").read_text()
 
 
 def test_librispeech_is_data_of_the_speech_task(source: Callable[[str], Path], tmp_path: Path) -> None:

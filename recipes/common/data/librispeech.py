@@ -25,7 +25,7 @@ COLUMNS = ("id", "audio", "n_frames", "tgt_text", "speaker")
 SPECIAL = {"bos_id": 0, "pad_id": 1, "eos_id": 2, "unk_id": 3}  # fairseq's own numbers
 # SpecAugment's policy LD, which fairseq's own recipe uses
 SPECAUGMENT = {
-    "time_wrap_W": 0, "freq_mask_N": 2, "freq_mask_F": 27, "time_mask_N": 2, "time_mask_T": 100, "time_mask_p": 1.0,
+    "time_wrap_W": 0, "freq_mask_N": 2, "freq_mask_F": 27, "time_mask_N": 2, "time_mask_T": 100,
 }  # fmt: skip
 
 
@@ -113,8 +113,15 @@ def transcripts_of(folder: str, splits: Sequence[str]) -> List[str]:
     return said
 
 
-def write_vocabulary(folder: str, splits: Sequence[str], vocabulary: int) -> None:
-    """Write the SentencePiece model, fairseq's dictionary of its pieces, and the configuration."""
+def write_vocabulary(folder: str, splits: Sequence[str], vocabulary: int, masked: float) -> None:
+    """Write the SentencePiece model, fairseq's dictionary of its pieces, and the configuration.
+
+    Args:
+        folder: the folder of the data.
+        splits: the splits with whose transcripts the pieces are learnt.
+        vocabulary: number of pieces.
+        masked: the largest share of an utterance's frames that one of SpecAugment's masks covers.
+    """
     import sentencepiece
     import yaml
 
@@ -134,7 +141,7 @@ def write_vocabulary(folder: str, splits: Sequence[str], vocabulary: int) -> Non
         "bpe_tokenizer": {"bpe": "sentencepiece", "sentencepiece_model": f"{name}.model"},
         "input_channels": 1,
         "input_feat_per_channel": BINS,
-        "specaugment": SPECAUGMENT,
+        "specaugment": {**SPECAUGMENT, "time_mask_p": masked},
         "transforms": {"*": ["utterance_cmvn"], "_train": ["utterance_cmvn", "specaugment"]},
         "vocab_filename": f"{name}.txt",
     }
@@ -155,11 +162,13 @@ def main(arguments: Sequence[str]) -> None:
     vocabulary.add_argument("folder")
     vocabulary.add_argument("splits", nargs="+", metavar="SPLIT")
     vocabulary.add_argument("--vocabulary", type=int, default=10_000, help="number of pieces (default: 10000)")
+    masked = "largest share of an utterance's frames in one of SpecAugment's time masks (default: 1)"
+    vocabulary.add_argument("--masked", type=float, default=1.0, help=masked)
     args = parser.parse_args(arguments)
     if args.command == "features":
         write_features(args.archive, args.folder, args.split, args.workers)
     else:
-        write_vocabulary(args.folder, args.splits, args.vocabulary)
+        write_vocabulary(args.folder, args.splits, args.vocabulary, args.masked)
 
 
 if __name__ == "__main__":

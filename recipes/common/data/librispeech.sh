@@ -3,7 +3,8 @@
 #
 # Writes TEXT/{train-clean-100,...,test-other}.tsv, their filter banks, spm_unigram10000.{model,txt} and config.yaml: TEXT is
 # the data folder of `--task speech_to_text --config-yaml config.yaml --train-subset train-clean-100,train-clean-360,...`.
-# In the environment, besides fetch.sh's: SPLITS (default: all seven); VOCABULARY, the pieces (default: 10000).
+# In the environment, besides fetch.sh's: SPLITS (default: all seven); VOCABULARY, the pieces (default: 10000);
+# MASKED, the largest share of an utterance that one of SpecAugment's time masks covers (default: 1.0, at most 100 frames).
 #
 # All splits are 60 GB to download and 110 GB of features.
 set -euo pipefail
@@ -32,5 +33,6 @@ for split in ${SPLITS:-train-clean-100 train-clean-360 train-other-500 dev-clean
         --workers "$(workers)"
 done
 [ ${#training[@]} -gt 0 ] || die "SPLITS=${SPLITS:-}: no train-* among them, from which the pieces are learnt"
-run python -m recipes.common.data.librispeech vocabulary "$text" "${training[@]}" --vocabulary "${VOCABULARY:-10000}"
+run python -m recipes.common.data.librispeech vocabulary "$text" "${training[@]}" --vocabulary "${VOCABULARY:-10000}" \
+    --masked "${MASKED:-1.0}"
 finish

@@ -213,13 +213,16 @@ def wikitext103(folder: Path, sentences: int) -> None:
 
 def librispeech(folder: Path, sentences: int) -> None:
     """Write OpenSLR's archives, with fewer utterances than other miniatures have sentences, since audio takes space."""
-    from recipes.common.data import miniature_speech
+    from recipes.common.data import miniature_speech, speech_archive
 
     size = max(5, sentences // 10)
     first = 0
     for split in ("dev-clean", "dev-other", "test-clean", "test-other", *TRAINING_SPEECH):
         utterances = size if split == "train-clean-100" else max(5, size // 4)
-        make.write(folder / f"{split}.tar.gz", make.tgz(miniature_speech.members(split, first, utterances)))
+        spoken = miniature_speech.sentences(first, utterances)
+        make.write(
+            folder / f"{split}.tar.gz", make.tgz(speech_archive.members(split, spoken, miniature_speech.RATE))
+        )
         first += 4 * utterances
 
 

@@ -1,8 +1,7 @@
 """A miniature of LibriSpeech: sentences in which every letter is a tone, in the original folders and formats."""
 
-import io
 import zlib
-from typing import Dict
+from typing import Iterator, Tuple
 
 import numpy
 
@@ -29,27 +28,12 @@ def said(pair: make.Pair) -> str:
     return " ".join("".join(kept).split())
 
 
-def members(split: str, first: int, utterances: int) -> Dict[str, bytes]:
-    """Return the files of a split: five utterances per speaker, one chapter each.
+def sentences(first: int, count: int) -> Iterator[Tuple[str, numpy.ndarray]]:
+    """Yield sentences with their sound: the shortest quarter of the sentences drawn, since each letter takes time.
 
     Args:
-        split: its name.
         first: number of the first sentence to draw from.
-        utterances: number of utterances.
+        count: number of sentences.
     """
-    import soundfile
-
-    files: Dict[str, bytes] = {"LibriSpeech/SPEAKERS.TXT": b";ID |SEX| SUBSET |MINUTES| NAME\n"}
-    lines: Dict[str, str] = {}
-    # the shortest quarter of the sentences drawn, since each letter takes time
-    sentences = sorted(map(said, make.german_english(first, 4 * utterances)), key=len)[:utterances]
-    for number, sentence in enumerate(sentences):
-        speaker, utterance = 1000 + number // 5, number % 5
-        chapter = f"LibriSpeech/{split}/{speaker}/7"
-        flac = io.BytesIO()
-        soundfile.write(flac, spoken(sentence), RATE, format="FLAC", subtype="PCM_16")
-        files[f"{chapter}/{speaker}-7-{utterance:04}.flac"] = flac.getvalue()
-        transcript = f"{chapter}/{speaker}-7.trans.txt"
-        lines[transcript] = lines.get(transcript, "") + f"{speaker}-7-{utterance:04} {sentence}\n"
-    files.update({name: text.encode() for name, text in lines.items()})
-    return files
+    for sentence in sorted(map(said, make.german_english(first, 4 * count)), key=len)[:count]:
+        yield sentence, spoken(sentence)
