@@ -81,7 +81,8 @@ def test_a_record_tells_how_it_was_made_and_no_folder_of_the_machine(made):
 def test_stale_records_are_shown_and_not_used(recorded, capsys):
     path = recorded / "small/tied_multi/multi30k/tied-multi/seed2.json"
     content = json.loads(path.read_text())
-    content["commands"] = [command.replace("--attention-dropout 0.1", "--attention-dropout 0.9") for command in content["commands"]]
+    changed = (command.replace("--attention-dropout 0.1", "--attention-dropout 0.9") for command in content["commands"])
+    content["commands"] = list(changed)
     save(path, content)
     found = json.loads(report(recorded, capsys, "--json"))[0]
     assert (found["stale"], found["parts"][0]["seeds"]) == (["tied-multi/seed2"], 2)
