@@ -20,7 +20,9 @@ from fairseq_flexdepth.modules.losses.distilled_cross_entropy import Mixture, di
 from fairseq_flexdepth.modules.losses.soft_targets import SoftTargets
 from fairseq_flexdepth.protocols import EncoderDecoder, Sample
 
-DEPTH_OPTIONS = ("depth_weights", "sample_encoder_depths", "sample_decoder_depths", "accumulate_depths")
+DEPTH_OPTIONS = (
+    "depth_weights", "sample_encoder_depths", "sample_decoder_depths", "sandwich_rule", "accumulate_depths",
+)  # fmt: skip
 
 
 class StudentLosses(NamedTuple):

@@ -38,6 +38,13 @@ class MultiDepthConfig(FairseqDataclass):
     sample_decoder_depths: int = field(
         default=0, metadata={"help": "train only this many decoder depths, drawn anew at each update (0: all)"}
     )
+    sandwich_rule: bool = field(
+        default=False,
+        metadata={
+            "help": "with --sample-encoder-depths or --sample-decoder-depths of 2 or more: the shallowest and the "
+            "deepest depth are always among the depths drawn"
+        },
+    )
     accumulate_depths: bool = field(
         default=False,
         metadata={"help": "train one sub-network after another: the same gradients with less memory, but slower"},
@@ -73,6 +80,8 @@ class MultiDepthCriterion(WeightedSentencesCriterion):
         self.cfg = cfg
         if not 0 <= cfg.label_smoothing <= 1:
             raise ValueError(f"--label-smoothing {cfg.label_smoothing}: expected a number from 0 to 1")
+        if self._keeps_extremes and not (cfg.sample_encoder_depths or cfg.sample_decoder_depths):
+            raise ValueError("--sandwich-rule: expected --sample-encoder-depths or --sample-decoder-depths, too")
         if cfg.accumulate_depths and not getattr(task, "gives_loss_scale", False):
             raise ValueError(
                 f"--accumulate-depths: expected --task translation, given a {type(task).__name__}, which does not tell "
@@ -200,7 +209,13 @@ class MultiDepthCriterion(WeightedSentencesCriterion):
 
     def _draw(self, space: DepthSpace, update: int) -> DepthSpace:
         """The depths to train in an update, the same on all processes."""
-        return space.sample(self.cfg.sample_encoder_depths, self.cfg.sample_decoder_depths, self.cfg.seed, update)
+        counts = self.cfg.sample_encoder_depths, self.cfg.sample_decoder_depths
+        return space.sample(*counts, self.cfg.seed, update, self._keeps_extremes)
+
+    @property
+    def _keeps_extremes(self) -> bool:
+        """Whether ``--sandwich-rule`` is given; checkpoints of older versions lack it."""
+        return bool(getattr(self.cfg, "sandwich_rule", False))
 
     def _depths_and_weights(self, model: TrainedModel) -> Tuple[DepthSpace, Dict[DepthPair, float]]:
         """The depth pairs to compute now, and the weight of each in the loss."""

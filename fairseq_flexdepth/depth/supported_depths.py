@@ -112,7 +112,9 @@ class DepthSpace(NamedTuple):
             _choose(decoder_depth, self.decoder, "--dec-layers"),
         )
 
-    def sample(self, encoder_count: int, decoder_count: int, seed: int, update: int) -> "DepthSpace":
+    def sample(
+        self, encoder_count: int, decoder_count: int, seed: int, update: int, sandwich: bool = False
+    ) -> "DepthSpace":
         """Sample the depths of one update ([wang2020] §4.2, Table 5).
 
         They depend on *seed* and *update* alone: every rank samples the same depths, and so does a resumed run.
@@ -122,19 +124,29 @@ class DepthSpace(NamedTuple):
             decoder_count: the number of decoder depths; 0 keeps all.
             seed: fairseq's ``--seed``.
             update: the number of the update.
+            sandwich: always sample the shallowest and the deepest depth of a side, the sandwich rule of Yu and Huang
+                (2019, "Universally slimmable networks and improved training techniques", §3.2).
 
         Raises:
-            ValueError: a count is negative, or above the number of depths in the space.
+            ValueError: a count is negative, or above the number of depths in the space, or 1 with *sandwich*.
         """
         generator = random.Random(f"depths of update {update} with seed {seed}")
         return DepthSpace(
-            _draw(self.encoder, encoder_count, generator, "--sample-encoder-depths"),
-            _draw(self.decoder, decoder_count, generator, "--sample-decoder-depths"),
+            _draw(self.encoder, encoder_count, generator, "--sample-encoder-depths", sandwich),
+            _draw(self.decoder, decoder_count, generator, "--sample-decoder-depths", sandwich),
         )
 
 
-def _draw(depths: Tuple[int, ...], count: int, generator: random.Random, option: str) -> Tuple[int, ...]:
-    """Sample *count* of the depths without replacement; 0 keeps all."""
+def _draw(
+    depths: Tuple[int, ...], count: int, generator: random.Random, option: str, sandwich: bool
+) -> Tuple[int, ...]:
+    """Sample *count* of the depths without replacement, with the first and the last if *sandwich*; 0 keeps all."""
     if not 0 <= count <= len(depths):
         raise ValueError(f"{option} {count}: expected 0 (all) to {len(depths)}, the number of depths in the space")
-    return tuple(sorted(generator.sample(depths, count))) if count else depths
+    if count == 0:
+        return depths
+    if not sandwich or count == len(depths):
+        return tuple(sorted(generator.sample(depths, count)))
+    if count == 1:
+        raise ValueError(f"{option} 1: expected 0 (all), or 2 or more with --sandwich-rule")
+    return (depths[0], *sorted(generator.sample(depths[1:-1], count - 2)), depths[-1])

@@ -103,6 +103,22 @@ def test_a_sample_is_a_sub_space_of_the_size_asked_for(space, data, seed, update
         assert list(depths) == sorted(depths)
 
 
+@LAW
+@given(SPACES, st.data(), st.integers(0, 10**6))
+def test_the_sandwich_rule_keeps_the_shallowest_and_the_deepest(space, data, update):
+    counts = [data.draw(st.sampled_from([0, *range(min(2, len(depths)), len(depths) + 1)])) for depths in space]
+    drawn = space.sample(*counts, 1, update, sandwich=True)
+    for depths, of, count in zip(drawn, space, counts):
+        assert (depths[0], depths[-1]) == (of[0], of[-1])
+        assert list(depths) == sorted(set(depths) & set(of))
+        assert len(depths) == (count or len(of))
+
+
+def test_the_sandwich_rule_draws_the_depths_between_evenly():
+    drawn = [SPACE.sample(3, 0, 1, update, sandwich=True).encoder[1] for update in range(2000)]
+    assert [drawn.count(depth) / 2000 for depth in SPACE.encoder[1:-1]] == pytest.approx([1 / 2] * 2, abs=0.05)
+
+
 def _draws(seed, updates):
     return [SPACE.sample(2, 1, seed, update) for update in updates]
 

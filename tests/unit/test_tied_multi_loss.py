@@ -152,6 +152,8 @@ def test_a_model_without_depths_is_refused() -> None:
         ({"depth_weights": "0,0;0,0;0,0"}, r"at least one weight must be above 0"),
         ({"depth_weights": "1,2;3,4;5,0", "sample_encoder_depths": 2}, r"expected weights above 0 where depths are"),
         ({"sample_encoder_depths": 4}, r"--sample-encoder-depths 4: expected 0 \(all\) to 3"),
+        ({"sample_encoder_depths": 1, "sandwich_rule": True}, r"depths 1: expected .* --sandwich-rule"),
+        ({"sandwich_rule": True}, r"--sandwich-rule: expected --sample-encoder-depths or --sample-decoder-depths"),
         ({"sample_decoder_depths": -1}, r"--sample-decoder-depths -1: expected 0 \(all\) to 2"),
     ],
 )
