@@ -129,16 +129,18 @@ REFUSED: Dict[str, Dict[str, Refusal]] = {
 }
 
 
-def check_task(name: str) -> None:
-    """Refuse any other task than translation.
+def check_task(name: str, command: str) -> None:
+    """Refuse a task that *command* does not support.
 
     Raises:
-        ValueError: *name* is another task.
+        ValueError: *name* is such a task.
     """
-    from fairseq_flexdepth.decoding.model_depth import TASKS
+    from fairseq_flexdepth.decoding.model_depth import TAGGED_TASKS, TASKS
 
-    if name not in TASKS:
-        raise ValueError(f"--task {name}: expected {' or '.join(TASKS)}")
+    supported = TASKS if command == "oracle" else (*TASKS, *TAGGED_TASKS)
+    if name not in supported:
+        why = "; a depth selector knows no language tags" if name in TAGGED_TASKS else ""
+        raise ValueError(f"--task {name}: expected {' or '.join(supported)}{why}")
 
 
 def refuse_options(parser: argparse.ArgumentParser, given: argparse.Namespace, command: str) -> None:
@@ -178,7 +180,10 @@ def check_values(args: argparse.Namespace) -> None:
     for option in ("beam", "nbest", "required_batch_size_multiple", "required_seq_len_multiple"):
         if getattr(args, option) < 1:
             raise ValueError(f"--{option.replace('_', '-')} {getattr(args, option)}: expected 1 or more")
-    if args.tokenizer == "moses" and None in (args.source_lang, args.target_lang):
+    direction = [getattr(args, name, None) for name in ("source_lang", "target_lang")]
+    if getattr(args, "lang_pairs", None) is not None and None in direction:
+        raise ValueError(f"--lang-pairs {args.lang_pairs}: needs --source-lang and --target-lang, one direction")
+    if args.tokenizer == "moses" and None in direction:
         raise ValueError("--tokenizer moses: needs --source-lang and --target-lang")
 
 

@@ -1,7 +1,7 @@
 """fairseq's task with one model per direction, ``multilingual_translation``, at a chosen depth."""
 
 from argparse import ArgumentParser
-from typing import Any, Tuple
+from typing import Any, Sequence, Tuple
 
 from fairseq.criterions import FairseqCriterion
 from fairseq.data import FairseqDataset, RoundRobinZipDatasets
@@ -13,11 +13,11 @@ from fairseq.tasks.multilingual_translation import MultilingualTranslationTask
 
 from fairseq_flexdepth.compat import replace_task
 from fairseq_flexdepth.protocols import Sample
-from fairseq_flexdepth.tasks.any_depth_task import AnyDepthTask
 from fairseq_flexdepth.tasks.depth_options import DepthOptions
+from fairseq_flexdepth.tasks.many_directions import ManyDirectionsTask
 
 
-class FlexDepthMultilingualTranslationTask(AnyDepthTask, MultilingualTranslationTask):
+class FlexDepthMultilingualTranslationTask(ManyDirectionsTask, MultilingualTranslationTask):
     """fairseq's task ``multilingual_translation`` at a chosen depth; it replaces fairseq's."""
 
     profiles_residuals = False  # directions that share an encoder would each set its scales
@@ -27,6 +27,11 @@ class FlexDepthMultilingualTranslationTask(AnyDepthTask, MultilingualTranslation
         """Declare fairseq's options and the depth to decode at."""
         MultilingualTranslationTask.add_args(parser)
         gen_parser_from_dataclass(parser, DepthOptions())
+
+    @property
+    def tag_words(self) -> Sequence[str]:  # type: ignore[override]
+        """The words that mark languages."""
+        return [f"__{language}__" for language in self.langs]
 
     def train_step(
         self, sample: Sample, model: BaseFairseqModel, criterion: FairseqCriterion, optimizer: FairseqOptimizer,

@@ -1,6 +1,6 @@
 """fairseq's translation task with ``--enc-layers``, ``--dec-layers`` and ``--depth-selector``."""
 
-from typing import Any, Set
+from typing import Any
 
 from fairseq import utils
 from fairseq.criterions import FairseqCriterion
@@ -22,7 +22,6 @@ class CheckedTranslationTask(AnyDepthTask):
     """Mixin for :class:`fairseq.tasks.translation.TranslationTask` and its subclasses: checks, and sentence weights."""
 
     weighs_sentences = True  # until a criterion is built that ignores the weights
-    checked_splits: Set[str] = set()  # a training loads its data again every epoch: check the files once
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs: Any) -> None:
         """Load a split, with its sentence weights if ``distill --select all`` made it.
@@ -32,11 +31,7 @@ class CheckedTranslationTask(AnyDepthTask):
                 its weights.
         """
         folders, languages = utils.split_paths(self.cfg.data), (self.cfg.source_lang, self.cfg.target_lang)
-        if split not in self.checked_splits:
-            dictionaries = dict(zip(languages, (self.source_dictionary, self.target_dictionary)))
-            for folder in folders:
-                binarised_data.check_split(folder, split, combine, dictionaries, self.cfg.dataset_impl)
-            self.checked_splits = {*self.checked_splits, split}
+        self.check_files(split, combine, dict(zip(languages, (self.source_dictionary, self.target_dictionary))))
         try:
             super().load_dataset(split, epoch, combine, **kwargs)
         except FileNotFoundError as error:
