@@ -143,9 +143,8 @@ class Split:
         Raises:
             ValueError: a sentence has more tokens than ``--max-tokens`` or than the models' positions.
         """
-        dataset = self.cfg.dataset
-        skip = dataset.skip_invalid_size_inputs_valid_test
-        defaults = {"max_positions": self.max_positions, "ignore_invalid_inputs": skip}
+        dataset, limits = self.cfg.dataset, self.max_positions
+        defaults = {"max_positions": limits, "ignore_invalid_inputs": dataset.skip_invalid_size_inputs_valid_test}
         with named_batching_mistakes(f"--gen-subset {dataset.gen_subset}", dataset.max_tokens):
             iterator = self.task.get_batch_iterator(
                 dataset=self.dataset,
@@ -210,12 +209,14 @@ class Split:
             warn_of_unspaced_words(self.task.options.target_lang)
 
     def source_text(self, index: int) -> str:
-        """Source sentence number *index* as text."""
-        return self._text(self.task.source_dictionary, self.pairs.src[index].tolist())
+        """Source sentence number *index* as text, without language tags."""
+        words = self.task.source_dictionary
+        return self._text(words, self.pairs.src[index].tolist(), self._tags.numbers(words))
 
     def reference_text(self, index: int) -> str:
-        """Reference number *index* as text; as in fairseq, unknown words are escaped (``<<unk>>``)."""
-        return self._text(self.task.target_dictionary, self.pairs.tgt[index].tolist(), escape_unk=True)
+        """Reference *index* as text, without language tags; as in fairseq, unknown words are escaped (``<<unk>>``)."""
+        words = self.task.target_dictionary
+        return self._text(words, self.pairs.tgt[index].tolist(), self._tags.numbers(words), escape_unk=True)
 
     def target_text(self, tokens: Sequence[int], strip: Optional[Set[int]] = None) -> str:
         """Target *tokens* as text, without the tokens in *strip*."""
@@ -233,10 +234,8 @@ class Split:
         self, dictionary: Dictionary, tokens: Sequence[int], strip: Optional[Set[int]] = None, escape_unk: bool = False
     ) -> str:
         # A list of integers, not a tensor: fairseq takes several times as long for a tensor.
-        strip = (strip or set()) | self._tags.numbers(dictionary)
         text = dictionary.string(tokens, self._post_process, escape_unk, extra_symbols_to_ignore=strip)
-        if self.bpe is not None:
-            text = self.bpe.decode(text)
+        text = text if self.bpe is None else self.bpe.decode(text)
         return text if self.tokenizer is None else self.tokenizer.decode(text)
 
 
