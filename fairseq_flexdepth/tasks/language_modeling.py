@@ -24,9 +24,11 @@ _REFUSED = {
     "draft_dec_layers": "is for translation",
 }
 # argparse would answer an unknown option with its usage, two hundred lines in which the error is hard to find.
-_ACCEPTED = field(default=None, metadata={"help": SUPPRESS, "argparse_const": ""})
+_HIDDEN = {"help": SUPPRESS, "argparse_const": ""}
 RefusedOptions: Any = make_dataclass(
-    "RefusedOptions", [(name, Optional[str], _ACCEPTED) for name in _REFUSED], bases=(FairseqDataclass,)
+    "RefusedOptions",
+    [(name, Optional[str], field(default=None, metadata=_HIDDEN)) for name in _REFUSED],
+    bases=(FairseqDataclass,),
 )
 
 

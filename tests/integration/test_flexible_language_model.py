@@ -161,7 +161,7 @@ DECODING_MISTAKES = [
         "fairseq-generate", "--draft-dec-layers 1 --enc-layers 2",
         f"{NO_ENCODER}; --draft-dec-layers 1: is for translation",
     ),
-    ("fairseq-validate", "--dec-layers 5", "ValueError: --dec-layers 5: this model supports 1,2,3"),
+    ("fairseq-validate", "--dec-layers 5 --batch-size 9", "ValueError: --dec-layers 5: this model supports 1,2,3"),
     (
         "fairseq-eval-lm", "--tokens-per-sample 100",
         "ValueError: --tokens-per-sample 100: every sample is longer than the model's 24 positions",
