@@ -187,7 +187,7 @@ class MultiDepthCriterion(WeightedSentencesCriterion):
             )
         if self.cfg.label_smoothing > 0 and model.decoder.adaptive_softmax is not None:
             raise ValueError(
-                f"--label-smoothing {self.cfg.label_smoothing}: needs the probabilities of all words, which the loss of "
+                f"--label-smoothing {self.cfg.label_smoothing}: needs the probabilities of all words, which "
                 f"--adaptive-softmax-cutoff {model.cfg.adaptive_softmax_cutoff} does not compute; leave out one of them"
             )
         drawn = self._draw(space, update=0)  # raises if there are fewer depths than are to be sampled

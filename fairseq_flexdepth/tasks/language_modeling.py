@@ -15,7 +15,6 @@ from fairseq_flexdepth.protocols import Options
 from fairseq_flexdepth.tasks.any_depth_task import AnyDepthTask
 from fairseq_flexdepth.tasks.depth_options import DecoderDepthOptions
 
-
 # The options of translation that a language model does not take, each with the reason.
 _REFUSED = {
     "enc_layers": "a language model has no encoder; give --dec-layers alone",

@@ -8,8 +8,9 @@ from typing import Any, Dict, List
 import pytest
 import torch
 
+from fairseq_flexdepth.cli.main import main
 from tests.integration import cli
-from tests.integration.refusals import fairseqs
+from tests.integration.refusals import fairseqs, ours
 from tests.integration.test_language_model_training import binarised_text
 
 SIZES = (
@@ -201,8 +202,61 @@ def test_mistakes_in_training(text: Path, tmp_path: Path, options: str, message:
 
 def test_mistakes_in_the_data(text: Path, tmp_path: Path) -> None:
     line = fairseqs("fairseq-train", *training(tmp_path, tmp_path / "new"))
-    assert line == f"ValueError: DATA {tmp_path}: has no dict.txt; expected a directory made by fairseq-preprocess --only-source"
+    made_by = "expected a directory made by fairseq-preprocess --only-source"
+    assert line == f"ValueError: DATA {tmp_path}: has no dict.txt; {made_by}"
     for file in text.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes()[: 40 if file.name == "train.idx" else None])
     line = fairseqs("fairseq-train", *training(tmp_path, tmp_path / "new"))
     assert line.startswith(f"ValueError: {tmp_path / 'train.idx'}: is damaged or truncated")
+
+
+def swept(text: Path, folder: Path, *options: Any) -> List[Dict[str, Any]]:
+    given = (text, "--task", "language_modeling", "--cpu", *BY_SENTENCE, "--batch-size", 7, "--output", folder)
+    assert main(["sweep", *map(str, (*given, *options))]) == 0
+    return json.loads((folder / "sweep.json").read_text())
+
+
+def test_sweep_has_the_perplexity_of_every_depth(
+    text: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = trained / "checkpoint_last.pt"
+    stock = truncated(path, 2)
+    rows = swept(text, tmp_path, "--path", path, "--path", stock, "--repeat", 2, "--budget", 1, "--gen-subset", "test")
+    assert [(row["path"], row["dec_layers"]) for row in rows] == [*((str(path), m) for m in (1, 2, 3)), (str(stock), 2)]
+    assert rows[1]["nll_loss"] == pytest.approx(rows[3]["nll_loss"], abs=1e-5)
+    assert rows[0]["nll_loss"] != pytest.approx(rows[1]["nll_loss"], abs=1e-4)
+    for row in rows:
+        assert row["perplexity"] == pytest.approx(2 ** row["nll_loss"], rel=1e-4)
+        assert (row["tokens"], row["repeats"]) == (260, 2)
+        assert row["tokens_per_second"] == pytest.approx(260 / row["seconds"], rel=0.02)
+    assert rows[2]["relative_seconds"] == 1
+    assert sum(row["best_within_budget"] for row in rows) == 1 and any(row["pareto"] for row in rows)
+    assert {file.name for file in tmp_path.iterdir()} == {"sweep.json", "sweep.csv", "report.json", "pareto.png"}
+    table = capsys.readouterr().out.splitlines()
+    assert [line.split("|")[1].strip() for line in table[2:6]] == ["1", "2", "3", "2"]
+    (row,) = swept(text, tmp_path, "--path", path, "--depths", "2", "--overwrite", "--json")
+    assert row["nll_loss"] == rows[1]["nll_loss"]
+    assert json.loads(capsys.readouterr().out) == [row]
+
+
+SWEEP_MISTAKES = [
+    ("--depths 1-1", "--depths 1-1: expected decoder depths of a language model such as 1,3"),
+    ("--depths 4", "--depths 4: {path} supports 1, 2, 3"),
+    ("--dec-layers 4", "--dec-layers 4: this model supports 1,2,3"),
+    ("--depths 1 --dec-layers 1", "--depths 1: names the depths; leave out --dec-layers"),
+    ("--enc-layers 1", "--enc-layers 1: a language model has no encoder; give --dec-layers alone"),
+    ("--beam 4", "unrecognized arguments: --beam 4"),
+    ("--comet m --max-loss 0.5", "--comet m, --max-loss 0.5: needs translations, which a language model does not make"),
+    ("--tpu --output-word-probs", "--tpu: fairseq-generate ignores it; expected --fp16 or full precision; --output-wo"),
+    ("--context-window 1024", "--context-window 1024: expected 0 or more, and less than --tokens-per-sample 1024"),
+    ("--repeat 0", "--repeat 0: expected 1 or more"),
+    ("--sample-break-mode none", "--tokens-per-sample 1024: every sample is longer than the model's 24 positions"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), SWEEP_MISTAKES)
+def test_mistakes_in_sweep(text: Path, trained: Path, tmp_path: Path, options: str, message: str) -> None:
+    path = trained / "checkpoint_last.pt"
+    given = (text, "--task", "language_modeling", "--path", path, "--cpu", "--output", tmp_path / "new", *BY_SENTENCE)
+    assert ours("sweep", *given, *options.split()).startswith(message.format(path=path))
+    assert not (tmp_path / "new").exists()

@@ -121,7 +121,7 @@ def test_options_from_yaml_get_the_presets_values():
         ({"unique_encoder_layers": 2}, "--unique-encoder-layers 2: a language model has no encoder; leave the option"),
         ({"encoder_layers": 2}, "--encoder-layers 2: a language model has no encoder"),
         ({"encoder_layerdrop": 0.1}, "--encoder-layerdrop 0.1: a language model has no encoder"),
-        ({"decoder_depths": "1,2"}, "--decoder-depths 1,2: this model runs at its full depth, tied_multi_transformer_lm at"),
+        ({"decoder_depths": "1,2"}, "--decoder-depths 1,2: this model runs at its full depth, tied_multi"),
         ({"encoder_depths": "all"}, "--encoder-depths all: a language model has no encoder"),
         ({"subnetworks": "left"}, "--subnetworks left: this model runs at its full depth"),
         ({"residual_init": "admin"}, "--residual-init admin: a language model is Pre-LN"),
