@@ -22,6 +22,7 @@ def register() -> None:
     from fairseq_flexdepth.tasks import (  # noqa: F401
         best_metric,
         depth_selection,
+        language_modeling,
         multilingual_translation,
         resuming,
         tensorboard_groups,
@@ -33,6 +34,7 @@ def register() -> None:
     safe_loader.allow_safe_checkpoints()
     checkpoints.guard_checkpoints()
     compat.keep_last_batch()
+    compat.split_text_by_sentence()
     built_models.note_built_models()
     typed_options.guard_types()
     best_metric.check_before_training()

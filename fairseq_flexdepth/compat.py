@@ -22,12 +22,13 @@ import os
 import sys
 from contextlib import contextmanager
 from functools import wraps
+from types import SimpleNamespace
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence
 
 import numpy
 import torch
 from fairseq import criterions, models, registry, tasks
-from fairseq.data import data_utils
+from fairseq.data import data_utils, token_block_dataset
 from hydra.core.config_store import ConfigStore
 from torch import nn
 
@@ -73,6 +74,25 @@ def read_arrays_of_numpy_2() -> None:
     except ImportError:
         for part in ("", ".multiarray"):
             sys.modules[f"numpy._core{part}"] = importlib.import_module(f"numpy.core{part}")
+
+
+class _NumPyWithLong:
+    """NumPy, with the name ``compat.long`` that NumPy 2 no longer has."""
+
+    compat = SimpleNamespace(long=int)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(numpy, name)
+
+
+def split_text_by_sentence() -> None:
+    """Let fairseq-fixed split a language model's text at the ends of sentences with NumPy 2.
+
+    ``--sample-break-mode eos``, ``fairseq-interactive`` and the hub interface need it; without this they stop with an
+    ``AttributeError``.
+    """
+    if not hasattr(numpy, "compat"):
+        token_block_dataset.np = _NumPyWithLong()
 
 
 def keep_last_batch() -> None:

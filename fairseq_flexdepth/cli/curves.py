@@ -9,7 +9,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from fairseq_flexdepth.cli.fairseq_options import quiet
 from fairseq_flexdepth.cli.markdown import aligned_table
-from fairseq_flexdepth.depth.supported_depths import DepthPair, parse_pairs, written_pair
+from fairseq_flexdepth.depth.supported_depths import DepthPair, parse_decoder_depths, parse_pairs, written_pair
 from fairseq_flexdepth.files.outputs import check_file
 from fairseq_flexdepth.files.text import read_lines
 from fairseq_flexdepth.files.training_log import validations
@@ -43,7 +43,10 @@ METRICS = (
 
 
 class Curve(NamedTuple):
-    """A metric at a depth pair over the updates of a training; without a pair, that of the model as a whole."""
+    """A metric at a depth pair over the updates of a training; without a pair, that of the model as a whole.
+
+    A language model has no encoder: the encoder depth of its pairs is 0.
+    """
 
     metric: Metric
     pair: Optional[DepthPair]
@@ -68,7 +71,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     parser.add_argument("logs", nargs="+", metavar="LOG", help="the log of a training, or NAME=LOG to name it")
     parser.add_argument("--output", required=True, metavar="FILE", help="the picture to write, a PNG file")
-    parser.add_argument("--depths", metavar="N-M,...", help="depth pairs, encoder-decoder: 1-1,3-2 (default: all)")
+    parser.add_argument(
+        "--depths", metavar="N-M,...",
+        help="depth pairs, encoder-decoder: 1-1,3-2; of language models decoder depths: 1,3 (default: all)",
+    )  # fmt: skip
     parser.add_argument(
         "--valid-subset", default="valid", metavar="NAME", help="the validation set (default: valid)"
     )  # fmt: skip
@@ -83,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
             trainings have one name.
     """
     check_file("--output", args.output)
-    pairs = None if args.depths is None else parse_pairs(args.depths, "--depths")
+    pairs = None if args.depths is None else _asked_pairs(args.depths)
     trainings = [read_run(given, args.valid_subset, pairs) for given in args.logs]
     names = [training.name for training in trainings]
     for name in names:
@@ -98,6 +104,12 @@ def run(args: argparse.Namespace) -> int:
     else:
         print("\n".join([*table(trainings), f"{args.output}: the curves"]))
     return 0
+
+
+def _asked_pairs(text: str) -> List[DepthPair]:
+    """The depth pairs of ``--depths``; a list of single depths is for language models."""
+    parse = parse_decoder_depths if re.fullmatch(r"[\d, ]+", text) else parse_pairs
+    return parse(text, "--depths")
 
 
 def read_run(given: str, subset: str, pairs: Optional[Sequence[DepthPair]] = None) -> Run:
@@ -132,9 +144,9 @@ def _curves(found: Sequence[Dict[str, float]], metric: Metric) -> List[Curve]:
     for numbers in found:
         update = int(numbers["num_updates"])  # a resumed training repeats updates: the later values count
         for name, value in numbers.items():
-            pair = re.fullmatch(rf"{metric.of_a_pair}_e(\d+)d(\d+)", name)
+            pair = re.fullmatch(rf"{metric.of_a_pair}_(?:e(\d+))?d(\d+)", name)
             if pair and math.isfinite(value):
-                by_pair.setdefault((int(pair[1]), int(pair[2])), {})[update] = value
+                by_pair.setdefault((int(pair[1] or 0), int(pair[2])), {})[update] = value
         if math.isfinite(numbers.get(metric.of_the_model, math.nan)):
             whole[update] = numbers[metric.of_the_model]
     if not by_pair and whole:
@@ -150,7 +162,7 @@ def table(trainings: Sequence[Run]) -> List[str]:
             update, best = curve.best()
             last = curve.values[max(curve.values)]
             name = curve.metric.of_a_pair if curve.pair else curve.metric.of_the_model
-            depths = [str(depth) for depth in curve.pair or ("", "")]
+            depths = [str(depth or "") for depth in curve.pair or ("", "")]
             rows.append([training.name, name, *depths, f"{best:.2f}", f"{update:,}", f"{last:.2f}"])
     return aligned_table(rows, [True, True, False, False, False, False, False])
 
@@ -163,7 +175,7 @@ def _values(training: Run) -> Dict[str, Any]:
         "curves": [
             {
                 "metric": curve.metric.of_a_pair if curve.pair else curve.metric.of_the_model,
-                "enc_layers": curve.pair[0] if curve.pair else None,
+                "enc_layers": (curve.pair[0] or None) if curve.pair else None,
                 "dec_layers": curve.pair[1] if curve.pair else None,
                 "updates": sorted(curve.values),
                 "values": [curve.values[update] for update in sorted(curve.values)],

@@ -9,9 +9,9 @@ import re
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Iterator, List, NoReturn, Sequence, Tuple
+from typing import TYPE_CHECKING, Callable, Iterator, List, Mapping, NoReturn, Sequence, Tuple
 
-from fairseq_flexdepth.cli.generate_options import check_task, check_values, composed, refuse_options
+from fairseq_flexdepth.cli.generate_options import REFUSED, Refusal, check_task, check_values, composed, refuse_options
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -128,23 +128,52 @@ def parse_training_options(arguments: Sequence[str], data: str) -> argparse.Name
     return args
 
 
+def parsed_by_fairseq(
+    get_parser: Callable[[], argparse.ArgumentParser],
+    arguments: Sequence[str],
+    user_dirs: Sequence[str],
+    command: str,
+    refused: Mapping[str, Refusal],
+    check_task: Callable[[str], None] = lambda name: None,
+) -> argparse.Namespace:
+    """Parse options with one of fairseq's parsers, and refuse those that *command* does not support.
+
+    Args:
+        get_parser: makes the parser, once this package is registered.
+        arguments: the options, without ``--user-dir``.
+        user_dirs: the user directories of other packages.
+        command: the sub-command.
+        refused: the options that it refuses.
+        check_task: checks the name of the task, before other tasks add options of their own.
+
+    Raises:
+        ValueError: fairseq or *command* refuses the options.
+    """
+    import_plugin(user_dirs)
+    from fairseq import options
+
+    with _program("fairseq-generate"):
+        parser = get_parser()
+        parser.error = _refuse  # type: ignore[method-assign]
+        parser.set_defaults(scoring=None)  # not fairseq's default: its bleu scores tokens, not text
+        check_task(parser.parse_known_args(arguments)[0].task)
+        args = options.parse_args_and_arch(parser, list(arguments))
+        refuse_options(parser, parser.parse_args(arguments), command, refused)  # as typed: --bf16 sets --tpu in fairseq
+    return args
+
+
 def parse_generation_options(arguments: Sequence[str], command: str = "sweep") -> "DictConfig":
     """Parse the options of fairseq-generate, as given to *command*, with fairseq's own parser.
 
     Raises:
         ValueError: fairseq or *command* refuses the options, or a file is missing.
     """
-    rest, user_dirs = split_user_dirs(arguments)
-    import_plugin(user_dirs)
     from fairseq import options
 
-    with _program("fairseq-generate"):
-        parser = options.get_generation_parser()
-        parser.error = _refuse  # type: ignore[method-assign]
-        parser.set_defaults(scoring=None)  # not fairseq's default: its bleu scores tokens, not text
-        check_task(parser.parse_known_args(rest)[0].task, command)  # before other tasks add options of their own
-        args = options.parse_args_and_arch(parser, rest)
-        refuse_options(parser, parser.parse_args(rest), command)  # as typed: fairseq sets --tpu with --bf16
+    rest, user_dirs = split_user_dirs(arguments)
+    args = parsed_by_fairseq(
+        options.get_generation_parser, rest, user_dirs, command, REFUSED[command], partial(check_task, command=command)
+    )
     check_values(args)
     check_paths([args.path])
     return composed(args)

@@ -6,7 +6,7 @@ Every option of fairseq's parser is in ``ACTING``, ``REFUSED`` or ``WITHOUT_MEAN
 import argparse
 import logging
 import os
-from typing import TYPE_CHECKING, Any, Dict, FrozenSet, List, NamedTuple, Tuple
+from typing import TYPE_CHECKING, Any, Dict, FrozenSet, List, Mapping, NamedTuple, Tuple
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -150,19 +150,22 @@ def check_task(name: str, command: str) -> None:
         raise ValueError(f"--task {name}: {command} takes {', '.join(supported)}{why}")
 
 
-def refuse_options(parser: argparse.ArgumentParser, given: argparse.Namespace, command: str) -> None:
+def refuse_options(
+    parser: argparse.ArgumentParser, given: argparse.Namespace, command: str, refused: Mapping[str, Refusal]
+) -> None:
     """Refuse the options that *command* does not support, all in one message.
 
     Args:
         parser: fairseq's parser, for the default values.
         given: the options as typed.
-        command: one of ``COMMANDS``.
+        command: the sub-command.
+        refused: the options that it refuses, such as ``REFUSED[command]``.
 
     Raises:
         ValueError: at least one option is refused.
     """
     by_reason: Dict[str, List[str]] = {}
-    for name, refusal in REFUSED[command].items():
+    for name, refusal in refused.items():
         default = parser.get_default(name)
         value = getattr(given, name, default)
         if value != default and value not in refusal.allowed:

@@ -7,11 +7,13 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
-from fairseq_flexdepth.cli.fairseq_options import check_one_directory, check_paths, parse_generation_options, quiet
+from fairseq_flexdepth.cli.eval_lm_options import is_of_language_model
+from fairseq_flexdepth.cli.fairseq_options import check_paths, parse_generation_options, quiet
 from fairseq_flexdepth.cli.generate_options import hides_progress
+from fairseq_flexdepth.cli.language_model_sweep import sweep_language_models
 from fairseq_flexdepth.cli.launched_processes import choose_gpu, launched_process
+from fairseq_flexdepth.cli.report_options import check_report_options
 from fairseq_flexdepth.depth.supported_depths import DepthPair, parse_pairs
-from fairseq_flexdepth.files.outputs import check_folder
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -30,8 +32,11 @@ EPILOG = (
     "time of the encoder and of the search. The encoder runs once for all depth pairs of a model; each pair is charged "
     "for the encoder layers that it uses. Loading, batching and a warm-up batch are not counted. Words per second are "
     "source words, separated by white space, after --post-process, --bpe and --tokenizer have restored the text. An "
-    "interrupted sweep resumes when you give the same command again."
+    "interrupted sweep resumes when you give the same command again. With --task language_modeling the options are "
+    "those of fairseq-eval-lm, and the report has the perplexity and the tokens per second of every decoder depth."
 )
+
+DEPTHS = "depth pairs, encoder-decoder: 1-1,3-2; of language models decoder depths: 1,3 (default: all)"
 
 COMPARISON = (
     "BLEU and chrF are compared with those of the first model's deepest depth pair by sacrebleu's paired bootstrap "
@@ -41,6 +46,7 @@ COMPARISON = (
 EXAMPLES = (
     "fairseq-flexdepth sweep data-bin --path checkpoint_best.pt --output report --beam 4 --budget 0.5 --max-loss 0.5",
     "fairseq-flexdepth sweep data-bin --path a.pt --path b.pt --output report --depths 1-1,3-3 --repeat 3",
+    "fairseq-flexdepth sweep data-bin --task language_modeling --path lm.pt --output report --tokens-per-sample 512",
 )
 
 
@@ -53,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a model, or an ensemble a.pt:b.pt; repeat the option to compare several models",
     )  # fmt: skip
     parser.add_argument("--output", required=True, metavar="FOLDER", help="folder for the report")
-    parser.add_argument("--depths", metavar="N-M,...", help="depth pairs, encoder-decoder: 1-1,3-2 (default: all)")
+    parser.add_argument("--depths", metavar="N-M,...", help=DEPTHS)
     parser.add_argument(
         "--references", metavar="FILE", help="raw references, one sentence per line, instead of the target side of DATA"
     )
@@ -90,29 +96,25 @@ def run(args: argparse.Namespace) -> int:
         return 0
     with quiet():
         given = [*(["--path", args.path[0]] if args.path else []), *args.fairseq_options]
-        config = parse_generation_options(given, NAME)
-        check_paths(args.path)
-        depths, draft = _check(args, config), _draft_of(config)
-        text = _sweep(args, config, depths, draft)
+        sweep = sweep_language_models if is_of_language_model(given) else _sweep_translations
+        text = sweep(args, given)
     print(text)
     return 0
 
 
+def _sweep_translations(args: argparse.Namespace, given: List[str]) -> str:
+    """Sweep translation models, with the options of fairseq *given*; return the text to print."""
+    config = parse_generation_options(given, NAME)
+    check_paths(args.path)
+    depths, draft = _check(args, config), _draft_of(config)
+    return _sweep(args, config, depths, draft)
+
+
 def _check(args: argparse.Namespace, config: "DictConfig") -> Optional[List[DepthPair]]:
     """Refuse wrong options; return the depth pairs of ``--depths``, or ``None`` without it."""
-    for path in args.path:
-        if args.path.count(path) > 1:
-            raise ValueError(f"--path {path}: given twice; expected different checkpoints")
-    if args.repeat < 1:
-        raise ValueError(f"--repeat {args.repeat}: expected 1 or more")
-    if args.budget is not None and not 0 < args.budget <= 1:
-        raise ValueError(f"--budget {args.budget:g}: expected a share above 0 and at most 1")
     if args.max_loss is not None and not 0 <= args.max_loss <= 100:
         raise ValueError(f"--max-loss {args.max_loss:g}: expected BLEU from 0 to 100")
-    check_one_directory(config, "sweep")
-    check_folder("--output", args.output)
-    if os.path.exists(os.path.join(args.output, "sweep.json")) and not args.overwrite:
-        raise ValueError(f"--output {args.output}: has a report already; --overwrite replaces it")
+    check_report_options(args, config)
     if args.depths is None:
         return None
     if config.task.enc_layers is not None or config.task.dec_layers is not None:

@@ -83,7 +83,7 @@ class EveryDepth:
         if not draft or not hasattr(models[0], "set_depth"):
             return generators
         for pair in pairs:
-            _set_depth(models, pair)
+            set_depth(models, pair)
             if int(draft["draft_dec_layers"]) in drafting_depths(models[0]):
                 generators[pair] = self.split.build_generator(list(models), **draft)
         return generators
@@ -126,7 +126,7 @@ class EveryDepth:
         searches = [(pair, ensemble.generator) for pair in pairs]
         searches += [(pair, search) for pair, search in ensemble.drafting.items() if pair in pairs]
         for index, (pair, generator) in enumerate(searches):
-            _set_depth(ensemble.models, pair)
+            set_depth(ensemble.models, pair)
             self.split.seed_batch(number)
             start = seconds_now(self.split.use_cuda)
             with _given_encoder_outs(generator, encoded.get(pair[0])):
@@ -166,7 +166,7 @@ class EveryDepth:
 
 
 
-def _set_depth(models: Sequence[Any], pair: DepthPair) -> None:
+def set_depth(models: Sequence[Any], pair: DepthPair) -> None:
     """Set the depth pair of the *models* that have depths."""
     for model in models:
         if hasattr(model, "set_depth"):

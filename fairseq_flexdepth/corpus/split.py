@@ -1,18 +1,17 @@
 """A split of a data set and the models that translate it, set up as ``fairseq-generate`` does."""
 
-import ast
 import copy
-import os
 import zlib
-from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Set, Tuple
 
 import torch
-from fairseq import checkpoint_utils, tasks, utils
+from fairseq import tasks, utils
 from fairseq.data import Dictionary, data_utils
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from fairseq_flexdepth.corpus.directions import LanguageTags, of_one_direction, sentence_pairs
+from fairseq_flexdepth.corpus.loaded_models import load_models, uses_cuda
 from fairseq_flexdepth.corpus.scores import BleuText, asked_bleu_text, warn_of_unspaced_words
 from fairseq_flexdepth.files.binarised_data import named_batching_mistakes
 from fairseq_flexdepth.files.checkpoints import brief
@@ -39,7 +38,7 @@ class Split:
             cfg.dataset.max_tokens = 12000  # fairseq-generate's default
         if combine:
             cfg.task.upsample_primary = 1  # fairseq's default, -1, fails if the split has several parts
-        self.use_cuda = torch.cuda.is_available() and not cfg.common.cpu
+        self.use_cuda = uses_cuda(cfg)
         self.task = tasks.setup_task(cfg.task)
         self.paths = list(paths or [cfg.common_eval.path])
         self.ensembles = [self._load_ensemble(path) for path in self.paths]
@@ -70,26 +69,10 @@ class Split:
             raise ValueError(f"--{option} {options._name}: {brief(error)}") from error
 
     def _load_ensemble(self, path: str) -> List[Any]:
-        models = self._load_models(utils.split_paths(path), self.task)
+        models = load_models(self.cfg, utils.split_paths(path), self.task)
         for model in models:
             if not (hasattr(model, "encoder") and hasattr(model, "decoder")):
                 raise ValueError(f"--path {path}: holds a {type(model).__name__}; expected an encoder and a decoder")
-        return models
-
-    def _load_models(self, paths: List[str], task: Any, **overrides: Any) -> List[Any]:
-        overrides.update(_overrides(self.cfg.common_eval.model_overrides))
-        try:
-            models, _ = checkpoint_utils.load_model_ensemble(
-                paths, arg_overrides=overrides, task=task, suffix=self.cfg.checkpoint.checkpoint_suffix
-            )
-        except (RuntimeError, KeyError) as error:  # KeyError: fairseq 0.12.2's encoder layers
-            raise ValueError(f"{os.pathsep.join(paths)}: weights do not match the model: {brief(error)}") from error
-        for model in models:
-            if self.cfg.common.fp16:
-                model.half()
-            if self.use_cuda:
-                model.cuda()
-            model.prepare_for_inference_(self.cfg)
         return models
 
     def require_references(self, needed_by: str) -> None:
@@ -124,7 +107,7 @@ class Split:
             self.require_references(f"--prefix-size {generation.prefix_size}")
         extra = {}
         if generation.lm_path is not None:
-            language_models = self._load_models([generation.lm_path], None, data=self.cfg.task.data)
+            language_models = load_models(self.cfg, [generation.lm_path], None, data=self.cfg.task.data)
             if hasattr(language_models[0], "encoder"):
                 found = type(language_models[0]).__name__
                 raise ValueError(f"--lm-path {generation.lm_path}: holds a {found}; expected a language model")
@@ -237,14 +220,3 @@ class Split:
         text = dictionary.string(tokens, self._post_process, escape_unk, extra_symbols_to_ignore=strip)
         text = text if self.bpe is None else self.bpe.decode(text)
         return text if self.tokenizer is None else self.tokenizer.decode(text)
-
-
-def _overrides(text: str) -> Dict[str, Any]:
-    """The options in the dictionary ``--model-overrides`` *text*."""
-    try:
-        overrides = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        overrides = None
-    if not isinstance(overrides, dict):
-        raise ValueError(f"--model-overrides {text}: expected a dictionary such as {{'data': 'data-bin'}}")
-    return overrides

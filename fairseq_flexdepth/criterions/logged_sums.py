@@ -1,6 +1,7 @@
 """Logging outputs of criterions: sums over the workers, and the means that fairseq logs."""
 
 import math
+import re
 from collections import defaultdict
 from typing import Any, Dict, Sequence
 
@@ -10,6 +11,8 @@ from fairseq.logging import metrics
 from torch import Tensor
 
 from fairseq_flexdepth.depth.supported_depths import DepthPair
+
+OF_A_PAIR = re.compile(r"nll_(e\d+)?d\d+")  # the keys of pair_key
 
 
 def logged_sums(logging_outputs: Sequence[Dict[str, Any]]) -> Dict[str, float]:
@@ -46,8 +49,8 @@ def counted_tokens(sums: Dict[str, float]) -> float:
 
 
 def pair_key(pair: DepthPair) -> str:
-    """The key under which the negative log-likelihood of a depth pair is logged: ``nll_e<n>d<m>``."""
-    return f"nll_e{pair[0]}d{pair[1]}"
+    """The key of a depth pair's negative log-likelihood in the log: ``nll_e<n>d<m>``, without encoder ``nll_d<m>``."""
+    return f"nll_e{pair[0]}d{pair[1]}" if pair[0] else f"nll_d{pair[1]}"
 
 
 def log_cross_entropies(sums: Dict[str, float]) -> None:
@@ -61,5 +64,5 @@ def log_cross_entropies(sums: Dict[str, float]) -> None:
     metrics.log_scalar("nll_loss", mean(sums["nll_loss"], tokens) / math.log(2), tokens, round=3)
     metrics.log_derived("ppl", lambda meters: utils.get_perplexity(meters["nll_loss"].avg))
     for key in sums:
-        if key.startswith("nll_e"):
+        if OF_A_PAIR.fullmatch(key):
             metrics.log_scalar(key, mean(sums[key], tokens) / math.log(2), tokens, round=3)

@@ -58,8 +58,9 @@ class MultiDepthCriterion(WeightedSentencesCriterion):
     """Base of the criterions whose loss is a weighted mean over depth pairs.
 
     In training, the depths of ``--sample-encoder-depths`` and ``--sample-decoder-depths`` are drawn at each update. In
-    validation all pairs are computed, and each pair's negative log-likelihood is logged as ``nll_e<n>d<m>``, in bits
-    per token, as ``nll_loss`` is. After ``set_depth`` the model is trained and validated at that pair alone.
+    validation all pairs are computed, and each pair's negative log-likelihood is logged as ``nll_e<n>d<m>`` (of a
+    language model ``nll_d<m>``), in bits per token, as ``nll_loss`` is. After ``set_depth`` the model is trained and
+    validated at that pair alone.
 
     Args:
         task: any task of fairseq with target words.
@@ -192,6 +193,11 @@ class MultiDepthCriterion(WeightedSentencesCriterion):
             raise ValueError(
                 f"--quant-noise-scalar {noise}: the losses of many depths read the output projection without its "
                 "noise; use --quant-noise-pq, or a stock criterion, which trains the deepest pair alone"
+            )
+        if self.cfg.label_smoothing > 0 and model.decoder.adaptive_softmax is not None:
+            raise ValueError(
+                f"--label-smoothing {self.cfg.label_smoothing}: needs the probabilities of all words, which "
+                f"--adaptive-softmax-cutoff {model.cfg.adaptive_softmax_cutoff} does not compute; leave out one of them"
             )
         drawn = self._draw(space, update=0)  # raises if there are fewer depths than are to be sampled
         if self.cfg.depth_weights is not None:

@@ -33,9 +33,10 @@ def apply_depth(
     if not given:
         return
     if not hasattr(model, "set_depth"):
+        arch = "tied_multi_transformer" if hasattr(model, "encoder") else "tied_multi_transformer_lm"
         raise ValueError(
             f"{' '.join(given)}: the checkpoint's {type(model).__name__} always runs all its layers; "
-            "train with --arch tied_multi_transformer to choose the depth, or leave the option out"
+            f"train with --arch {arch} to choose the depth, or leave the option out"
         )
     flexible = cast(FlexibleModel, model)
     if subnetworks is not None:
@@ -50,9 +51,9 @@ def describe_depth(models: Sequence[EncoderDecoder]) -> Optional[str]:
         if hasattr(model, "set_depth"):
             flexible = cast(FlexibleModel, model)
             n, m = current_depth(flexible)
-            layers = len(model.encoder.layers), len(model.decoder.layers)
+            encoder = f"{n} of {len(model.encoder.layers)} encoder layers, " if n else ""
             strategy = "" if flexible.strategy == "head" else f" ({flexible.strategy})"
-            described.append(f"{n} of {layers[0]} encoder layers, {m} of {layers[1]} decoder layers{strategy}")
+            described.append(f"{encoder}{m} of {len(model.decoder.layers)} decoder layers{strategy}")
     return "; ".join(dict.fromkeys(described)) or None
 
 
@@ -63,13 +64,12 @@ def common_pairs(models: Iterable[EncoderDecoder]) -> List[DepthPair]:
 
 
 def depth_space(model: EncoderDecoder) -> DepthSpace:
-    """The depths that *model* supports; of a model without depths, its numbers of layers."""
+    """The depths that *model* supports; of a model without depths, its numbers of layers, 0 without an encoder."""
     if hasattr(model, "depth_space"):
         return model.depth_space
     # fairseq's LSTM encoder counts its layers in num_layers; its convolutional models have neither attribute: 0.
-    n, m = (
-        len(getattr(side, "layers", ())) or getattr(side, "num_layers", 0) for side in (model.encoder, model.decoder)
-    )
+    sides = getattr(model, "encoder", None), model.decoder
+    n, m = (len(getattr(side, "layers", ())) or getattr(side, "num_layers", 0) for side in sides)
     return DepthSpace((n,), (m,))
 
 

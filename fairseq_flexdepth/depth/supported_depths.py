@@ -1,4 +1,7 @@
-"""The depth space: all depth pairs (encoder depth n, decoder depth m) that a model is trained for and can decode at."""
+"""The depth space: all depth pairs (encoder depth n, decoder depth m) that a model is trained for and can decode at.
+
+A language model has no encoder: the encoder depth of all its pairs is 0.
+"""
 
 import logging
 import random
@@ -8,6 +11,8 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple
 logger = logging.getLogger(__name__)
 
 DepthPair = Tuple[int, int]
+
+NO_ENCODER = (0,)  # the encoder depths of a model that has a decoder only
 
 
 def from_fastest(pairs: Sequence[DepthPair]) -> List[int]:
@@ -19,8 +24,8 @@ def from_fastest(pairs: Sequence[DepthPair]) -> List[int]:
 
 
 def written_pair(pair: DepthPair) -> str:
-    """A depth pair in the form that options take, such as ``3-2``."""
-    return f"{pair[0]}-{pair[1]}"
+    """A depth pair in the form that options take, such as ``3-2``; without an encoder the decoder depth alone."""
+    return f"{pair[0]}-{pair[1]}" if pair[0] else str(pair[1])
 
 
 def parse_pairs(text: str, option: str) -> List[DepthPair]:
@@ -41,6 +46,18 @@ def parse_pairs(text: str, option: str) -> List[DepthPair]:
     if None in found:
         raise ValueError(f"{option} {text}: expected encoder and decoder depths such as 1-1,3-2")
     return sorted(pairs)
+
+
+def parse_decoder_depths(text: str, option: str) -> List[DepthPair]:
+    """Parse a list of decoder depths of a language model such as ``1,3``, as :func:`parse_pairs` does.
+
+    Raises:
+        ValueError: *text* is not a list of depths.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise ValueError(f"{option} {text}: expected decoder depths of a language model such as 1,3")
+    return [(NO_ENCODER[0], depth) for depth in sorted(set(map(int, parts)))]
 
 
 def parse_depths(text: str, layers: int, option: str) -> Tuple[int, ...]:
@@ -105,8 +122,10 @@ class DepthSpace(NamedTuple):
         """Check the depths of ``--enc-layers`` and ``--dec-layers``; ``None`` stands for the deepest.
 
         Raises:
-            ValueError: a depth is outside the space.
+            ValueError: a depth is outside the space, or the model has no encoder, and *encoder_depth* is given.
         """
+        if self.encoder == NO_ENCODER and encoder_depth:
+            raise ValueError(f"--enc-layers {encoder_depth}: a language model has no encoder; give --dec-layers alone")
         return (
             _choose(encoder_depth, self.encoder, "--enc-layers"),
             _choose(decoder_depth, self.decoder, "--dec-layers"),
@@ -128,8 +147,13 @@ class DepthSpace(NamedTuple):
                 (2019, "Universally slimmable networks and improved training techniques", §3.2).
 
         Raises:
-            ValueError: a count is negative, or above the number of depths in the space, or 1 with *sandwich*.
+            ValueError: a count is negative, or above the number of depths in the space, or 1 with *sandwich*, or the
+                model has no encoder, and an *encoder_count* is given.
         """
+        if self.encoder == NO_ENCODER and encoder_count:
+            raise ValueError(
+                f"--sample-encoder-depths {encoder_count}: a language model has no encoder; leave the option out"
+            )
         generator = random.Random(f"depths of update {update} with seed {seed}")
         return DepthSpace(
             _draw(self.encoder, encoder_count, generator, "--sample-encoder-depths", sandwich),

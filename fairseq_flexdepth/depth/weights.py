@@ -3,7 +3,7 @@
 import math
 from typing import Dict, Optional, Sequence
 
-from fairseq_flexdepth.depth.supported_depths import DepthPair, DepthSpace
+from fairseq_flexdepth.depth.supported_depths import NO_ENCODER, DepthPair, DepthSpace, written_pair
 
 
 def pair_weights(text: Optional[str], space: DepthSpace, drawn: DepthSpace) -> Dict[DepthPair, float]:
@@ -25,8 +25,8 @@ def pair_weights(text: Optional[str], space: DepthSpace, drawn: DepthSpace) -> D
     total = sum(weights[pair] for pair in drawn.pairs)
     if total == 0:
         raise ValueError(
-            f"--depth-weights {text}: all weights of the depths drawn "
-            f"(encoder {_join(drawn.encoder)}, decoder {_join(drawn.decoder)}) are zero"
+            f"--depth-weights {text}: all weights of the depths drawn ({', '.join(map(written_pair, drawn.pairs))}) "
+            "are zero"
         )
     return {pair: weights[pair] / total for pair in drawn.pairs}
 
@@ -36,10 +36,10 @@ def parse_depth_weights(text: str, space: DepthSpace) -> Dict[DepthPair, float]:
 
     For the arguments and errors see :func:`pair_weights`.
     """
-    shape = (
-        f"{len(space.encoder)} rows separated by ';' (encoder depths {_join(space.encoder)}) "
-        f"of {len(space.decoder)} weights separated by ',' (decoder depths {_join(space.decoder)})"
-    )
+    shape = f"{len(space.decoder)} weights separated by ',' (decoder depths {_join(space.decoder)})"
+    if space.encoder != NO_ENCODER:
+        rows_of = f"{len(space.encoder)} rows separated by ';' (encoder depths {_join(space.encoder)})"
+        shape = f"{rows_of} of {shape}"
     try:
         rows = [[float(cell) for cell in row.split(",")] for row in text.split(";")]
     except ValueError:

@@ -69,16 +69,17 @@ def no_such_split(data: str, split: str, languages: Sequence[str], impl: Optiona
     Args:
         data: the data directories, in the form of fairseq's ``data`` option.
         split: the name of the split.
-        languages: source and target language.
+        languages: source and target language; none for the text of a language model.
         impl: ``--dataset-impl``.
     """
     folders = utils.split_paths(data)
-    pair = "-".join(languages)
+    pair = f" of {'-'.join(languages)}" if languages else ""
     asked = "" if impl is None else f" in the format of --dataset-impl {impl}"
     there = ", ".join(splits_in(folders)) or "no split at all"
-    texts = [os.path.join(folder, f"{split}.{pair}.{languages[0]}") for folder in folders]
+    text = f"{split}.{'-'.join(languages)}.{languages[0]}" if languages else split
+    texts = [os.path.join(folder, text) for folder in folders]
     hint = "; its text needs --dataset-impl raw" if impl is None and any(map(os.path.isfile, texts)) else ""
-    return ValueError(f"DATA {data}: no split {split} of {pair}{asked}; it has {there}{hint}")
+    return ValueError(f"DATA {data}: no split {split}{pair}{asked}; it has {there}{hint}")
 
 
 def format_of(prefix: str, impl: Optional[str]) -> Optional[str]:
@@ -159,6 +160,27 @@ def check_split(
         if len({sentences for _, sentences in sides}) > 1:
             counts = ", ".join(f"{path} has {sentences}" for path, sentences in sides)
             raise ValueError(f"DATA {folder}: expected as many sentences on both sides; {counts}")
+
+
+def check_text(folder: str, split: str, dictionary: Dictionary, impl: Optional[str] = None) -> None:
+    """Check the file of one split of a language model's text.
+
+    Args:
+        folder: a data directory.
+        split: the name of the split.
+        dictionary: its dictionary.
+        impl: ``--dataset-impl``.
+
+    Raises:
+        ValueError: as :func:`check_split`.
+    """
+    path = os.path.join(folder, f"{split}.bin")
+    if impl == "raw" or not os.path.isfile(path):
+        return
+    if os.path.getsize(path) == 0:
+        raise ValueError(f"{path}: has no sentences; expected at least one")
+    _check_format(path[: -len(".bin")], impl)
+    _check_tokens(path, dictionary)
 
 
 def _check_format(prefix: str, impl: Optional[str]) -> None:

@@ -5,13 +5,13 @@ gradients are propagated back to that output. Last, their sum is propagated back
 activations of no more than one encoder and one decoder sub-network are in memory.
 """
 
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor, nn
 
 from fairseq_flexdepth.depth.supported_depths import DepthSpace
-from fairseq_flexdepth.models.depth_losses import DepthBatch, pair_losses, target_rows
+from fairseq_flexdepth.models.depth_losses import DepthBatch, TargetRows, pair_losses, target_rows
 from fairseq_flexdepth.protocols import TrainedModel
 
 
@@ -21,8 +21,18 @@ def accumulated_losses(model: TrainedModel, batch: DepthBatch) -> Dict[str, Tens
     The gradients are formed in the forward pass. They are multiplied by the optimizer's loss scale
     (``model.loss_scale``), so that small ones do not vanish in half precision.
     """
+    return _accumulated(_run, model, batch)
+
+
+def accumulated_decoder_losses(model: TrainedModel, batch: DepthBatch) -> Dict[str, Tensor]:
+    """The losses of :func:`accumulated_losses` for a language model: one sub-network of the decoder at a time."""
+    return _accumulated(_run_decoder, model, batch)
+
+
+def _accumulated(run: "_Run", model: TrainedModel, batch: DepthBatch) -> Dict[str, Tensor]:
+    """The losses that *run* computes, whose backward pass returns the gradients that *run* adds up."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return dict(zip(_LOSSES, _GradientsInForward.apply(model, batch, *parameters)))
+    return dict(zip(_LOSSES, _GradientsInForward.apply(run, model, batch, *parameters)))
 
 
 _LOSSES = ("loss", "pair_losses", "pair_nll_losses", "pair_soft_losses")  # the last one only with distillation
@@ -32,11 +42,13 @@ class _GradientsInForward(torch.autograd.Function):
     """All pairs' loss as one autograd function, whose backward pass returns gradients formed in the forward pass."""
 
     @staticmethod
-    def forward(ctx: Any, model: TrainedModel, batch: DepthBatch, *parameters: nn.Parameter) -> Tuple[Tensor, ...]:
+    def forward(
+        ctx: Any, run: "_Run", model: TrainedModel, batch: DepthBatch, *parameters: nn.Parameter
+    ) -> Tuple[Tensor, ...]:
         ctx.sums = _GradientSums(parameters, model.loss_scale)
         # Within an autograd function gradients are off by default.
         with torch.enable_grad():
-            pairs = _run(model, batch, ctx.sums)
+            pairs = run(model, batch, ctx.sums)
         loss = torch.stack([pair["loss"].detach() for pair in pairs]).sum()
         # Each entry of pairs has values of one pair; the results have pairs values.
         of_pairs = [torch.cat([pair[key] for pair in pairs]) for key in _LOSSES[1:] if key in pairs[0]]
@@ -48,7 +60,7 @@ class _GradientsInForward(torch.autograd.Function):
         if ctx.sums is None:
             raise RuntimeError("the gradients of accumulated_losses were used up by an earlier backward pass")
         sums, ctx.sums = ctx.sums, None
-        return (None, None, *sums.take(grad_loss))
+        return (None, None, None, *sums.take(grad_loss))
 
 
 class _GradientSums:
@@ -98,6 +110,10 @@ class _GradientSums:
             yield torch.zeros_like(parameter) if total is None else total.mul_(grad_loss).to(parameter.dtype)
 
 
+# Runs all depth pairs, adds up their gradients and returns their losses in the order of ``depths.pairs``.
+_Run = Callable[[TrainedModel, DepthBatch, _GradientSums], List[Dict[str, Tensor]]]
+
+
 def _run(model: TrainedModel, batch: DepthBatch, sums: _GradientSums) -> List[Dict[str, Tensor]]:
     """Run all depth pairs and add their gradients to *sums*; return their losses in the order of ``depths.pairs``."""
     weights = dict(zip(batch.depths.pairs, batch.pair_weights.split(1)))
@@ -113,11 +129,7 @@ def _run(model: TrainedModel, batch: DepthBatch, sums: _GradientSums) -> List[Di
         collected = torch.zeros_like(states)  # the sum of their gradients of cut
         for m in batch.depths.decoder:
             pair = batch._replace(depths=DepthSpace((n,), (m,)), pair_weights=weights[n, m])
-            _, decoder_plan = model.plans(pair.depths)
-            features = model.decoder.forward_exits(
-                decoder_plan, batch.prev_output_tokens, {**encoder_out, "encoder_out": [cut]}
-            )
-            losses = pair_losses(features, model.decoder, pair, rows)
+            losses = _losses_of_pair(model, pair, rows, {**encoder_out, "encoder_out": [cut]})
             at_cut = sums.propagate_to(cut, losses["loss"], scale)
             if at_cut is not None:  # None if LayerDrop dropped all decoder layers
                 collected += at_cut
@@ -125,3 +137,25 @@ def _run(model: TrainedModel, batch: DepthBatch, sums: _GradientSums) -> List[Di
         if states.requires_grad:
             sums.propagate(states, collected)
     return results
+
+
+def _run_decoder(model: TrainedModel, batch: DepthBatch, sums: _GradientSums) -> List[Dict[str, Tensor]]:
+    """:func:`_run` for a model without an encoder."""
+    rows = target_rows(batch, 1, model.decoder.padding_idx)  # the same for every pair
+    scale = torch.full((), sums.scale, device=batch.target.device)
+    results = []
+    for (_, m), weight in zip(batch.depths.pairs, batch.pair_weights.split(1)):
+        pair = batch._replace(depths=batch.depths._replace(decoder=(m,)), pair_weights=weight)
+        losses = _losses_of_pair(model, pair, rows, None)
+        sums.propagate(losses["loss"], scale)
+        results.append({key: value.detach() for key, value in losses.items()})
+    return results
+
+
+def _losses_of_pair(
+    model: TrainedModel, pair: DepthBatch, rows: TargetRows, encoder_out: Optional[Dict[str, Any]]
+) -> Dict[str, Tensor]:
+    """Run the decoder sub-network of a batch with a single depth pair."""
+    _, plan = model.plans(pair.depths)
+    features = model.decoder.forward_exits(plan, pair.prev_output_tokens, encoder_out)
+    return pair_losses(features, model.decoder, pair, rows)

@@ -14,6 +14,7 @@ from fairseq.models.transformer import (
 
 from fairseq_flexdepth.compat import register_architecture, register_own_architecture
 from fairseq_flexdepth.models import (  # noqa: F401  (registers the models)
+    flexible_language_model,
     language_model,
     multilingual_transformer,
     speech_to_text,

@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 from dataclasses import dataclass, field, fields, make_dataclass
-from typing import Any, List, Tuple, Union
+from typing import Any, List, Sequence, Tuple, Union
 
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from fairseq.models.transformer.transformer_config import (
@@ -48,20 +48,26 @@ FlatTransformerConfig: Any = make_dataclass("FlatTransformerConfig", _flat_field
 
 
 @dataclass
-class FlexDepthTransformerConfig(SharingConfig, FlatTransformerConfig):
-    """fairseq's Transformer options, the depth options, and the options of layer sharing."""
+class DecoderDepthsConfig(FairseqDataclass):
+    """The depth options of a decoder."""
 
     subnetworks: ChoiceEnum(STRATEGIES) = field(  # type: ignore[valid-type]
         default="head",
         metadata={"help": "which layers run at each depth; head: the first ones; see fairseq-flexdepth depths"},
     )
-    encoder_depths: str = field(
-        default="all",
-        metadata={"help": "encoder depths to train and support: all, divisors (of the number of layers), or 1,2,6"},
-    )
     decoder_depths: str = field(
         default="all",
         metadata={"help": "decoder depths to train and support: all, divisors (of the number of layers), or 1,2,6"},
+    )
+
+
+@dataclass
+class FlexDepthTransformerConfig(SharingConfig, DecoderDepthsConfig, FlatTransformerConfig):
+    """fairseq's Transformer options, the depth options, and the options of layer sharing."""
+
+    encoder_depths: str = field(
+        default="all",
+        metadata={"help": "encoder depths to train and support: all, divisors (of the number of layers), or 1,2,6"},
     )
     residual_init: ChoiceEnum(("none", "admin")) = field(  # type: ignore[valid-type]
         default="none",
@@ -96,22 +102,35 @@ def check_options(config: TransformerConfig, task: FairseqTask) -> None:
             f"--adaptive-softmax-cutoff {config.adaptive_softmax_cutoff}: "
             "a model of many depths needs the full softmax; leave the option out"
         )
-    if config.base_layers > 0:
-        raise ValueError(
-            f"--base-layers {config.base_layers}: would count as depths of the decoder; leave the option out"
-        )
+    check_base_layers(config)
     check_sizes(config)
     check_sharing(config)
     check_residual_init(config, task)
 
 
-def check_sizes(config: TransformerConfig) -> None:
+def check_base_layers(config: TransformerConfig) -> None:
+    """Refuse BASE layers.
+
+    Raises:
+        ValueError: there is one.
+    """
+    if config.base_layers > 0:
+        raise ValueError(
+            f"--base-layers {config.base_layers}: would count as depths of the decoder; leave the option out"
+        )
+
+
+def check_sizes(config: TransformerConfig, sides: Sequence[str] = ("encoder", "decoder")) -> None:
     """Refuse impossible sizes, for which fairseq would raise a division by zero or an assertion without a message.
+
+    Args:
+        config: the options, nested.
+        sides: the sides that the model has.
 
     Raises:
         ValueError: a size is below 1, or the heads do not divide the width.
     """
-    for side in ("encoder", "decoder"):
+    for side in sides:
         sizes = {name: getattr(getattr(config, side), name) for name in _SIZES}
         for name, size in sizes.items():
             if size < 1:

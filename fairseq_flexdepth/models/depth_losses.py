@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fairseq_flexdepth.depth.supported_depths import DepthSpace
 from fairseq_flexdepth.modules.layer_trace import LayerTrace
+from fairseq_flexdepth.modules.losses.adaptive_cross_entropy import adaptive_cross_entropy
 from fairseq_flexdepth.modules.losses.chunks import FeatureRows
 from fairseq_flexdepth.modules.losses.distilled_cross_entropy import Mixture, distilled_linear_cross_entropy
 from fairseq_flexdepth.modules.losses.linear_cross_entropy import linear_cross_entropy
@@ -100,6 +101,27 @@ def stacked_losses(model: FlexibleModel, batch: DepthBatch) -> Dict[str, Any]:
     return losses
 
 
+def decoder_losses(model: FlexibleModel, batch: DepthBatch) -> Dict[str, Any]:
+    """The losses of :func:`stacked_losses` for a language model: run the decoder once for all depths."""
+    _, plan = model.plans(batch.depths)
+    rows = target_rows(batch, len(batch.depths.pairs), model.decoder.padding_idx)
+    features = model.decoder.forward_exits(plan, batch.prev_output_tokens, None)
+    losses: Dict[str, Any] = pair_losses(features, model.decoder, batch, rows)
+    losses["loss"] = with_zero_gradients(losses["loss"], model.decoder.layers.unused_parameters())
+    return losses
+
+
+def _row_losses(rows: Tensor, row_weights: Tensor, decoder: Any, batch: DepthBatch, found: TargetRows) -> Any:
+    """The weighted sum of the losses of *rows*, words × channels, and the losses of each row, as the batch asks."""
+    if decoder.adaptive_softmax is not None:
+        return adaptive_cross_entropy(decoder.adaptive_softmax, rows, found.words, row_weights)
+    feature_rows = FeatureRows(rows, decoder.output_projection.weight, found.words, row_weights)
+    if batch.distillation is None:
+        return linear_cross_entropy(feature_rows, batch.label_smoothing)
+    teacher, mixture = batch.distillation
+    return distilled_linear_cross_entropy(feature_rows, teacher, found.positions, mixture)
+
+
 def pair_losses(features: Tensor, decoder: Any, batch: DepthBatch, found: TargetRows) -> Dict[str, Tensor]:
     """Project the decoder's *features* of all pairs onto the vocabulary and compute their losses.
 
@@ -122,12 +144,7 @@ def pair_losses(features: Tensor, decoder: Any, batch: DepthBatch, found: Target
     rows = features.transpose(0, 1).reshape(-1, features.size(-1))  # (length · pairs · batch) × channels
     if len(found.kept) < len(rows):
         rows, row_weights = rows[found.kept], row_weights[found.kept]  # words × channels, words
-    feature_rows = FeatureRows(rows, decoder.output_projection.weight, found.words, row_weights)
-    if batch.distillation is None:
-        result: Any = linear_cross_entropy(feature_rows, batch.label_smoothing)
-    else:
-        teacher, mixture = batch.distillation
-        result = distilled_linear_cross_entropy(feature_rows, teacher, found.positions, mixture)
+    result = _row_losses(rows, row_weights, decoder, batch, found)
 
     def per_pair(row_values: Tensor) -> Tensor:
         # Put the words back among the padding, which counts 0: (length · pairs · batch).

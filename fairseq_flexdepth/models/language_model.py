@@ -15,10 +15,13 @@ from fairseq_flexdepth.compat import register_model, register_own_architecture
 from fairseq_flexdepth.models.full_depth_sharing import FullDepthSharing, add_refused, refuse, refused_options
 from fairseq_flexdepth.models.layer_sharing import DecoderSharingConfig, cycle_rev_by_default
 
-_ENCODER_OPTIONS = ("--encoder-layers", "--encoder-layerdrop", "--unique-encoder-layers")
+ENCODER_OPTIONS = ("--encoder-layers", "--encoder-layerdrop", "--unique-encoder-layers", "--encoder-depths")
 _REFUSED = {
-    **dict.fromkeys(_ENCODER_OPTIONS, "a language model has no encoder"),
     **refused_options("a language model"),
+    **dict.fromkeys(
+        ("--decoder-depths", "--subnetworks"), "this model runs at its full depth, tied_multi_transformer_lm at any"
+    ),
+    **dict.fromkeys(ENCODER_OPTIONS, "a language model has no encoder"),
 }
 
 

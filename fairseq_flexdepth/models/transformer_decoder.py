@@ -38,7 +38,7 @@ class FlexDepthDecoder(TransformerDecoderBase):
         self,
         plan: DepthPlan,
         prev_output_tokens: Tensor,
-        encoder_out: Dict[str, List[Tensor]],
+        encoder_out: Optional[Dict[str, List[Tensor]]],
         trace: Optional[List[LayerTrace]] = None,
     ) -> Tensor:
         """Decode at all depths of *plan* at once, on the encoder's outputs at all its depths.
@@ -46,7 +46,8 @@ class FlexDepthDecoder(TransformerDecoderBase):
         Args:
             plan: the depth plan; an exit is the output of one depth.
             prev_output_tokens: batch × target length.
-            encoder_out: the result of ``FlexDepthEncoder.forward_exits``, stacked on the batch axis.
+            encoder_out: the result of ``FlexDepthEncoder.forward_exits``, stacked on the batch axis; ``None`` for a
+                model without an encoder, which has one encoder exit in the shapes here.
             trace: gets the layer outputs of the deepest depth, target length × (encoder exits · batch) × channels.
 
         Returns:
@@ -54,9 +55,9 @@ class FlexDepthDecoder(TransformerDecoderBase):
             the output projection.
         """
 
-        def run(x: Tensor, enc: Tensor, padding_mask: Optional[Tensor], *_: Any, **masks: Any) -> Tuple:
+        def run(x: Tensor, enc: Optional[Tensor], padding_mask: Optional[Tensor], *_: Any, **masks: Any) -> Tuple:
             # x: target length × batch × channels; enc: source length × (encoder exits · batch) × channels
-            exits = enc.size(1) // x.size(1)
+            exits = 1 if enc is None else enc.size(1) // x.size(1)
             future, padding = masks["self_attn_mask"], masks["self_attn_padding_mask"]
             padding = None if padding is None else padding.repeat(exits, 1)  # (encoder exits · batch) × target length
             x = x.repeat(1, exits, 1)  # target length × (encoder exits · batch) × channels

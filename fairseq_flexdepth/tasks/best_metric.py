@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 logger = logging.getLogger(__name__)
 
 OPTION = "--best-checkpoint-metric"
-OF_A_PAIR = re.compile(r"nll_e(\d+)d(\d+)")
+OF_A_PAIR = re.compile(r"nll_(?:e(\d+))?d(\d+)")
 OF_EVERY_TASK = ("wps", "wpb", "bsz", "num_updates")  # fairseq logs them, though they rank no checkpoints
 HIGHER_IS_BETTER = ("bleu", "accuracy", "quality", "precision", "recall", "f_beta")
 LOWER_IS_BETTER = ("loss", "nll_loss", "ppl", "kd_loss", "layer_loss", "cost")
@@ -109,12 +109,13 @@ def _of_task(task: FairseqTask) -> Optional[List[str]]:
 
 
 def _listed(names: List[str]) -> str:
-    """The names, with all depth pairs' losses abbreviated to ``nll_e<n>d<m>``."""
+    """The names, with all depth pairs' losses abbreviated to ``nll_e<n>d<m>`` or ``nll_d<m>``."""
     pairs = [pair for pair in map(OF_A_PAIR.fullmatch, names) if pair]
     others = [name for name in names if not OF_A_PAIR.fullmatch(name)]
     if pairs:
-        n, m = (",".join(sorted({pair.group(side) for pair in pairs}, key=int)) for side in (1, 2))
-        others.append(f"nll_e<n>d<m> with n of {n} and m of {m}")
+        found = ({pair.group(side) for pair in pairs} - {None} for side in (1, 2))
+        n, m = (",".join(sorted(depths, key=int)) for depths in found)
+        others.append(f"nll_e<n>d<m> with n of {n} and m of {m}" if n else f"nll_d<m> with m of {m}")
     return ", ".join(others)
 
 

@@ -6,14 +6,14 @@ from typing import Any, Dict, Optional
 from fairseq.logging import progress_bar
 from fairseq.logging.progress_bar import TensorboardProgressBarWrapper
 
-OF_A_PAIR = re.compile(r"(\w+)_(e\d+d\d+)")
+OF_A_PAIR = re.compile(r"(\w+)_((?:e\d+)?d\d+)$")
 
 
 class GroupedTensorboard(TensorboardProgressBarWrapper):
     """fairseq's writer for TensorBoard, with the depth pairs of a metric in one group.
 
     Only TensorBoard gets other names. Logs, checkpoints, ``--best-checkpoint-metric`` and Weights & Biases, which has
-    one section per split in any case, keep ``nll_e<n>d<m>``.
+    one section per split in any case, keep ``nll_e<n>d<m>`` and ``nll_d<m>``.
     """
 
     def _log_to_tensorboard(self, stats: Dict[str, Any], tag: Optional[str] = None, step: Optional[int] = None) -> None:

@@ -50,8 +50,9 @@ def test_training_and_evaluation(text: Path, tmp_path: Path) -> None:
     assert {key.split(".")[2] for key in state["model"] if key.startswith("decoder.layers.")} == {"0", "1"}
     output = cli.run(
         "fairseq-eval-lm", text, "--user-dir", cli.PLUGIN, "--path", checkpoint, "--cpu", "--max-tokens", 480,
-        "--gen-subset", "test", "--num-workers", 0,
+        "--gen-subset", "test", "--num-workers", 0, "--tokens-per-sample", 24,
     )  # fmt: skip
+    assert "Evaluated 260 tokens" in output
     perplexity = float(re.search(r"Perplexity: ([\d.]+)", output).group(1))  # type: ignore[union-attr]
     assert math.log(perplexity) < 0.6 * math.log(40)
 

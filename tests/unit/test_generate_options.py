@@ -63,17 +63,17 @@ def test_every_refusal_names_its_option(parser: ArgumentParser, command: str) ->
     for name in REFUSED[command]:
         option = f"--{name.replace('_', '-')}"
         with pytest.raises(ValueError, match=rf"^{option} 7: .*; leave it out$"):
-            refuse_options(parser, Namespace(**{name: 7}), command)
+            refuse_options(parser, Namespace(**{name: 7}), command, REFUSED[command])
         for value in (parser.get_default(name), *REFUSED[command][name].allowed):
             if name != "scoring":  # its default is taken away
-                refuse_options(parser, Namespace(**{name: value}), command)
+                refuse_options(parser, Namespace(**{name: value}), command, REFUSED[command])
 
 
 def test_all_refused_options_are_named_together(parser: ArgumentParser) -> None:
     given = Namespace(replace_unk="x", results_path="out", print_step=True, tpu=False)
     expected = "--results-path out: sweep writes its own files; --replace-unk x, --print-step: not supported by sweep"
     with pytest.raises(ValueError, match=f"^{expected}; leave them out$"):
-        refuse_options(parser, given, "sweep")
+        refuse_options(parser, given, "sweep", REFUSED["sweep"])
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -20,6 +20,7 @@ TIED = [
     (30, {"nll_loss": 4.0, "nll_e1d1": 5.0, "nll_e2d2": float("nan"), "bleu_e1d1": 1.5}),
 ]
 VANILLA = [(10, {"nll_loss": 5.25}), (20, {"nll_loss": 4.125})]
+LANGUAGE_MODEL = [(10, {"nll_loss": 5.5, "nll_d1": 6.0, "nll_d12": 5.0})]
 
 
 def written(path: Path, log_format: str, results: Any, form: str, subset: str = "valid") -> Path:
@@ -62,12 +63,14 @@ def logs(tmp_path: Path) -> Dict[str, Path]:
     return {
         "tied": written(tmp_path / "tied.log", "json", TIED, PRINTED),
         "vanilla": written(tmp_path / "vanilla=1.log", "simple", VANILLA, PLAIN),
+        "lm": written(tmp_path / "lm.log", "simple", LANGUAGE_MODEL, PLAIN),
     }
 
 
 def test_the_table_and_the_picture(logs: Dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     picture = tmp_path / "curves.png"
-    assert main(["curves", f"tied={logs['tied']}", str(logs["vanilla"]), "--output", str(picture)]) == 0
+    given = [f"tied={logs['tied']}", str(logs["vanilla"]), f"lm={logs['lm']}"]
+    assert main(["curves", *given, "--output", str(picture)]) == 0
     assert picture.read_bytes().startswith(b"\x89PNG")
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in capsys.readouterr().out.splitlines()[2:-1]]
     assert rows == [
@@ -75,6 +78,8 @@ def test_the_table_and_the_picture(logs: Dict[str, Path], tmp_path: Path, capsys
         ["tied", "nll", "2", "2", "3.00", "20", "3.00"],
         ["tied", "bleu", "1", "1", "2.00", "20", "1.50"],
         [str(logs["vanilla"]), "nll_loss", "", "", "4.12", "20", "4.12"],
+        ["lm", "nll", "", "1", "6.00", "10", "6.00"],
+        ["lm", "nll", "", "12", "5.00", "10", "5.00"],
     ]
 
 
@@ -82,13 +87,15 @@ def test_json_has_every_value(
     logs: Dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fairseq_flexdepth.cli.report.curves_plot.draw_curves", lambda *_: None)
-    command = ["curves", str(logs["tied"]), "--output", str(tmp_path / "x.png"), "--depths", "2-2", "--json"]
-    assert main(command) == 0
-    (run,) = json.loads(capsys.readouterr().out)["runs"]
-    assert (run["name"], run["log"]) == (str(logs["tied"]), str(logs["tied"]))
-    assert run["curves"] == [
-        {"metric": "nll", "enc_layers": 2, "dec_layers": 2, "updates": [10, 20], "values": [5.0, 3.0]}
-    ]
+    for log, depths, expected in (
+        ("tied", "2-2", {"enc_layers": 2, "dec_layers": 2, "updates": [10, 20], "values": [5.0, 3.0]}),
+        ("lm", "12", {"enc_layers": None, "dec_layers": 12, "updates": [10], "values": [5.0]}),
+    ):
+        command = ["curves", str(logs[log]), "--output", str(tmp_path / "x.png"), "--depths", depths, "--json"]
+        assert main(command) == 0
+        (run,) = json.loads(capsys.readouterr().out)["runs"]
+        assert (run["name"], run["log"]) == (str(logs[log]), str(logs[log]))
+        assert run["curves"] == [{"metric": "nll", **expected}]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +105,9 @@ def test_json_has_every_value(
         (["tied.log", "--valid-subset", "dev"], "LOG tied.log: has no validation on dev; expected the log of"),
         (["tied.log", "a=tied.log", "a=tied.log"], "LOG a: given twice; expected different logs"),
         (["absent.log"], "LOG absent.log: No such file or directory"),
-        (["tied.log", "--depths", "3"], "--depths 3: expected encoder and decoder depths such as 1-1,3-2"),
+        (["tied.log", "--depths", "3-"], "--depths 3-: expected encoder and decoder depths such as 1-1,3-2"),
+        (["tied.log", "--depths", "3"], "--depths 3: tied.log has 1-1, 2-2"),
+        (["lm.log", "--depths", "1-1"], "--depths 1-1: lm.log has 1, 12"),
     ],
 )
 def test_mistakes(
@@ -116,5 +125,6 @@ def test_tensorboard_shows_the_depth_pairs_in_one_group(tmp_path: Path, monkeypa
     monkeypatch.setattr(progress_bar, "SummaryWriter", None)  # no warning, no files: it need not be installed
     bar = progress_bar.progress_bar([], log_format="none", tensorboard_logdir=str(tmp_path))
     monkeypatch.setattr(bar, "_writer", lambda key: writer)
-    bar.print({"nll_loss": 2.0, "nll_e1d12": 3.0, "bleu_e2d1": 4.0, "num_updates": 7}, tag="valid")
-    assert sorted(written_values) == [("bleu/e2d1", 4.0, 7), ("nll/e1d12", 3.0, 7), ("nll_loss", 2.0, 7)]
+    bar.print({"nll_loss": 2.0, "nll_e1d12": 3.0, "bleu_e2d1": 4.0, "nll_d3": 5.0, "num_updates": 7}, tag="valid")
+    values = [("bleu/e2d1", 4.0, 7), ("nll/d3", 5.0, 7), ("nll/e1d12", 3.0, 7), ("nll_loss", 2.0, 7)]
+    assert sorted(written_values) == values

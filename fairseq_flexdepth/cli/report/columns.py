@@ -1,12 +1,11 @@
 """The columns of a sweep: for each value of a row its key, title, unit and format, and where it is shown.
 
 A new column is one entry here, and its value one attribute of :class:`~fairseq_flexdepth.corpus.sweep_rows.SweepRow`.
+``perplexity.py`` has those of language models.
 """
 
 import enum
 from typing import Any, Callable, Dict, List, NamedTuple, Sequence
-
-from fairseq_flexdepth.corpus.sweep_rows import SweepRow
 
 
 class Place(enum.Flag):
@@ -36,14 +35,14 @@ def of_value(form: str) -> Callable[[Any], str]:
 class Column(NamedTuple):
     """One value of every row."""
 
-    key: str  # attribute of SweepRow, and key in the files
+    key: str  # attribute of the row, and key in the files
     places: Place
     title: str = ""  # heading in tables
     unit: str = ""  # shown in index.html when the mouse is over the title
     format: Callable[[Any], str] = str
     text: bool = False  # aligned to the left
 
-    def cell(self, row: SweepRow) -> str:
+    def cell(self, row: object) -> str:
         """The value as tables write it."""
         return self.format(getattr(row, self.key))
 
@@ -96,22 +95,22 @@ COLUMNS = (
 )
 
 
-def columns_of(place: Place, rows: Sequence[SweepRow]) -> List[Column]:
-    """The columns that *place* shows, except those without values (``comet`` without ``--comet``, for instance).
+def columns_of(place: Place, rows: Sequence[Any], columns: Sequence[Column] = COLUMNS) -> List[Column]:
+    """Those of *columns* that *place* shows, except those without values (``comet`` without ``--comet``, for instance).
 
     The models' names are shown if there are several models.
     """
     several = len({row.path for row in rows}) > 1
     return [
         column
-        for column in COLUMNS
+        for column in columns
         if column.places & place
         and any(getattr(row, column.key) not in (None, "") for row in rows)
         and (column.key != "model" or several)
     ]
 
 
-def file_values(rows: Sequence[SweepRow]) -> List[Dict[str, object]]:
+def file_values(rows: Sequence[Any], columns: Sequence[Column] = COLUMNS) -> List[Dict[str, object]]:
     """The rows as ``sweep.json`` and ``sweep.csv`` hold them."""
-    columns = columns_of(FILES, rows)
-    return [{column.key: getattr(row, column.key) for column in columns} for row in rows]
+    kept = columns_of(FILES, rows, columns)
+    return [{column.key: getattr(row, column.key) for column in kept} for row in rows]

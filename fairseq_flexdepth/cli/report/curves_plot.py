@@ -78,6 +78,7 @@ def _legend(figure: Any, encoder: List[int], decoder: List[int], shades: Any, wh
             markersize=3.5, label=f"encoder {n}",
         )
         for index, n in enumerate(encoder)
+        if n  # 0: a language model
     ]  # fmt: skip
     if whole:
         entries.append(Line2D([], [], label="whole model", markersize=3.5, **WHOLE))

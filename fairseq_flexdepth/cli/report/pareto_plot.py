@@ -42,19 +42,24 @@ def draw_pareto(table: SweepTable, path: str) -> None:
                 s=size, marker=shape, facecolors=face, edgecolors=colour, linewidths=1.2, zorder=3,
                 label=rows[0].model if dots is (best or others) else None,
             )  # fmt: skip
-    axes.margins(0.1, 0.14)
-    axes.set_xlabel("decoding time relative to the deepest depth pair")
-    axes.set_ylabel("BLEU")
-    axes.grid(color="#e6e6e6", linewidth=0.7, zorder=0)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    finish_axes(axes, "decoding time relative to the deepest depth pair", "BLEU")
     if len(table.paths) > 1:
         axes.legend(loc="lower right", fontsize=9, frameon=True)
     figure.tight_layout()
     points = [(row.relative_seconds, bleu) for row in table.rows for bleu in (row.bleu, *_interval(row))]
-    _write_labels(axes, front, [row.pair_text for row in table.front], points)
+    write_labels(axes, front, [row.pair_text for row in table.front], points)
     save_figure(figure, path)
+
+
+def finish_axes(axes: Any, horizontal: str, vertical: str) -> None:
+    """Name the *axes*, and give them margins and a grid."""
+    axes.margins(0.1, 0.14)
+    axes.set_xlabel(horizontal)
+    axes.set_ylabel(vertical)
+    axes.grid(color="#e6e6e6", linewidth=0.7, zorder=0)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
 
 
 def _draw_whiskers(axes: Any, rows: Sequence[SweepRow], colour: str) -> None:
@@ -74,7 +79,7 @@ def _interval(row: SweepRow) -> List[float]:
     return [row.bleu_mean - row.bleu_interval, row.bleu_mean + row.bleu_interval]
 
 
-def _write_labels(axes: Any, anchors: Sequence[Point], labels: Sequence[str], points: Sequence[Point]) -> None:
+def write_labels(axes: Any, anchors: Sequence[Point], labels: Sequence[str], points: Sequence[Point]) -> None:
     """Write *labels* beside their *anchors*, each where it covers no other label and none of the *points*.
 
     A label for which there is no such place is left out: the page's tables have its depth pair.

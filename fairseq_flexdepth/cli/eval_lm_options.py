@@ -1,0 +1,50 @@
+"""The options of fairseq-eval-lm in ``sweep``: each acts as in fairseq, or is refused (see ``generate_options.py``)."""
+
+import argparse
+import os
+from typing import TYPE_CHECKING, Dict, List, Sequence
+
+from fairseq_flexdepth.cli.fairseq_options import check_paths, parsed_by_fairseq, split_user_dirs
+from fairseq_flexdepth.cli.generate_options import REFUSED, Refusal, composed
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+TASKS = ("language_modeling", "language_modeling_flexdepth")
+
+_REFUSED: Dict[str, Refusal] = {
+    **{name: refusal for name, refusal in REFUSED["sweep"].items() if name not in ("scoring", "depth_selector")},
+    **dict.fromkeys(("output_word_probs", "output_word_stats"), Refusal("{command} prints no words")),
+    "post_process": Refusal("expected subword_nmt, the only form that fairseq-eval-lm joins", ("subword_nmt", "@@ ")),
+}
+
+
+def is_of_language_model(arguments: Sequence[str]) -> bool:
+    """Whether the options typed ask for a language model: ``--task language_modeling``."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--task")
+    return parser.parse_known_args(list(arguments))[0].task in TASKS
+
+
+def parse_eval_lm_options(arguments: Sequence[str], command: str) -> "DictConfig":
+    """Parse the options of fairseq-eval-lm, as given to *command*, with fairseq's own parser.
+
+    Raises:
+        ValueError: fairseq or *command* refuses the options, or a file is missing.
+    """
+    from fairseq import options
+
+    rest, user_dirs = split_user_dirs(arguments)
+    args = parsed_by_fairseq(options.get_eval_lm_parser, rest, user_dirs, command, _REFUSED)
+    if args.path is None:
+        raise ValueError("--path: required, the checkpoint to score with")
+    if not os.path.isdir(args.data.split(os.pathsep)[0]):
+        raise ValueError(f"DATA {args.data}: no such directory")
+    if not 0 <= args.context_window < args.tokens_per_sample:
+        raise ValueError(
+            f"--context-window {args.context_window}: expected 0 or more, and less than --tokens-per-sample "
+            f"{args.tokens_per_sample}"
+        )
+    paths: List[str] = [args.path]
+    check_paths(paths)
+    return composed(args)

@@ -1,0 +1,107 @@
+"""fairseq's language modelling task with ``--dec-layers`` and ``--subnetworks``."""
+
+from argparse import SUPPRESS
+from dataclasses import dataclass, field, make_dataclass
+from typing import Any, Optional, Set, Tuple
+
+from fairseq import utils
+from fairseq.data import Dictionary, FairseqDataset
+from fairseq.dataclass import FairseqDataclass
+from fairseq.tasks.language_modeling import LanguageModelingConfig, LanguageModelingTask
+
+from fairseq_flexdepth.compat import register_task, replace_task
+from fairseq_flexdepth.files import binarised_data
+from fairseq_flexdepth.protocols import Options
+from fairseq_flexdepth.tasks.any_depth_task import AnyDepthTask
+from fairseq_flexdepth.tasks.depth_options import DecoderDepthOptions
+
+# The options of translation that a language model does not take, each with the reason.
+_REFUSED = {
+    "enc_layers": "a language model has no encoder; give --dec-layers alone",
+    "depth_selector": "reads source sentences, which a language model does not have",
+    "fast_greedy": "is for translation",
+    "draft_dec_layers": "is for translation",
+}
+# argparse would answer an unknown option with its usage, two hundred lines in which the error is hard to find.
+_HIDDEN = {"help": SUPPRESS, "argparse_const": ""}
+RefusedOptions: Any = make_dataclass(
+    "RefusedOptions",
+    [(name, Optional[str], field(default=None, metadata=_HIDDEN)) for name in _REFUSED],
+    bases=(FairseqDataclass,),
+)
+
+
+@dataclass
+class FlexDepthLanguageModelingConfig(DecoderDepthOptions, RefusedOptions, LanguageModelingConfig):
+    """fairseq's options of language modelling, and the depth to run at."""
+
+
+@register_task("language_modeling_flexdepth", dataclass=FlexDepthLanguageModelingConfig)
+class FlexDepthLanguageModelingTask(AnyDepthTask, LanguageModelingTask):
+    """fairseq's language modelling task at a chosen depth; it also replaces ``--task language_modeling``."""
+
+    data_is = "made by fairseq-preprocess --only-source"
+    checked_splits: Set[str] = set()  # a training loads its data again every epoch: check the files once
+
+    @classmethod
+    def setup_task(cls, cfg: Options, **kwargs: Any) -> "FlexDepthLanguageModelingTask":
+        """Set up the task as fairseq does.
+
+        Raises:
+            ValueError: an option of translation is given, or the data directory is missing or has no dictionary.
+        """
+        given = {name: getattr(cfg, name, None) for name in _REFUSED}
+        mistakes = [
+            f"{f'--{name} {value}'.replace('_', '-').rstrip()}: {_REFUSED[name]}"
+            for name, value in given.items()
+            if value is not None
+        ]
+        if mistakes:
+            raise ValueError("; ".join(mistakes))
+        return super().setup_task(cfg, **kwargs)
+
+    @classmethod
+    def setup_dictionary(cls, args: Options, **kwargs: Any) -> Tuple[Dictionary, Dictionary]:
+        """Load the dictionary.
+
+        Raises:
+            ValueError: there is none.
+        """
+        try:
+            return super().setup_dictionary(args, **kwargs)
+        except FileNotFoundError as error:
+            raise ValueError(f"DATA {args.data}: has no dict.txt; expected a directory {cls.data_is}") from error
+
+    def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs: Any) -> None:
+        """Load a split.
+
+        Raises:
+            ValueError: the split is missing, empty, damaged or made with another dictionary.
+        """
+        data, impl = self.option("data"), self.option("dataset_impl")
+        if split not in self.checked_splits:
+            for folder in utils.split_paths(data):
+                binarised_data.check_text(folder, split, self.source_dictionary, impl)
+            self.checked_splits = {*self.checked_splits, split}
+        try:
+            super().load_dataset(split, epoch, combine, **kwargs)
+        except FileNotFoundError as error:
+            raise binarised_data.no_such_split(data, split, (), impl) from error
+
+    def eval_lm_dataloader(self, dataset: FairseqDataset, *args: Any, **kwargs: Any) -> Any:
+        """Make the batches of ``fairseq-eval-lm``.
+
+        Raises:
+            ValueError: every sample is longer than the model's positions; fairseq would skip them all and report a
+                perplexity of 1.
+        """
+        batches = super().eval_lm_dataloader(dataset, *args, **kwargs)
+        if len(dataset) and not len(batches):
+            raise ValueError(
+                f"--tokens-per-sample {self.option('tokens_per_sample')}: every sample is longer than the model's "
+                f"{kwargs.get('max_positions')} positions; expected at most as many"
+            )
+        return batches
+
+
+replace_task("language_modeling", FlexDepthLanguageModelingTask, FlexDepthLanguageModelingConfig)
