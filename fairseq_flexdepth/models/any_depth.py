@@ -1,22 +1,32 @@
-"""Depths of a model: the depth pairs that it supports, the pair that is set, and the depth plans for training."""
+"""Depths of a model: the depth pairs that it supports, the pair that is set, and the losses of many pairs."""
 
 from functools import lru_cache
-from typing import Optional, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple, Union
 
+import torch
 from fairseq.models import FairseqEncoderDecoderModel
 from fairseq.models.transformer import TransformerConfig
+from torch import Tensor
 
 from fairseq_flexdepth.depth.plan import DepthPlan, build_plan
 from fairseq_flexdepth.depth.subnetwork_strategies import assign_subnetworks
 from fairseq_flexdepth.depth.supported_depths import DepthPair, DepthSpace, parse_depths
+from fairseq_flexdepth.files.checkpoints import brief
+from fairseq_flexdepth.models.accumulated_losses import accumulated_losses
+from fairseq_flexdepth.models.checkpoint_fit import check_fits
+from fairseq_flexdepth.models.depth_losses import DepthBatch, WordDistillation, stacked_losses
+from fairseq_flexdepth.modules.device_copies import on_device_of
 
 
 class AnyDepthModel(FairseqEncoderDecoderModel):
     """Mixin for a model whose encoder and decoder have ``layers`` of class DepthLayers."""
 
+    cfg: Any  # the options, nested
     depth_space: DepthSpace  # the depth pairs that the model is trained for and can decode at
     strategy: str  # as in --subnetworks: which layers each depth runs
     chosen_depth: Optional[DepthPair]  # the depth pair of set_depth; None: no single pair is chosen
+    num_updates = 0
+    loss_scale = 1.0  # of the optimizer; see set_loss_scale
 
     def support_depths(self, cfg: TransformerConfig) -> None:
         """Set the depth space and the sub-networks that the options ask for.
@@ -63,6 +73,62 @@ class AnyDepthModel(FairseqEncoderDecoderModel):
         self.chosen_depth = None if encoder_depth is None and decoder_depth is None else (n, m)
         return n, m
 
+    def losses_of_depths(
+        self,
+        words: Tuple[Tensor, Tensor, Tensor, Tensor],
+        label_smoothing: float = 0.0,
+        depths: Optional[DepthSpace] = None,
+        pair_weights: Optional[Union[Sequence[float], Tensor]] = None,
+        accumulate: bool = False,
+        distillation: Optional[WordDistillation] = None,
+        sentence_weights: Optional[Tensor] = None,
+        trace: bool = False,
+    ) -> Dict[str, Any]:
+        """Compute the losses of all pairs of *depths*.
+
+        Args:
+            words: the source, its lengths, the previous target words and the target words, as in :class:`DepthBatch`.
+            label_smoothing: ε of fairseq's label-smoothed cross-entropy.
+            depths: the depth pairs to compute; by default the whole depth space.
+            pair_weights: pairs, the weight of each of ``depths.pairs`` in the loss; by default equal, of sum 1.
+            accumulate: in training, run one sub-network after another, which takes less memory.
+            distillation: a teacher for all pairs; its mixture then replaces *label_smoothing*.
+            sentence_weights: batch, the factor of each sentence in every loss.
+            trace: also return the layer outputs of the deepest pair; not with *accumulate*.
+
+        Returns:
+            The dict that :func:`~fairseq_flexdepth.models.depth_losses.stacked_losses` describes.
+        """
+        depths = depths or self.depth_space
+        if pair_weights is None:
+            pair_weights = [1.0 / len(depths.pairs)] * len(depths.pairs)
+        # A criterion gives a tensor on the device; a list costs one copy to it.
+        weights = pair_weights if torch.is_tensor(pair_weights) else on_device_of(words[-1], pair_weights)
+        batch = DepthBatch(*words, label_smoothing, depths, weights, distillation, sentence_weights, trace)
+        training = self.training and torch.is_grad_enabled()  # without gradients nothing is to be accumulated
+        return accumulated_losses(self, batch) if accumulate and training else stacked_losses(self, batch)
+
+    def set_num_updates(self, num_updates: int) -> None:
+        """Store the update number: it seeds the random choice of depths (``--sample-encoder-depths``)."""
+        super().set_num_updates(num_updates)
+        self.num_updates = num_updates
+
+    def set_loss_scale(self, scale: float) -> None:
+        """Store the factor by which the optimizer will multiply the next loss, for ``--accumulate-depths``."""
+        self.loss_scale = scale
+
+    def load_state_dict(self, state_dict: Dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Load a checkpoint as fairseq does.
+
+        Raises:
+            ValueError: its dictionaries, layers or ``--residual-init`` are not this model's, or weights are missing.
+        """
+        check_fits(self, state_dict)
+        try:
+            return super().load_state_dict(state_dict, *args, **kwargs)
+        except (RuntimeError, KeyError) as error:  # KeyError comes from the layers of fairseq 0.12.2
+            raise ValueError(f"the checkpoint's weights do not match this model: {brief(error)}") from error
+
     def plans(self, depths: DepthSpace) -> Tuple[DepthPlan, DepthPlan]:
         """The depth plans of encoder and decoder for the depth pairs of *depths*."""
         return (
@@ -75,4 +141,3 @@ class AnyDepthModel(FairseqEncoderDecoderModel):
 def _plan(subnetworks: Tuple[Tuple[int, ...], ...]) -> DepthPlan:
     """``build_plan`` with a cache: every update needs a plan, and few different plans occur."""
     return build_plan(subnetworks)
-

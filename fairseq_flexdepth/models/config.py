@@ -48,8 +48,8 @@ FlatTransformerConfig: Any = make_dataclass("FlatTransformerConfig", _flat_field
 
 
 @dataclass
-class FlexDepthTransformerConfig(SharingConfig, FlatTransformerConfig):
-    """fairseq's Transformer options, the depth options, and the options of layer sharing."""
+class DepthSpaceConfig(FairseqDataclass):
+    """Options of the depths that a model is trained for and can decode at."""
 
     subnetworks: ChoiceEnum(STRATEGIES) = field(  # type: ignore[valid-type]
         default="head",
@@ -63,6 +63,12 @@ class FlexDepthTransformerConfig(SharingConfig, FlatTransformerConfig):
         default="all",
         metadata={"help": "decoder depths to train and support: all, divisors (of the number of layers), or 1,2,6"},
     )
+
+
+@dataclass
+class FlexDepthTransformerConfig(DepthSpaceConfig, SharingConfig, FlatTransformerConfig):
+    """fairseq's Transformer options, the depth options, and the options of layer sharing."""
+
     residual_init: ChoiceEnum(("none", "admin")) = field(  # type: ignore[valid-type]
         default="none",
         metadata={

@@ -16,16 +16,13 @@ from torch import Tensor, nn
 from fairseq_flexdepth.compat import register_model
 from fairseq_flexdepth.depth.supported_depths import DepthSpace
 from fairseq_flexdepth.files.checkpoints import brief
-from fairseq_flexdepth.models.accumulated_losses import accumulated_losses
 from fairseq_flexdepth.models.any_depth import AnyDepthModel
-from fairseq_flexdepth.models.checkpoint_fit import check_fits
 from fairseq_flexdepth.models.config import FlexDepthTransformerConfig, check_options, nested_config
-from fairseq_flexdepth.models.depth_losses import DepthBatch, WordDistillation, stacked_losses
+from fairseq_flexdepth.models.depth_losses import WordDistillation
 from fairseq_flexdepth.models.layer_sharing import reentrant_under_ddp
 from fairseq_flexdepth.models.transformer_decoder import FlexDepthDecoder
 from fairseq_flexdepth.models.transformer_encoder import FlexDepthEncoder
 from fairseq_flexdepth.modules.admin import broadcast_from_first, profiled
-from fairseq_flexdepth.modules.device_copies import on_device_of
 
 
 @register_model("tied_multi_transformer", dataclass=FlexDepthTransformerConfig)
@@ -47,8 +44,6 @@ class FlexDepthTransformer(AnyDepthModel, TransformerModelBase):
     def __init__(self, cfg: TransformerConfig, encoder: FlexDepthEncoder, decoder: FlexDepthDecoder) -> None:
         super().__init__(cfg, encoder, decoder)
         self.support_depths(cfg)
-        self.num_updates = 0
-        self.loss_scale = 1.0  # of the optimizer; see set_loss_scale
         self.residuals_profiled = cfg.residual_init == "none"
 
     @classmethod
@@ -133,16 +128,8 @@ class FlexDepthTransformer(AnyDepthModel, TransformerModelBase):
             prev_output_tokens: batch × target length.
             return_all_hiddens, features_only, alignment_layer, alignment_heads: see fairseq; not used with *target*.
             target: batch × target length.
-            label_smoothing: ε of fairseq's label-smoothed cross-entropy.
-            depths: the depth pairs to compute; by default the whole depth space.
-            pair_weights: pairs, the weight of each of ``depths.pairs`` in the loss; by default equal, of sum 1.
-            accumulate: in training, run one sub-network after another, which takes less memory.
-            distillation: a teacher for all pairs; its mixture then replaces *label_smoothing*.
-            sentence_weights: batch, the factor of each sentence in every loss.
-            trace: also return the layer outputs of the deepest pair; not with *accumulate*.
-
-        Returns:
-            With *target*, the dict that :func:`~fairseq_flexdepth.models.depth_losses.stacked_losses` describes.
+            label_smoothing, depths, pair_weights, accumulate, distillation, sentence_weights, trace: see
+                :meth:`losses_of_depths`, whose result is returned with *target*.
         """
         if target is None:
             return super().forward(
@@ -154,15 +141,10 @@ class FlexDepthTransformer(AnyDepthModel, TransformerModelBase):
                 alignment_layer=alignment_layer,
                 alignment_heads=alignment_heads,
             )
-        depths = depths or self.depth_space
-        if pair_weights is None:
-            pair_weights = [1.0 / len(depths.pairs)] * len(depths.pairs)
-        # A criterion gives a tensor on the device; a list costs one copy to it.
         words = src_tokens, src_lengths, prev_output_tokens, target
-        weights = pair_weights if torch.is_tensor(pair_weights) else on_device_of(target, pair_weights)
-        batch = DepthBatch(*words, label_smoothing, depths, weights, distillation, sentence_weights, trace)
-        training = self.training and torch.is_grad_enabled()  # without gradients nothing is to be accumulated
-        return accumulated_losses(self, batch) if accumulate and training else stacked_losses(self, batch)
+        return self.losses_of_depths(
+            words, label_smoothing, depths, pair_weights, accumulate, distillation, sentence_weights, trace
+        )
 
     def profile_residuals(self, net_input: Dict[str, Tensor]) -> None:
         """Initialise Admin's residual scales from one batch ([liu2020]), to the same values on all processes.
@@ -187,27 +169,11 @@ class FlexDepthTransformer(AnyDepthModel, TransformerModelBase):
         self.train(training)
         self.residuals_profiled = True
 
-    def set_num_updates(self, num_updates: int) -> None:
-        """Store the update number: it seeds the random choice of depths (``--sample-encoder-depths``)."""
-        super().set_num_updates(num_updates)
-        self.num_updates = num_updates
-
-    def set_loss_scale(self, scale: float) -> None:
-        """Store the factor by which the optimizer will multiply the next loss, for ``--accumulate-depths``."""
-        self.loss_scale = scale
-
     def load_state_dict(self, state_dict: Dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Load a checkpoint as fairseq does.
-
-        Raises:
-            ValueError: its dictionaries, layers or ``--residual-init`` are not this model's, or weights are missing.
-        """
-        check_fits(self, state_dict)
+        """Load a checkpoint as :class:`AnyDepthModel` does; Admin's residual scales are then set."""
+        result = super().load_state_dict(state_dict, *args, **kwargs)
         self.residuals_profiled = True  # the checkpoint has trained scales
-        try:
-            return super().load_state_dict(state_dict, *args, **kwargs)
-        except (RuntimeError, KeyError) as error:  # KeyError comes from the layers of fairseq 0.12.2
-            raise ValueError(f"the checkpoint's weights do not match this model: {brief(error)}") from error
+        return result
 
 
 def _check_checkpointing(model: FlexDepthTransformer, cfg: TransformerConfig) -> None:
