@@ -98,8 +98,9 @@ def format_of(prefix: str, impl: Optional[str]) -> Optional[str]:
 
 
 def name_of(dataset: Any, datasets: Dict[str, Any]) -> Optional[str]:
-    """The name of the split *dataset* among a task's *datasets*; ``None`` for other data, such as typed input."""
-    return next((name for name, known in datasets.items() if known is dataset), None)
+    """The name of the split that *dataset* is, or wraps, among a task's *datasets*; ``None`` for typed input."""
+    candidates = (dataset, getattr(dataset, "dataset", dataset))
+    return next((name for name, known in datasets.items() if any(known is candidate for candidate in candidates)), None)
 
 
 @contextmanager

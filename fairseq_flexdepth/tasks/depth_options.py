@@ -1,14 +1,15 @@
-"""The decoding options of the translation task: ``--enc-layers``, ``--dec-layers``, ``--draft-dec-layers`` and others.
+"""The decoding options of our tasks: ``--enc-layers``, ``--dec-layers``, ``--depth-selector``, and others.
 
-fairseq parses them into :class:`FlexDepthTranslationConfig`. ``decoding/model_depth.py`` applies a depth to a model;
-``depth/supported_depths.py`` refuses other depths than the model supports: ``--enc-layers 7: this model supports 1,2``.
-The depths to train, ``--encoder-depths`` and ``--decoder-depths``, are options of the model: ``models/config.py``.
+A task with a dataclass inherits the groups that it supports; a task with ``add_args`` passes them to fairseq's
+``gen_parser_from_dataclass``. ``decoding/model_depth.py`` applies a depth to a model; ``depth/supported_depths.py``
+refuses other depths than the model supports: ``--enc-layers 7: this model supports 1,2``. The depths to train,
+``--encoder-depths`` and ``--decoder-depths``, are options of the model: ``models/config.py``.
 """
 
 from dataclasses import dataclass, field
 from typing import Optional
 
-from fairseq.dataclass import ChoiceEnum
+from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from fairseq.tasks.translation import TranslationConfig
 
 from fairseq_flexdepth.decoding.draft_choice import DEFAULT_WORDS
@@ -18,12 +19,9 @@ from fairseq_flexdepth.depth.subnetwork_strategies import STRATEGIES
 
 
 @dataclass
-class FlexDepthTranslationConfig(TranslationConfig):
-    """fairseq's translation options, and the depth to decode at."""
+class DecoderDepthOptions(FairseqDataclass):
+    """The options of every task: the depth to decode at of a model without an encoder, and the training of zeros."""
 
-    enc_layers: Optional[int] = field(
-        default=None, metadata={"help": "number of encoder layers to decode with (default: the deepest trained)"}
-    )
     dec_layers: Optional[int] = field(
         default=None, metadata={"help": "number of decoder layers to decode with (default: the deepest trained)"}
     )
@@ -33,6 +31,25 @@ class FlexDepthTranslationConfig(TranslationConfig):
             "help": "which layers run at each depth (default: as trained); left: the layers that LayerDrop keeps"
         },
     )
+    keep_pruned: bool = field(
+        default=False,
+        metadata={"help": "retrain a pruned checkpoint: weights that are zero when it is loaded stay zero"},
+    )
+
+
+@dataclass
+class DepthOptions(DecoderDepthOptions):
+    """The options of every task whose models have an encoder and a decoder."""
+
+    enc_layers: Optional[int] = field(
+        default=None, metadata={"help": "number of encoder layers to decode with (default: the deepest trained)"}
+    )
+
+
+@dataclass
+class SelectorOptions(FairseqDataclass):
+    """The options of a :class:`~fairseq_flexdepth.tasks.selective_task.SelectiveTask`."""
+
     depth_selector: Optional[str] = field(
         default=None,
         metadata={
@@ -47,6 +64,12 @@ class FlexDepthTranslationConfig(TranslationConfig):
             "(default: 0.5, or 0 for a selector trained by cost_aware_depth_selection)"
         },
     )
+
+
+@dataclass
+class GreedyOptions(FairseqDataclass):
+    """The options of a :class:`~fairseq_flexdepth.tasks.greedy_search.GreedySearchMixin`."""
+
     fast_greedy: bool = field(
         default=False,
         metadata={"help": "with --beam 1: a greedy search with less work per word and the same translations"},
@@ -66,7 +89,8 @@ class FlexDepthTranslationConfig(TranslationConfig):
         default=None,
         metadata={"help": f"draft from this many most frequent words only (default: {DEFAULT_SIZE}, or all if fewer)"},
     )
-    keep_pruned: bool = field(
-        default=False,
-        metadata={"help": "retrain a pruned checkpoint: weights that are zero when it is loaded stay zero"},
-    )
+
+
+@dataclass
+class FlexDepthTranslationConfig(GreedyOptions, SelectorOptions, DepthOptions, TranslationConfig):
+    """fairseq's translation options, and the depth to decode at."""
