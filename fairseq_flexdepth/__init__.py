@@ -19,7 +19,14 @@ def register() -> None:
     from fairseq_flexdepth import compat, criterions  # noqa: F401
     from fairseq_flexdepth.files import checkpoints, safe_loader
     from fairseq_flexdepth.models import architectures, built_models, depth_selector, typed_options  # noqa: F401
-    from fairseq_flexdepth.tasks import best_metric, depth_selection, resuming, tensorboard_groups, translation  # noqa: F401
+    from fairseq_flexdepth.tasks import (  # noqa: F401
+        best_metric,
+        depth_selection,
+        resuming,
+        speech_to_text,
+        tensorboard_groups,
+        translation,
+    )
 
     safe_loader.allow_safe_checkpoints()
     checkpoints.guard_checkpoints()
