@@ -142,7 +142,7 @@ def parse_generation_options(arguments: Sequence[str], command: str = "sweep") -
         parser = options.get_generation_parser()
         parser.error = _refuse  # type: ignore[method-assign]
         parser.set_defaults(scoring=None)  # not fairseq's default: its bleu scores tokens, not text
-        check_task(parser.parse_known_args(rest)[0].task)  # before other tasks add options of their own
+        check_task(parser.parse_known_args(rest)[0].task, command)  # before other tasks add options of their own
         args = options.parse_args_and_arch(parser, rest)
         refuse_options(parser, parser.parse_args(rest), command)  # as typed: fairseq sets --tpu with --bf16
     check_values(args)

@@ -24,6 +24,7 @@ ACTING = _names(
     "task data user_dir source_lang target_lang gen_subset train_subset dataset_impl load_alignments left_pad_source "
     "left_pad_target max_source_positions max_target_positions truncate_source required_seq_len_multiple max_tokens "
     "batch_size required_batch_size_multiple skip_invalid_size_inputs_valid_test num_shards shard_id "
+    "config_yaml "
     # models, depths and how they compute
     "path model_overrides cpu fp16 memory_efficient_fp16 seed enc_layers dec_layers subnetworks depth_selector "
     "selector_threshold fast_greedy draft_dec_layers draft_tokens draft_vocabulary retain_dropout "
@@ -33,7 +34,8 @@ ACTING = _names(
     "no_repeat_ngram_size sampling sampling_topk sampling_topp temperature diverse_beam_groups diverse_beam_strength "
     "diversity_rate lm_path lm_weight "
     # text, scores and the progress bar
-    "post_process bpe tokenizer scoring sacrebleu_tokenizer sacrebleu_lowercase sacrebleu_char_level "
+    "post_process bpe tokenizer scoring sacrebleu_tokenizer sacrebleu_lowercase sacrebleu_char_level wer_tokenizer "
+    "wer_remove_punct wer_char_level wer_lowercase "
     "no_progress_bar log_format"
 )
 
@@ -112,6 +114,7 @@ REFUSED: Dict[str, Dict[str, Refusal]] = {
         **_ALL,
         **dict.fromkeys(("num_shards", "shard_id", "distributed_world_size", "distributed_rank"), _WHOLE_SPLIT),
         "depth_selector": _EVERY_DEPTH,
+        "scoring": Refusal("expected sacrebleu, which computes BLEU and chrF, or wer", ("sacrebleu", "wer")),
     },
     "oracle": {
         **_ALL,
@@ -129,15 +132,18 @@ REFUSED: Dict[str, Dict[str, Refusal]] = {
 }
 
 
-def check_task(name: str) -> None:
-    """Refuse any other task than translation.
+def check_task(name: str, command: str) -> None:
+    """Refuse a task that *command* does not decode.
 
     Raises:
         ValueError: *name* is another task.
     """
     from fairseq_flexdepth.decoding.model_depth import TASKS
 
-    if name not in TASKS:
+    if name == "speech_to_text":
+        if command != "sweep":
+            raise ValueError(f"--task {name}: {command} reads source words, which speech has not; sweep decodes speech")
+    elif name not in TASKS:
         raise ValueError(f"--task {name}: expected {' or '.join(TASKS)}")
 
 
@@ -178,7 +184,7 @@ def check_values(args: argparse.Namespace) -> None:
     for option in ("beam", "nbest", "required_batch_size_multiple", "required_seq_len_multiple"):
         if getattr(args, option) < 1:
             raise ValueError(f"--{option.replace('_', '-')} {getattr(args, option)}: expected 1 or more")
-    if args.tokenizer == "moses" and None in (args.source_lang, args.target_lang):
+    if args.tokenizer == "moses" and not all(getattr(args, f"{side}_lang", None) for side in ("source", "target")):
         raise ValueError("--tokenizer moses: needs --source-lang and --target-lang")
 
 

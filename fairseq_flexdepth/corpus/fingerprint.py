@@ -27,6 +27,7 @@ TASK_OPTIONS = (
     "max_target_positions",
     "truncate_source",
     "left_pad_source",
+    "config_yaml",
 )
 DATASET_OPTIONS = ("gen_subset", "max_tokens", "batch_size", "required_batch_size_multiple")
 # Options that do not change the results: options of printing, fairseq's own records of the command line, and the path
@@ -49,7 +50,7 @@ def settings(split: Split, own: Dict[str, Any]) -> Dict[str, Any]:
     generation = OmegaConf.to_container(cfg.generation)
     options = {
         **own,
-        **{name: split.task.cfg.get(name) for name in TASK_OPTIONS},
+        **{name: split.task.option(name) for name in TASK_OPTIONS},
         **{name: cfg.dataset.get(name) for name in DATASET_OPTIONS},
         "seed": cfg.common.seed,
         "fp16": cfg.common.fp16,
@@ -66,9 +67,9 @@ def settings(split: Split, own: Dict[str, Any]) -> Dict[str, Any]:
         },
         "path": [[file_checksum(file) for file in utils.split_paths(path)] for path in split.paths],
     }
-    if split.task.cfg.get("depth_selector") is not None:
-        options["depth_selector"] = _selector(split.task.cfg.depth_selector, cfg.dataset.gen_subset)
-        options["selector_threshold"] = split.task.cfg.selector_threshold
+    if split.task.option("depth_selector") is not None:
+        options["depth_selector"] = _selector(split.task.option("depth_selector"), cfg.dataset.gen_subset)
+        options["selector_threshold"] = split.task.option("selector_threshold")
     if cfg.generation.lm_path is not None:
         options["language_model"] = file_checksum(cfg.generation.lm_path)
     return json.loads(json.dumps(options, default=str))
@@ -106,6 +107,6 @@ def fingerprint(options: Dict[str, Any], split: Split, batches: Sequence[Sequenc
     return {
         **options,
         "data": [file_checksum(os.path.join(folder, file)) for file in data],
-        "dictionaries": [dictionary_checksum(dictionary) for dictionary in dictionaries],
+        "dictionaries": [dictionary_checksum(dictionary) for dictionary in dictionaries if dictionary is not None],
         "batches": batches_checksum(batches),
     }

@@ -5,9 +5,11 @@ Without these checks fairseq fails with a traceback, at a missing audio file in 
 
 import csv
 import os
+from argparse import Namespace
 from pathlib import Path
 from typing import Any, Dict, List
 
+from fairseq.data import encoders
 from fairseq.data.audio.audio_utils import get_features_or_waveform
 from fairseq.data.audio.speech_to_text_dataset import S2TDataConfig
 
@@ -31,12 +33,19 @@ def check_config(folder: str, name: str) -> None:
     if not path.is_file():
         raise ValueError(f"--config-yaml {name}: no such file in DATA {folder}")
     try:
-        dictionary = Path(folder) / S2TDataConfig(path).vocab_filename
+        config = S2TDataConfig(path)
+        dictionary = Path(folder) / config.vocab_filename
     except Exception as error:  # PyYAML raises several kinds; a file without keys has no vocab_filename
         raise ValueError(f"--config-yaml {path}: cannot be read: {brief(error)}") from error
     if not dictionary.is_file():
         raise ValueError(f"{path}: vocab_filename names {dictionary}, which does not exist")
     read_dictionary(str(dictionary))
+    for key, build in (("pre_tokenizer", encoders.build_tokenizer), ("bpe_tokenizer", encoders.build_bpe)):
+        options = getattr(config, key)
+        try:
+            build(Namespace(**options))
+        except Exception as error:  # of a missing package or file, and each tokeniser's own
+            raise ValueError(f"{path}: {key} {options}: cannot be built: {brief(error)}") from error
 
 
 def check_manifest(folder: str, split: str, config: S2TDataConfig) -> None:
