@@ -114,6 +114,7 @@ REFUSED: Dict[str, Dict[str, Refusal]] = {
         **_ALL,
         **dict.fromkeys(("num_shards", "shard_id", "distributed_world_size", "distributed_rank"), _WHOLE_SPLIT),
         "depth_selector": _EVERY_DEPTH,
+        "multitask_config_yaml": _UNSUPPORTED,
         "scoring": Refusal("expected sacrebleu, which computes BLEU and chrF, or wer", ("sacrebleu", "wer")),
     },
     "oracle": {

@@ -70,9 +70,14 @@ class FlexDepthSpeechModel(AnyDepthModel, S2TTransformerModel):
         """Check the options, then build the model.
 
         Raises:
-            ValueError: sizes do not fit each other, the sharing options contradict each other or other options, or the
-                depths do not fit the number of layers.
+            ValueError: sizes do not fit each other, the sharing options contradict each other or other options, the
+                depths do not fit the number of layers, or the task has further tasks.
         """
+        if getattr(task, "multitask_tasks", None):
+            raise ValueError(
+                f"--multitask-config-yaml {task.args.multitask_config_yaml}: a model of many depths has no decoders "
+                "for further tasks; leave the option out"
+            )
         fairseqs.base_architecture(args)  # as fairseq's build_model does
         cfg = nested_config(args)
         check_sizes(cfg)

@@ -18,27 +18,40 @@ from tests.integration.refusals import ours
 REGISTRIES_OF_FAIRSEQ = {"bpe", "tokenizer", "criterion", "optimizer", "lr_scheduler"}
 
 
-@pytest.fixture(scope="module")
-def parser() -> ArgumentParser:
-    """fairseq-generate's, with the options that translation and --scoring sacrebleu add."""
+def parser_of(task: str, scoring: str) -> ArgumentParser:
+    """fairseq-generate's, with the options that task and scoring add."""
     parser = options.get_generation_parser()
     parser.set_defaults(criterion=None, lr_scheduler=None)  # whose options fairseq-generate does not read
-    options.parse_args_and_arch(parser, ["data", "--task", "translation", "--scoring", "sacrebleu"])
+    options.parse_args_and_arch(parser, ["data", "--task", task, "--scoring", scoring])
     return parser
 
 
+@pytest.fixture(scope="module")
+def parser() -> ArgumentParser:
+    return parser_of("translation", "sacrebleu")
+
+
+@pytest.fixture(scope="module")
+def speech_parser() -> ArgumentParser:
+    return parser_of("speech_to_text", "wer")
+
+
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_option_acts_is_refused_or_has_no_meaning(parser: ArgumentParser, command: str) -> None:
+def test_every_option_acts_is_refused_or_has_no_meaning(
+    parser: ArgumentParser, speech_parser: ArgumentParser, command: str
+) -> None:
     known = {action.dest for action in parser._actions} - {"help"}
+    if command == "sweep":
+        known |= {action.dest for action in speech_parser._actions} - {"help"}
     meaningless = [name for names in WITHOUT_MEANING.values() for name in names]
     assert len(meaningless) == len(set(meaningless))
     assert ACTING.isdisjoint(meaningless)
     assert known - ACTING - set(meaningless) - set(REFUSED[command]) == set()
 
 
-def test_the_tables_name_only_options_that_there_are(parser: ArgumentParser) -> None:
-    of_one_stack = {"beam_mt", "max_len_a_mt", "max_len_b_mt", "lenpen_mt"}
-    known = {action.dest for action in parser._actions} | of_one_stack
+def test_the_tables_name_only_options_that_there_are(parser: ArgumentParser, speech_parser: ArgumentParser) -> None:
+    of_one_stack = {"beam_mt", "max_len_a_mt", "max_len_b_mt", "lenpen_mt", "multitask_config_yaml"}
+    known = {action.dest for action in (*parser._actions, *speech_parser._actions)} | of_one_stack
     named = ACTING.union(*WITHOUT_MEANING.values(), *REFUSED.values())
     assert named <= known
 
@@ -69,7 +82,7 @@ def test_all_refused_options_are_named_together(parser: ArgumentParser) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_other_task_is_refused(command: str, tmp_path: Path) -> None:
     place = "--dest" if command == "distill" else "--output"
-    for task in sorted(set(TASK_REGISTRY) - set(TASKS)):
+    for task in sorted(set(TASK_REGISTRY) - {*TASKS, "speech_to_text"}):
         line = ours(command, "none", "--path", "none.pt", place, tmp_path / "new", "--task", task)
         assert line == f"--task {task}: expected translation or translation_flexdepth"
     assert not list(tmp_path.iterdir())
