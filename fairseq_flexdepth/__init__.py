@@ -25,6 +25,7 @@ def register() -> None:
         language_modeling,
         multilingual_translation,
         resuming,
+        speech_to_text,
         tensorboard_groups,
         translation,
         translation_from_pretrained_bart,

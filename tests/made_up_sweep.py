@@ -35,8 +35,10 @@ def table_and_facts(sizes: Sizes, budget: Optional[float] = 0.5) -> Tuple[SweepT
     table = SweepTable(rows, baseline, budget, max_loss=3.0)
     facts: Facts = {
         "data": "bin", "split": "test", "languages": ["de", "en"], "sentences": 10, "skipped": 1, "source_words": 70,
-        "references": None, "models": models, "baseline": {}, "bleu_signature": "b", "chrf_signature": "c",
-        "budget": budget_facts(table), "not_worse": row_facts(table.not_worse), "max_loss": loss_facts(table),
+        "references": None, "models": models, "baseline": {},
+        "bleu_signature": table.baseline.bleu_signature, "wer_signature": table.baseline.wer_signature,
+        "chrf_signature": "c", "budget": budget_facts(table), "not_worse": row_facts(table.not_worse),
+        "max_loss": loss_facts(table),
         "test": {"samples": 1000, "seed": 12345, "level": 0.05}, "comet_model": None, "repeats": 1, "precision": "fp32",
         "options": ["bin", "--beam", "4"], "date": "today", "settings": {"max_tokens": 4000, "batch_size": None},
         "machine": {"cpu": "C", "gpu": None, "cores": 2, "threads": 2, "python": "3", "torch": "2", "fairseq": "f"},

@@ -111,7 +111,7 @@ def stock_subnetwork(
 def name_in_whole(name: str, encoder_positions: Sequence[int], decoder_positions: Sequence[int]) -> str:
     """The name of a sub-network's parameter in the whole model."""
     side, layers, index, *rest = (name + "...").split(".")
-    if layers != "layers":
+    if layers not in ("layers", "transformer_layers"):  # fairseq's speech encoder has the latter
         return name
     positions = encoder_positions if side == "encoder" else decoder_positions
     return ".".join([side, layers, str(positions[int(index)] - 1), *rest]).rstrip(".")

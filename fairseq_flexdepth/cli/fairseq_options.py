@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Iterator, List, Mapping, NoReturn, Sequence, Tuple
 

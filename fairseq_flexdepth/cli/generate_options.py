@@ -24,9 +24,9 @@ ACTING = _names(
     "task data user_dir source_lang target_lang gen_subset train_subset dataset_impl load_alignments left_pad_source "
     "left_pad_target max_source_positions max_target_positions truncate_source required_seq_len_multiple max_tokens "
     "batch_size required_batch_size_multiple skip_invalid_size_inputs_valid_test num_shards shard_id "
-    # languages and their tags
+    # languages and their tags, and speech
     "lang_pairs langs lang_dict source_dict target_dict fixed_dictionary lang_tok_style encoder_langtok "
-    "decoder_langtok lang_tok_replacing_bos_eos langtoks langtoks_specs enable_lang_ids prepend_bos "
+    "decoder_langtok lang_tok_replacing_bos_eos langtoks langtoks_specs enable_lang_ids prepend_bos config_yaml "
     # models, depths and how they compute
     "path model_overrides cpu fp16 memory_efficient_fp16 seed enc_layers dec_layers subnetworks depth_selector "
     "selector_threshold fast_greedy draft_dec_layers draft_tokens draft_vocabulary retain_dropout "
@@ -36,7 +36,8 @@ ACTING = _names(
     "no_repeat_ngram_size sampling sampling_topk sampling_topp temperature diverse_beam_groups diverse_beam_strength "
     "diversity_rate lm_path lm_weight "
     # text, scores and the progress bar
-    "post_process bpe tokenizer scoring sacrebleu_tokenizer sacrebleu_lowercase sacrebleu_char_level "
+    "post_process bpe tokenizer scoring sacrebleu_tokenizer sacrebleu_lowercase sacrebleu_char_level wer_tokenizer "
+    "wer_remove_punct wer_char_level wer_lowercase "
     "no_progress_bar log_format"
 )
 
@@ -119,6 +120,8 @@ REFUSED: Dict[str, Dict[str, Refusal]] = {
         **_ALL,
         **dict.fromkeys(("num_shards", "shard_id", "distributed_world_size", "distributed_rank"), _WHOLE_SPLIT),
         "depth_selector": _EVERY_DEPTH,
+        "multitask_config_yaml": _UNSUPPORTED,
+        "scoring": Refusal("expected sacrebleu, which computes BLEU and chrF, or wer", ("sacrebleu", "wer")),
     },
     "oracle": {
         **_ALL,
@@ -142,9 +145,11 @@ def check_task(name: str, command: str) -> None:
     Raises:
         ValueError: *name* is such a task.
     """
-    from fairseq_flexdepth.decoding.model_depth import TAGGED_TASKS, TASKS
+    from fairseq_flexdepth.decoding.model_depth import SPEECH_TASK, TAGGED_TASKS, TASKS
 
-    supported = TASKS if command == "oracle" else (*TASKS, *TAGGED_TASKS)
+    if name == SPEECH_TASK and command != "sweep":
+        raise ValueError(f"--task {name}: {command} reads source words, which speech has not; sweep decodes speech")
+    supported = {"oracle": TASKS, "sweep": (*TASKS, *TAGGED_TASKS, SPEECH_TASK)}.get(command, (*TASKS, *TAGGED_TASKS))
     if name not in supported:
         why = "; a depth selector knows no language tags" if name in TAGGED_TASKS else ""
         raise ValueError(f"--task {name}: {command} takes {', '.join(supported)}{why}")

@@ -5,7 +5,7 @@ import functools
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 
 from fairseq_flexdepth.cli.eval_lm_options import is_of_language_model
 from fairseq_flexdepth.cli.fairseq_options import check_paths, parse_generation_options, quiet
@@ -40,7 +40,8 @@ DEPTHS = "depth pairs, encoder-decoder: 1-1,3-2; of language models decoder dept
 
 COMPARISON = (
     "BLEU and chrF are compared with those of the first model's deepest depth pair by sacrebleu's paired bootstrap "
-    "(1,000 samples); a depth pair is significantly worse if its BLEU is lower with p < 0.05."
+    "(1,000 samples); a depth pair is significantly worse if its BLEU is lower with p < 0.05. With --scoring wer, the "
+    "word error rate takes the place of BLEU: lower is better."
 )
 
 EXAMPLES = (
@@ -69,13 +70,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--budget", type=float, metavar="SHARE",
-        help="name the depth pair with the highest BLEU that needs at most this share of the time of the first model's "
+        help="name the best depth pair that needs at most this share of the time of the first model's "
         "deepest depth pair, such as 0.5",
     )  # fmt: skip
     parser.add_argument(
-        "--max-loss", type=float, metavar="BLEU",
-        help="name the fastest depth pair that loses at most this BLEU against the first model's deepest depth pair, "
-        "such as 0.5",
+        "--max-loss", type=float, metavar="LOSS",
+        help="name the fastest depth pair that loses at most this BLEU or WER against the first model's deepest depth "
+        "pair, such as 0.5",
     )  # fmt: skip
     parser.add_argument("--comet", metavar="MODEL", help="also compute COMET; needs the package unbabel-comet")
     parser.add_argument(
@@ -113,11 +114,11 @@ def _sweep_translations(args: argparse.Namespace, given: List[str]) -> str:
 def _check(args: argparse.Namespace, config: "DictConfig") -> Optional[List[DepthPair]]:
     """Refuse wrong options; return the depth pairs of ``--depths``, or ``None`` without it."""
     if args.max_loss is not None and not 0 <= args.max_loss <= 100:
-        raise ValueError(f"--max-loss {args.max_loss:g}: expected BLEU from 0 to 100")
+        raise ValueError(f"--max-loss {args.max_loss:g}: expected a loss from 0 to 100")
     check_report_options(args, config)
     if args.depths is None:
         return None
-    if config.task.enc_layers is not None or config.task.dec_layers is not None:
+    if _given_depth(config) != (None, None):
         raise ValueError(f"--depths {args.depths}: names both depths; leave out --enc-layers and --dec-layers")
     return parse_pairs(args.depths, "--depths")
 
@@ -148,11 +149,11 @@ def _sweep(
     from fairseq_flexdepth.cli.report.terminal import summary
     from fairseq_flexdepth.corpus.fingerprint import fingerprint, settings
     from fairseq_flexdepth.corpus.shards import ShardFile
-    from fairseq_flexdepth.corpus.split import Split
+    from fairseq_flexdepth.corpus.speech_split import open_split
     from fairseq_flexdepth.corpus.sweep import Sweep, SweepResults
 
     choose_gpu(config)
-    split = Split(config, paths=args.path)
+    split = open_split(config, args.path)
     split.warn_of_bleu()
     references = _references(args.references, split)
     comet = _comet(args.comet, split.use_cuda)
@@ -196,12 +197,17 @@ def _decode(sweep: "Sweep", shard: "ShardFile", batches: Sequence[Sequence[int]]
             shard.append(sweep.decode(number, batches[number], progress))
 
 
+def _given_depth(config: "DictConfig") -> Tuple[Optional[int], Optional[int]]:
+    """``--enc-layers`` and ``--dec-layers``."""
+    return getattr(config.task, "enc_layers", None), getattr(config.task, "dec_layers", None)
+
+
 def _pairs_of_given_depth(split: "Split") -> Optional[List[DepthPair]]:
     """The depth pairs with the depth that ``--enc-layers`` or ``--dec-layers`` gives; ``None`` for all."""
     from fairseq_flexdepth.decoding.model_depth import common_pairs
 
 
-    n, m = split.cfg.task.enc_layers, split.cfg.task.dec_layers
+    n, m = _given_depth(split.cfg)
     if n is None and m is None:
         return None
     pairs = {pair for models in split.ensembles for pair in common_pairs(models)}

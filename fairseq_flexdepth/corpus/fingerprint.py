@@ -27,6 +27,7 @@ TASK_OPTIONS = (
     "max_target_positions",
     "truncate_source",
     "left_pad_source",
+    "config_yaml",
 )
 # The language tags, in the tasks that have them.
 TAG_OPTIONS = (
@@ -54,7 +55,7 @@ def settings(split: Split, own: Dict[str, Any]) -> Dict[str, Any]:
     generation = OmegaConf.to_container(cfg.generation)
     options = {
         **own,
-        **{name: getattr(split.task.options, name, None) for name in TASK_OPTIONS},
+        **{name: split.task.option(name) for name in TASK_OPTIONS},
         **_given(split.task.options, TAG_OPTIONS),
         **{name: cfg.dataset.get(name) for name in DATASET_OPTIONS},
         "seed": cfg.common.seed,
@@ -72,10 +73,9 @@ def settings(split: Split, own: Dict[str, Any]) -> Dict[str, Any]:
         },
         "path": [[file_checksum(file) for file in utils.split_paths(path)] for path in split.paths],
     }
-    selector = _given(split.task.options, ("depth_selector", "selector_threshold"))
-    if "depth_selector" in selector:
-        options["depth_selector"] = _selector(selector["depth_selector"], cfg.dataset.gen_subset)
-        options["selector_threshold"] = selector.get("selector_threshold")
+    if split.task.option("depth_selector") is not None:
+        options["depth_selector"] = _selector(split.task.option("depth_selector"), cfg.dataset.gen_subset)
+        options["selector_threshold"] = split.task.option("selector_threshold")
     if cfg.generation.lm_path is not None:
         options["language_model"] = file_checksum(cfg.generation.lm_path)
     return json.loads(json.dumps(options, default=str))
@@ -119,6 +119,6 @@ def fingerprint(options: Dict[str, Any], split: Split, batches: Sequence[Sequenc
     return {
         **options,
         "data": [file_checksum(os.path.join(folder, file)) for file in data],
-        "dictionaries": [dictionary_checksum(dictionary) for dictionary in dictionaries],
+        "dictionaries": [dictionary_checksum(dictionary) for dictionary in dictionaries if dictionary is not None],
         "batches": batches_checksum(batches),
     }

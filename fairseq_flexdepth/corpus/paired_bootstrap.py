@@ -10,7 +10,7 @@ from typing import Any, List, NamedTuple, Optional, Sequence
 SAMPLES, SEED, LEVEL = 1000, 12345, 0.05  # sacrebleu's defaults
 _TOGETHER = 100  # samples whose sentences are drawn together: 1,000 samples of a large corpus would fill the memory
 
-Metric = Any  # sacrebleu's BLEU or CHRF, with references
+Metric = Any  # sacrebleu's BLEU or CHRF, or WordErrorRate, with references
 Counts = Any  # an integer array, sentences × counts: what sacrebleu computes a score from, for each sentence
 
 
@@ -24,7 +24,7 @@ class Estimate(NamedTuple):
 
 
 def sentence_counts(metric: Metric, translations: Sequence[str]) -> Counts:
-    """Count the n-grams of each translation; the counts of several sentences add up to those of a corpus."""
+    """Count the n-grams or edits of each translation; the counts of several sentences add up to those of a corpus."""
     import numpy as np  # in functions: the command line imports this module, and starts fast
 
     return np.array(metric._extract_corpus_statistics(translations, None), dtype=np.int64)

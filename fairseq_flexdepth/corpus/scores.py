@@ -1,4 +1,4 @@
-"""Scores of translations: corpus BLEU and chrF, sentence BLEU and chrF (all by sacrebleu), and COMET."""
+"""Scores of translations: corpus BLEU, chrF (by sacrebleu) and WER (by fairseq), sentence BLEU and chrF, and COMET."""
 
 import logging
 import os
@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from fairseq_flexdepth.corpus.paired_bootstrap import Counts, paired_bootstrap, score_of_counts, sentence_counts
+from fairseq_flexdepth.corpus.word_errors import WordErrorRate
 
 if TYPE_CHECKING:
     from sacrebleu.metrics import BLEU
@@ -75,8 +76,13 @@ class BleuText(NamedTuple):
 SACREBLEU = BleuText()  # sacrebleu's own defaults
 
 
+def asked_wer(scoring: Any) -> bool:
+    """Whether fairseq's options of ``--scoring`` ask for word error rates."""
+    return scoring is not None and scoring._name == "wer"
+
+
 def asked_bleu_text(scoring: Any) -> Optional[BleuText]:
-    """The preparation of text that ``--scoring sacrebleu`` names; ``None`` without the option.
+    """The preparation of text that ``--scoring sacrebleu`` names; ``None`` without the option, or with another scoring.
 
     Args:
         scoring: fairseq's options of ``--scoring``.
@@ -84,7 +90,7 @@ def asked_bleu_text(scoring: Any) -> Optional[BleuText]:
     Raises:
         ValueError: sacrebleu cannot build the tokenizer.
     """
-    if scoring is None:
+    if scoring is None or asked_wer(scoring):
         return None
     options = scoring.sacrebleu_tokenizer, scoring.sacrebleu_lowercase, scoring.sacrebleu_char_level
     text = BleuText(*options, by_fairseq=True)
@@ -108,29 +114,38 @@ class CorpusScorer:
     Args:
         references: one text per sentence.
         text: the preparation of text for BLEU.
+        wer: fairseq's options of ``--scoring wer``: word error rates take the place of BLEU.
+
+    Raises:
+        ValueError: a package is missing.
     """
 
-    def __init__(self, references: List[str], text: BleuText = SACREBLEU) -> None:
+    def __init__(self, references: List[str], text: BleuText = SACREBLEU, wer: Any = None) -> None:
         from sacrebleu.metrics import CHRF
 
         self._text = text
-        self._metrics = {
-            "bleu": text.metric(references=[text.prepared(references)]),
-            "chrf": CHRF(references=[references]),
-        }
+        self._metrics: Dict[str, Any] = {}
+        if wer is None:
+            self._metrics["bleu"] = text.metric(references=[text.prepared(references)])
+        else:
+            self._metrics["wer"] = WordErrorRate(wer, references)
+        self._metrics["chrf"] = CHRF(references=[references])
 
     def counts(self, hypotheses: List[str]) -> ScoreCounts:
-        """The n-grams of *hypotheses*, one per reference, which all scores are computed from."""
-        texts = {"bleu": self._text.prepared(hypotheses), "chrf": hypotheses}
-        return {name: sentence_counts(metric, texts[name]) for name, metric in self._metrics.items()}
+        """The n-grams or edits of *hypotheses*, one per reference, which all scores are computed from."""
+        return {
+            name: sentence_counts(metric, self._text.prepared(hypotheses) if name == "bleu" else hypotheses)
+            for name, metric in self._metrics.items()
+        }
 
     def scores(self, counts: ScoreCounts) -> Dict[str, Any]:
-        """BLEU and chrF (0 to 100), and the signatures of both."""
-        return {
-            **{name: round(score_of_counts(metric, counts[name]), 2) for name, metric in self._metrics.items()},
-            "bleu_signature": self._text.signature(self._metrics["bleu"]),
-            "chrf_signature": str(self._metrics["chrf"].get_signature()),
-        }
+        """BLEU (0 to 100) or WER (edits per 100 words), chrF (0 to 100), and the signature of each."""
+        found: Dict[str, Any] = {}
+        for name, metric in self._metrics.items():
+            found[name] = round(score_of_counts(metric, counts[name]), 2)
+            signature = self._text.signature(metric) if name == "bleu" else str(metric.get_signature())
+            found[f"{name}_signature"] = signature
+        return found
 
     def sentence_chrf(self, counts: ScoreCounts) -> Tuple[float, ...]:
         """The chrF of each sentence, 0 to 100."""
@@ -144,7 +159,7 @@ class CorpusScorer:
 
         Returns:
             For each translation the keys ``bleu_mean``, ``bleu_interval`` and ``bleu_p_value`` with the values of
-            :class:`~fairseq_flexdepth.corpus.paired_bootstrap.Estimate`, and the same keys of ``chrf``.
+            :class:`~fairseq_flexdepth.corpus.paired_bootstrap.Estimate`, and the same keys of ``wer`` and ``chrf``.
         """
         found: List[Dict[str, Any]] = [{} for _ in counts]
         for name, metric in self._metrics.items():

@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fairseq_flexdepth.corpus.directions import LanguageTags, of_one_direction, sentence_pairs
 from fairseq_flexdepth.corpus.loaded_models import load_models, uses_cuda
-from fairseq_flexdepth.corpus.scores import BleuText, asked_bleu_text, warn_of_unspaced_words
+from fairseq_flexdepth.corpus.scores import BleuText, asked_bleu_text, asked_wer, warn_of_unspaced_words
 from fairseq_flexdepth.files.binarised_data import named_batching_mistakes
 from fairseq_flexdepth.files.checkpoints import brief
 from fairseq_flexdepth.protocols import Hypotheses, Sample
@@ -31,6 +31,8 @@ class Split:
         ValueError: the split is empty or cannot be read, a checkpoint does not hold an encoder-decoder model, or an
             option is wrong.
     """
+
+    source_is_text = True
 
     def __init__(self, cfg: DictConfig, combine: bool = False, paths: Optional[Sequence[str]] = None) -> None:
         self.cfg = cfg
@@ -55,6 +57,7 @@ class Split:
         self._tags = LanguageTags(self.task)
         self._post_process = cfg.common_eval.post_process  # kept: reading it from cfg takes longer than a sentence
         self.bleu_text = asked_bleu_text(cfg.scoring)
+        self.wer = cfg.scoring if asked_wer(cfg.scoring) else None
         try:
             data_utils.post_process("", self._post_process)
         except NotImplementedError as error:
@@ -188,8 +191,13 @@ class Split:
 
     def warn_of_bleu(self) -> None:
         """Warn if BLEU needs a tokenizer for the target language and ``--scoring sacrebleu`` is not given."""
-        if self.bleu_text is None:
-            warn_of_unspaced_words(self.task.options.target_lang)
+        if self.bleu_text is None and self.wer is None:
+            warn_of_unspaced_words(self.languages[1])
+
+    @property
+    def languages(self) -> List[str]:
+        """The codes of the source and the target language; "" for an unknown one."""
+        return [self.task.options.source_lang, self.task.options.target_lang]
 
     def source_text(self, index: int) -> str:
         """Source sentence number *index* as text, without language tags."""

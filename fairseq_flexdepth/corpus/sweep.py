@@ -110,8 +110,10 @@ class SweepResults:
         """All translations at one of ``model_depths``, in the order of the data; sentences too long to decode: ""."""
         return [self._texts[position].get(index, "") for index in range(len(self.sweep.split.dataset))]
 
-    def source_words(self, sources: Sequence[str]) -> int:
-        """The number of words, separated by white space, in the decoded sentences among *sources*."""
+    def source_words(self, sources: Sequence[str]) -> Optional[int]:
+        """The number of words, separated by white space, in the decoded sentences among *sources*; of speech, None."""
+        if not self.sweep.split.source_is_text:
+            return None
         return sum(len(sources[index].split()) for index in self.decoded)
 
     def table(
@@ -129,9 +131,9 @@ class SweepResults:
             references: their references.
             comet: computes the COMET score of the translations; ``None``: no such score.
             budget: the share of the baseline's time that ``--budget`` allows.
-            max_loss: the loss of BLEU against the baseline that ``--max-loss`` allows.
+            max_loss: the loss of BLEU or WER against the baseline that ``--max-loss`` allows.
         """
-        scorer = CorpusScorer(references, self.sweep.split.bleu_text or SACREBLEU)
+        scorer = CorpusScorer(references, self.sweep.split.bleu_text or SACREBLEU, self.sweep.split.wer)
         counts = [scorer.counts(self.translations(position)) for position in range(len(self._texts))]
         compared = scorer.compare(counts, self.sweep.baseline)
         words = self.source_words(sources)
@@ -154,7 +156,7 @@ class SweepResults:
                     seconds=round(seconds, 3),
                     relative_seconds=round(seconds / baseline_seconds, 4),
                     sentences_per_second=round(len(self.decoded) / seconds, 2),
-                    words_per_second=round(words / seconds, 1),
+                    words_per_second=None if words is None else round(words / seconds, 1),
                     seconds_min=round(min(repeats), 3),
                     seconds_max=round(max(repeats), 3),
                     repeats=self.sweep.repeats,

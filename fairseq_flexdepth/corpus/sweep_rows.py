@@ -1,9 +1,10 @@
 """The rows of a sweep, one per model and depth pair, and the table that compares them."""
 
 from dataclasses import dataclass, replace
-from typing import List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 from fairseq_flexdepth.corpus.paired_bootstrap import LEVEL
+from fairseq_flexdepth.corpus.quality import BLEU, WER, Quality
 from fairseq_flexdepth.depth.supported_depths import DepthPair, from_fastest
 from fairseq_flexdepth.depth.trade_off import best_within, fastest_allowed, pareto_front
 
@@ -19,25 +20,28 @@ class SweepRow:
     model: str  # a short name of the model
     enc_layers: int
     dec_layers: int
-    bleu: float
     chrf: float
     seconds: float  # of the whole split: the sum over its batches of the median of their repeats
     relative_seconds: float  # divided by the seconds of the baseline
     sentences_per_second: float
-    words_per_second: float  # source words
     seconds_min: float  # of the fastest repeat of the whole split
     seconds_max: float  # of the slowest repeat
     repeats: int
     sentences: int  # number of decoded sentences
     beam: int
     translations: str  # the file with the translations, relative to the report's folder
-    bleu_signature: str
     chrf_signature: str
+    bleu: Optional[float] = None  # None with --scoring wer
+    bleu_signature: Optional[str] = None
+    wer: Optional[float] = None  # edits per 100 words; None without --scoring wer
+    wer_signature: Optional[str] = None
+    words_per_second: Optional[float] = None  # source words; None where the source is speech
     comet: Optional[float] = None  # None without --comet
     draft_dec_layers: Optional[int] = None  # 0 for a row without drafts; None without --draft-dec-layers
     # Set by SweepTable, which knows all rows:
-    bleu_difference: float = 0.0  # to the baseline
-    pareto: bool = False  # on the Pareto front of BLEU and time
+    bleu_difference: Optional[float] = None  # to the baseline
+    wer_difference: Optional[float] = None
+    pareto: bool = False  # on the Pareto front of quality and time
     best_within_budget: Optional[bool] = None  # None without --budget
     fastest_not_worse: bool = False  # the fastest row that is not significantly worse than the baseline
     fastest_within_loss: Optional[bool] = None  # None without --max-loss
@@ -46,6 +50,9 @@ class SweepRow:
     bleu_mean: Optional[float] = None
     bleu_interval: Optional[float] = None
     bleu_p_value: Optional[float] = None
+    wer_mean: Optional[float] = None
+    wer_interval: Optional[float] = None
+    wer_p_value: Optional[float] = None
     chrf_mean: Optional[float] = None
     chrf_interval: Optional[float] = None
     chrf_p_value: Optional[float] = None
@@ -62,14 +69,46 @@ class SweepRow:
         return f"({self.enc_layers}, {self.dec_layers})"
 
     @property
+    def measure(self) -> Quality:
+        """The score that rows are ranked by."""
+        return BLEU if self.wer is None else WER
+
+    @property
+    def score(self) -> float:
+        """The value of that score."""
+        return float(getattr(self, self.measure.key))
+
+    @property
+    def difference(self) -> float:
+        """Its difference to the baseline's."""
+        return float(getattr(self, f"{self.measure.key}_difference") or 0.0)
+
+    @property
+    def loss(self) -> float:
+        """The quality that the row loses against the baseline, in the unit of the score; negative for a gain."""
+        return -self.measure.gain(self.difference)
+
+    @property
+    def p_value(self) -> Optional[float]:
+        """p of that difference; ``None`` for the baseline."""
+        value: Optional[float] = getattr(self, f"{self.measure.key}_p_value")
+        return value
+
+    @property
+    def interval(self) -> Tuple[float, ...]:
+        """The ends of the score's 95 % interval; empty if it was not computed."""
+        mean, half = (getattr(self, f"{self.measure.key}_{name}") for name in ("mean", "interval"))
+        return () if mean is None or half is None else (mean - half, mean + half)
+
+    @property
     def speedup(self) -> float:
         """The baseline's seconds divided by the row's."""
         return 1 / self.relative_seconds
 
     @property
     def significantly_worse(self) -> bool:
-        """Whether BLEU is below the baseline's with p < 0.05."""
-        return self.bleu_difference < 0 and self.bleu_p_value is not None and self.bleu_p_value < LEVEL
+        """Whether the score is worse than the baseline's with p < 0.05."""
+        return self.loss > 0 and self.p_value is not None and self.p_value < LEVEL
 
     @property
     def chosen_as(self) -> str:
@@ -94,17 +133,18 @@ class SweepTable:
         rows: one per model and depth pair.
         baseline: position of the row to compare others with: the deepest depth pair of the first model.
         budget: ``--budget``, the share of the baseline's time that decoding may take; ``None`` without the option.
-        max_loss: ``--max-loss``, the BLEU that may be lost against the baseline; ``None`` without the option.
+        max_loss: ``--max-loss``, the BLEU or WER that may be lost against the baseline; ``None`` without the option.
 
     Attributes:
-        rows: the given rows, with BLEU differences and marks for the Pareto front and for the rows to recommend.
+        rows: the given rows, with differences and marks for the Pareto front and for the rows to recommend.
         baseline: the row at the given position.
-        front: rows on the Pareto front of BLEU and time, the fastest first.
+        measure: the score that rows are ranked by.
+        front: rows on the Pareto front of quality and time, the fastest first.
         budget: the given share.
-        within_budget: the row with the best BLEU within the budget; ``None`` if no row is that fast.
+        within_budget: the best row within the budget; ``None`` if no row is that fast.
         not_worse: the fastest row that is not significantly worse than the baseline.
-        max_loss: the given BLEU.
-        within_loss: the fastest row that loses no more BLEU than that; ``None`` without ``--max-loss``.
+        max_loss: the given loss.
+        within_loss: the fastest row that loses no more than that; ``None`` without ``--max-loss``.
         paths: the models' paths, in the order of ``--path``.
     """
 
@@ -116,12 +156,15 @@ class SweepTable:
         max_loss: Optional[float] = None,
     ) -> None:
         self.budget, self.max_loss = budget, max_loss
-        quality, seconds = [row.bleu for row in rows], [row.seconds for row in rows]
-        rows = [replace(row, bleu_difference=round(row.bleu - rows[baseline].bleu, 2)) for row in rows]
+        self.measure = rows[baseline].measure
+        quality, seconds = [self.measure.gain(row.score) for row in rows], [row.seconds for row in rows]
+        difference = f"{self.measure.key}_difference"
+        changes: List[Any] = [{difference: round(row.score - rows[baseline].score, 2)} for row in rows]
+        rows = [replace(row, **change) for row, change in zip(rows, changes)]
         front = pareto_front(quality, seconds)
         best = None if budget is None else best_within(quality, seconds, budget * seconds[baseline])
         not_worse = fastest_allowed(quality, seconds, [not row.significantly_worse for row in rows])
-        small_loss = [max_loss is not None and -row.bleu_difference <= max_loss for row in rows]
+        small_loss = [max_loss is not None and row.loss <= max_loss for row in rows]
         within_loss = fastest_allowed(quality, seconds, small_loss) if any(small_loss) else None
         self.rows: List[SweepRow] = [
             replace(
@@ -161,12 +204,13 @@ class SweepTable:
         return [row for row in self.of_model(path) if not row.draft_dec_layers]
 
     def best_within(self, share: float, path: Optional[str] = None) -> Optional[SweepRow]:
-        """The row with the best BLEU in at most *share* of the baseline's time; of one model if *path* is given.
+        """The best row in at most *share* of the baseline's time; of one model if *path* is given.
 
         If several rows are equally good, the fastest of them. ``None`` if no row is that fast.
         """
         rows = self.rows if path is None else self.of_model(path)
-        found = best_within([row.bleu for row in rows], [row.seconds for row in rows], share * self.baseline.seconds)
+        quality = [self.measure.gain(row.score) for row in rows]
+        found = best_within(quality, [row.seconds for row in rows], share * self.baseline.seconds)
         return None if found is None else rows[found]
 
 

@@ -1,12 +1,13 @@
 """Apply ``--enc-layers``, ``--dec-layers`` and ``--subnetworks`` to models, and read the depth of a model."""
 
-from typing import Iterable, List, Optional, Sequence, cast
+from typing import Any, Iterable, List, Optional, Sequence, cast
 
 from fairseq_flexdepth.depth.supported_depths import DepthPair, DepthSpace
 from fairseq_flexdepth.protocols import EncoderDecoder, FlexibleModel
 
 # The tasks whose models decode at a chosen depth.
 TASKS = ("translation", "translation_flexdepth")
+SPEECH_TASK = "speech_to_text"
 # The same, of sentences with language tags.
 TAGGED_TASKS = ("multilingual_translation", "translation_from_pretrained_bart", "translation_multi_simple_epoch")
 
@@ -67,10 +68,15 @@ def depth_space(model: EncoderDecoder) -> DepthSpace:
     """The depths that *model* supports; of a model without depths, its numbers of layers, 0 without an encoder."""
     if hasattr(model, "depth_space"):
         return model.depth_space
-    # fairseq's LSTM encoder counts its layers in num_layers; its convolutional models have neither attribute: 0.
-    sides = getattr(model, "encoder", None), model.decoder
-    n, m = (len(getattr(side, "layers", ())) or getattr(side, "num_layers", 0) for side in sides)
-    return DepthSpace((n,), (m,))
+    return DepthSpace((_layers(getattr(model, "encoder", None)),), (_layers(model.decoder),))
+
+
+def _layers(side: Any) -> int:
+    """The number of layers of an encoder or decoder of fairseq; 0 of a convolutional one, which does not count them."""
+    for name in ("layers", "transformer_layers"):  # those of a speech encoder have the latter name
+        if hasattr(side, name):
+            return len(getattr(side, name))
+    return getattr(side, "num_layers", 0)  # an LSTM
 
 
 def current_depth(model: FlexibleModel) -> DepthPair:

@@ -5,7 +5,7 @@ gradients are propagated back to that output. Last, their sum is propagated back
 activations of no more than one encoder and one decoder sub-network are in memory.
 """
 
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -77,6 +77,7 @@ class _GradientSums:
         self.parameters = parameters
         self.scale = scale
         self.totals: List[Optional[Tensor]] = [None] * len(parameters)  # None: no gradient so far
+        self.frozen: Set[int] = set()  # ids of the parameters that are to have no gradient, not even zeros
 
     def propagate(self, output: Tensor, gradient: Tensor) -> None:
         """Propagate the scaled *gradient* of *output* back to the parameters and add up their gradients."""
@@ -103,11 +104,14 @@ class _GradientSums:
             # autograd may return one tensor for two parameters, so it must not be changed in place.
             self.totals[index] = part.clone() if total is None else total.add_(part)
 
-    def take(self, grad_loss: Tensor) -> Iterator[Tensor]:
+    def take(self, grad_loss: Tensor) -> Iterator[Optional[Tensor]]:
         """Yield each parameter's gradient, multiplied by *grad_loss*, and release it; zeros if nothing was added."""
         for index, parameter in enumerate(self.parameters):
             total, self.totals[index] = self.totals[index], None
-            yield torch.zeros_like(parameter) if total is None else total.mul_(grad_loss).to(parameter.dtype)
+            if total is not None:
+                yield total.mul_(grad_loss).to(parameter.dtype)
+            else:
+                yield None if id(parameter) in self.frozen else torch.zeros_like(parameter)
 
 
 # Runs all depth pairs, adds up their gradients and returns their losses in the order of ``depths.pairs``.
@@ -136,6 +140,8 @@ def _run(model: TrainedModel, batch: DepthBatch, sums: _GradientSums) -> List[Di
             results.append({key: value.detach() for key, value in losses.items()})
         if states.requires_grad:
             sums.propagate(states, collected)
+        else:  # --encoder-freezing-updates
+            sums.frozen.update(map(id, model.encoder.parameters()))
     return results
 
 

@@ -6,6 +6,8 @@ from fairseq.models import BaseFairseqModel
 
 from fairseq_flexdepth.modules.admin import SCALE_SUFFIX
 
+_CONVOLUTION = "encoder.subsample.conv_layers.0.weight"  # of a speech encoder
+
 
 def check_fits(model: BaseFairseqModel, state_dict: Dict[str, Any]) -> None:
     """Compare a checkpoint's weights with *model*, whose options may differ from the checkpoint's.
@@ -18,7 +20,8 @@ def check_fits(model: BaseFairseqModel, state_dict: Dict[str, Any]) -> None:
         ValueError: the size of a dictionary, a width, Pre-LN or Post-LN, the number of unique layers, or
             ``--residual-init`` is not the same.
     """
-    expected = model.state_dict()
+    expected, state_dict = _with_common_names(model.state_dict()), _with_common_names(state_dict)
+    _check_width(expected, state_dict, _CONVOLUTION, "input_feat_per_channel", axis=1)  # of DATA's config.yaml
     for side, language in (("encoder", "source"), ("decoder", "target")):
         _check_dictionary(expected, state_dict, side, language)
         _check_width(expected, state_dict, f"{side}.embed_tokens.weight", f"--{side}-embed-dim", axis=1)
@@ -30,6 +33,11 @@ def check_fits(model: BaseFairseqModel, state_dict: Dict[str, Any]) -> None:
     if scaled != any(key.endswith(SCALE_SUFFIX) for key in expected):
         trained, given = ("admin", "none") if scaled else ("none", "admin")
         raise ValueError(f"--residual-init {given}: the checkpoint was trained with --residual-init {trained}")
+
+
+def _with_common_names(state_dict: Dict[str, Any]) -> Dict[str, Any]:
+    """The weights, with the layers of fairseq's speech encoder under the names of its text encoder's."""
+    return {key.replace("encoder.transformer_layers.", "encoder.layers."): value for key, value in state_dict.items()}
 
 
 def _check_dictionary(expected: Dict[str, Any], state_dict: Dict[str, Any], side: str, language: str) -> None:

@@ -62,13 +62,19 @@ class DecoderDepthsConfig(FairseqDataclass):
 
 
 @dataclass
-class FlexDepthTransformerConfig(SharingConfig, DecoderDepthsConfig, FlatTransformerConfig):
-    """fairseq's Transformer options, the depth options, and the options of layer sharing."""
+class DepthSpaceConfig(DecoderDepthsConfig):
+    """The depth options of an encoder and a decoder."""
 
     encoder_depths: str = field(
         default="all",
         metadata={"help": "encoder depths to train and support: all, divisors (of the number of layers), or 1,2,6"},
     )
+
+
+@dataclass
+class FlexDepthTransformerConfig(DepthSpaceConfig, SharingConfig, FlatTransformerConfig):
+    """fairseq's Transformer options, the depth options, and the options of layer sharing."""
+
     residual_init: ChoiceEnum(("none", "admin")) = field(  # type: ignore[valid-type]
         default="none",
         metadata={

@@ -32,6 +32,7 @@ class DepthLayers(LayerDropModuleList):
         self.active: Tuple[int, ...] = tuple(range(1, len(self) + 1))  # positions that the loop sees, from 1
         self._stand_in: Optional[StandIn] = None
         self._ran: Set[int] = set()  # positions that ran in the last loop or plan
+        self._frozen = False  # whether that ran without gradients
 
     def __iter__(self) -> Iterator:
         if self._stand_in is not None:
@@ -41,6 +42,7 @@ class DepthLayers(LayerDropModuleList):
 
     def _surviving(self, positions: Iterable[int]) -> Set[int]:
         """The *positions* that LayerDrop does not drop."""
+        self._frozen = not torch.is_grad_enabled()
         # With p = 0 fairseq's list would still draw random numbers, which its plain list does not.
         layers = super().__iter__() if self.p > 0 else iter(self._modules.values())
         surviving = {id(layer) for layer in layers}
@@ -100,6 +102,11 @@ class DepthLayers(LayerDropModuleList):
             self.active = active
 
     def unused_parameters(self) -> List[nn.Parameter]:
-        """The parameters that no layer used in the last loop or plan; shared ones count as used if one layer ran."""
+        """The parameters that no layer used in the last loop or plan; shared ones count as used if one layer ran.
+
+        There are none if the layers ran without gradients: a frozen encoder (``--encoder-freezing-updates``) has none.
+        """
+        if self._frozen:
+            return []
         used = {id(parameter) for position in self._ran for parameter in self[position - 1].parameters()}
         return [parameter for parameter in self.parameters() if id(parameter) not in used]

@@ -1,11 +1,16 @@
-"""The speech model with shared layers: fairseq's manifests of filter-bank features, fairseq-train, fairseq-generate."""
+"""Speech on the command line: fairseq's manifests of filter-bank features, training, recognition at every depth."""
 
+import json
+import re
+from argparse import Namespace
 from pathlib import Path
+from typing import Any, Dict, List
 
 import numpy
 import pytest
 import torch
 
+from fairseq_flexdepth.cli.main import main
 from tests.integration import cli
 
 WORDS = 6
@@ -28,14 +33,17 @@ def write_features(folder: Path, split: str, utterances: int, seed: int) -> None
     (folder / f"{split}.tsv").write_text("\n".join(rows) + "\n")
 
 
-MODEL = (
-    "--task", "speech_to_text", "--train-subset", "train", "--valid-subset", "valid",
-    "--arch", "cycle_shared_s2t_transformer", "--encoder-layers", 4, "--unique-encoder-layers", 2,
-    "--decoder-layers", 2, "--unique-decoder-layers", 1, "--layer-sharing", "sequence",
-    "--encoder-embed-dim", 32, "--encoder-ffn-embed-dim", 32, "--encoder-attention-heads", 2,
-    "--decoder-attention-heads", 2, "--conv-channels", 32, "--dropout", 0, "--share-decoder-input-output-embed",
-    "--criterion", "label_smoothed_cross_entropy", "--label-smoothing", 0.1,
+SIZES = (
+    "--task", "speech_to_text", "--train-subset", "train", "--valid-subset", "valid", "--encoder-layers", 4,
+    "--decoder-layers", 2, "--encoder-embed-dim", 32, "--encoder-ffn-embed-dim", 32, "--encoder-attention-heads", 2,
+    "--decoder-attention-heads", 2, "--conv-channels", 32, "--share-decoder-input-output-embed",
+    "--label-smoothing", 0.1,
 )  # fmt: skip
+MODEL = (
+    *SIZES, "--arch", "cycle_shared_s2t_transformer", "--unique-encoder-layers", 2, "--unique-decoder-layers", 1,
+    "--layer-sharing", "sequence", "--dropout", 0, "--criterion", "label_smoothed_cross_entropy",
+)  # fmt: skip
+EVERY_DEPTH = (*SIZES, "--arch", "tied_multi_s2t_transformer_s", "--criterion", "tied_multi_cross_entropy")
 
 
 def write_speech(folder: Path) -> Path:
@@ -53,22 +61,118 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_speech(tmp_path_factory.mktemp("speech"))
 
 
-def test_training_and_recognition(speech: Path, tmp_path: Path) -> None:
-    cli.run(
-        "fairseq-train", speech, "--user-dir", cli.PLUGIN, "--save-dir", tmp_path, "--cpu", "--seed", 1,
-        *MODEL, "--optimizer", "adam", "--lr", 0.005,
-        "--warmup-updates", 20, "--lr-scheduler", "inverse_sqrt", "--max-tokens", 600, "--max-update", 300,
-        "--num-workers", 0, "--no-epoch-checkpoints",
+def train(speech: Path, save_dir: Path, *options: Any) -> str:
+    return cli.run(
+        "fairseq-train", speech, "--user-dir", cli.PLUGIN, "--save-dir", save_dir, "--cpu", "--seed", 1,
+        "--optimizer", "adam", "--lr", 0.005, "--max-tokens", 600, "--num-workers", 0, "--no-epoch-checkpoints",
+        "--log-format", "json", *options,
     )  # fmt: skip
+
+
+def decode(command: str, speech: Path, checkpoint: Path, *options: Any, **run_options: Any) -> str:
+    return cli.run(
+        command, speech, "--user-dir", cli.PLUGIN, "--task", "speech_to_text", "--path", checkpoint, "--cpu",
+        "--max-tokens", 600, "--num-workers", 0, *options, **run_options,
+    )  # fmt: skip
+
+
+ONLY_LAST = ("--disable-validation", "--save-interval", 100)
+SEARCH = ("--gen-subset", "test", "--beam", 3, "--max-len-b", 8)
+
+
+@pytest.fixture(scope="module")
+def trained(speech: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    warm = ("--lr-scheduler", "inverse_sqrt", "--warmup-updates", 5)
+    train(speech, folder, *EVERY_DEPTH, *warm, *ONLY_LAST, "--encoder-depths", "1,2,4", "--dropout", 0, "--max-update", 40)
+    return folder / "checkpoint_last.pt"
+
+
+def save_stock(trained: Path, n: int, m: int, path: Path) -> Path:
+    """A checkpoint of fairseq's ``s2t_transformer`` that consists of the first n and m layers of a *trained* model."""
+    state = torch.load(str(trained), map_location="cpu")
+    args = Namespace(**{**vars(state["cfg"]["model"]), "encoder_layers": n, "decoder_layers": m})
+    args._name = args.arch = "s2t_transformer"
+    criterion = {"_name": "label_smoothed_cross_entropy", "label_smoothing": 0.1, "report_accuracy": False}
+    criterion.update(ignore_prefix_size=0, sentence_avg=False)
+    state["cfg"].update(model=args, criterion=criterion)
+    del state["cfg"]["task"].subnetworks  # of the trained model; a task with add_args keeps all options
+    layer = re.compile(r"encoder\.transformer_layers\.(\d+)\.|decoder\.layers\.(\d+)\.")
+    for key in list(state["model"]):
+        position = layer.match(key)
+        if position and int(position.group(1) or position.group(2)) >= (n if position.group(1) else m):
+            del state["model"][key]
+    torch.save(state, str(path))
+    return path
+
+
+def test_recognition_at_every_depth(speech: Path, trained: Path, tmp_path: Path) -> None:
+    stock = save_stock(trained, 2, 1, tmp_path / "stock.pt")
+    depth = ("--enc-layers", 2, "--dec-layers", 1)
+    output = decode("fairseq-generate", speech, trained, *SEARCH, *depth, "--scoring", "wer")
+    assert "decoding with 2 of 4 encoder layers, 1 of 2 decoder layers" in output
+    found, expected = cli.hypotheses(output), cli.hypotheses(decode("fairseq-generate", speech, stock, *SEARCH))
+    assert len(found) == 20
+    assert found == expected
+    assert cli.hypotheses(decode("fairseq-generate", speech, trained, *SEARCH)) != expected
+    left = decode("fairseq-generate", speech, trained, *SEARCH, *depth, "--subnetworks", "left")
+    assert cli.hypotheses(left) != expected
+
+    given = ("--valid-subset", "valid", "--log-format", "json")
+    ours, theirs = (
+        json.loads(re.findall(r'{"valid_loss".*}', decode("fairseq-validate", speech, *checkpoint, *given))[0])
+        for checkpoint in ((trained, *depth), (stock,))
+    )
+    assert [key for key in ours if "nll_e" in key] == ["valid_nll_e2d1"]
+    assert (ours["valid_loss"], ours["valid_nll_loss"]) == (theirs["valid_loss"], theirs["valid_nll_loss"])
+
+    audio = "".join(f"{path}\n" for path in sorted((speech / "features").glob("test*.npy"))[:2])
+    typed = [
+        decode("fairseq-interactive", speech, *checkpoint, "--beam", 3, "--max-len-b", 8, stdin=audio)
+        for checkpoint in ((trained, *depth), (stock,))
+    ]
+    assert len(cli.hypotheses(typed[0])) == 2
+    spoken = [[line.split("\t")[1:] for line in cli.hypotheses(output)] for output in typed]
+    assert spoken[0] == spoken[1]
+
+    rows = sweep(speech, trained, tmp_path / "report")
+    assert [(row["enc_layers"], row["dec_layers"]) for row in rows] == [(n, m) for n in (1, 2, 4) for m in (1, 2)]
+    printed = re.findall(r"WER: (\S+)", output)
+    assert [f"{row['wer']:.2f}" for row in rows if (row["enc_layers"], row["dec_layers"]) == (2, 1)] == printed
+    assert "bleu" not in rows[-1] and "words_per_second" not in rows[-1]
+    texts = (tmp_path / "report" / "e2d1.txt").read_text().splitlines()
+    assert texts == [line.split("\t")[2] for line in found]
+    assert sweep(speech, stock, tmp_path / "stock")[0]["wer"] == float(printed[0])
+
+
+def sweep(speech: Path, checkpoint: Path, folder: Path) -> List[Dict[str, Any]]:
+    given = [
+        "sweep", speech, "--task", "speech_to_text", "--path", checkpoint, "--output", folder, *SEARCH,
+        "--max-tokens", 600, "--cpu", "--scoring", "wer", "--max-loss", 5,
+    ]  # fmt: skip
+    assert main([str(word) for word in given]) == 0
+    rows: List[Dict[str, Any]] = json.loads((folder / "sweep.json").read_text())
+    return rows
+
+
+def test_two_ranks_equal_one_and_a_resumed_run_equals_the_uninterrupted_one(speech: Path, tmp_path: Path) -> None:
+    frozen = (*EVERY_DEPTH, "--encoder-freezing-updates", 2)
+    exact = (*frozen, *ONLY_LAST, "--optimizer", "sgd", "--lr", 0.1, "--dropout", 0, "--max-update", 4)
+    train(speech, tmp_path / "one", *exact, "--update-freq", 2)
+    cli.on_two_ranks(lambda *rank: train(speech, tmp_path / "two", *exact, *rank))
+    assert cli.largest_difference(tmp_path / "one", tmp_path / "two") < 1e-5
+    drawn = (*frozen, "--sample-encoder-depths", 2, "--encoder-layerdrop", 0.3, "--max-update", 8)
+    train(speech, tmp_path / "whole", *drawn, "--save-interval-updates", 3)
+    half_way = next((tmp_path / "whole").glob("checkpoint_*_3.pt"))
+    train(speech, tmp_path / "resumed", *drawn, "--restore-file", half_way)
+    assert cli.largest_difference(tmp_path / "whole", tmp_path / "resumed") == 0
+
+
+def test_a_model_of_shared_layers_trains_and_recognises(speech: Path, tmp_path: Path) -> None:
+    train(speech, tmp_path, *MODEL, *ONLY_LAST, "--max-update", 3)
     checkpoint = tmp_path / "checkpoint_last.pt"
     state = torch.load(str(checkpoint), map_location="cpu")["model"]
     assert {key.split(".")[2] for key in state if key.startswith("encoder.transformer_layers.")} == {"0", "2"}
-    output = cli.run(
-        "fairseq-generate", speech, "--user-dir", cli.PLUGIN, "--task", "speech_to_text", "--gen-subset", "test",
-        "--path", checkpoint, "--cpu", "--beam", 3, "--max-len-b", 8, "--max-tokens", 600, "--num-workers", 0,
-    )  # fmt: skip
-    recognised = [line.split("\t")[2] for line in output.splitlines() if line.startswith("H-")]
-    wanted = [line.split("\t")[1] for line in output.splitlines() if line.startswith("T-")]
-    assert len(recognised) == len(wanted) == 20
-    right = sum(hypothesis == reference for hypothesis, reference in zip(recognised, wanted))
-    assert right > 10, output
+    assert len(cli.hypotheses(decode("fairseq-generate", speech, checkpoint, *SEARCH))) == 20
+    refused = decode("fairseq-generate", speech, checkpoint, *SEARCH, "--enc-layers", 2, fails=True)
+    assert "ValueError: --enc-layers 2: this model supports 4" in refused

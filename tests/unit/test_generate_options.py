@@ -11,7 +11,7 @@ from fairseq.tasks import TASK_REGISTRY
 
 from fairseq_flexdepth.cli import generate_options
 from fairseq_flexdepth.cli.generate_options import ACTING, COMMANDS, REFUSED, WITHOUT_MEANING, refuse_options
-from fairseq_flexdepth.decoding.model_depth import TAGGED_TASKS, TASKS
+from fairseq_flexdepth.decoding.model_depth import SPEECH_TASK, TAGGED_TASKS, TASKS
 from fairseq_flexdepth.export.loaded_model import _check_kind
 from tests.integration.refusals import ours
 
@@ -25,32 +25,44 @@ def parser() -> ArgumentParser:
     return _parser_of("translation")
 
 
-def _parser_of(task: str) -> ArgumentParser:
+def _parser_of(task: str, scoring: str = "sacrebleu") -> ArgumentParser:
+    """fairseq-generate's, with the options that task and scoring add."""
     parser = options.get_generation_parser()
     parser.set_defaults(criterion=None, lr_scheduler=None)  # whose options fairseq-generate does not read
-    options.parse_args_and_arch(parser, ["data", "--task", task, "--scoring", "sacrebleu"])
+    options.parse_args_and_arch(parser, ["data", "--task", task, "--scoring", scoring])
     return parser
 
 
 @pytest.fixture(scope="module")
 def names(parser: ArgumentParser) -> Set[str]:
     """The names of the options of fairseq-generate with each task that is not refused."""
-    parsers = [parser, *map(_parser_of, TAGGED_TASKS)]
-    return {action.dest for each in parsers for action in each._actions} - {"help"}
+    return _names_of(parser, *map(_parser_of, TAGGED_TASKS))
+
+
+def _names_of(*parsers: ArgumentParser) -> Set[str]:
+    return {action.dest for parser in parsers for action in parser._actions} - {"help"}
+
+
+@pytest.fixture(scope="module")
+def speech_names() -> Set[str]:
+    return _names_of(_parser_of(SPEECH_TASK, "wer"))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_option_acts_is_refused_or_has_no_meaning(names: Set[str], command: str) -> None:
+def test_every_option_acts_is_refused_or_has_no_meaning(
+    names: Set[str], speech_names: Set[str], command: str
+) -> None:
+    known = names | (speech_names if command == "sweep" else set())
     meaningless = [name for names in WITHOUT_MEANING.values() for name in names]
     assert len(meaningless) == len(set(meaningless))
     assert ACTING.isdisjoint(meaningless)
-    assert names - ACTING - set(meaningless) - set(REFUSED[command]) == set()
+    assert known - ACTING - set(meaningless) - set(REFUSED[command]) == set()
 
 
-def test_the_tables_name_only_options_that_there_are(names: Set[str]) -> None:
-    of_one_stack = {"beam_mt", "max_len_a_mt", "max_len_b_mt", "lenpen_mt"}
+def test_the_tables_name_only_options_that_there_are(names: Set[str], speech_names: Set[str]) -> None:
+    of_one_stack = {"beam_mt", "max_len_a_mt", "max_len_b_mt", "lenpen_mt", "multitask_config_yaml"}
     named = ACTING.union(*WITHOUT_MEANING.values(), *REFUSED.values())
-    assert named <= names | of_one_stack
+    assert named <= names | speech_names | of_one_stack
 
 
 def test_no_registry_is_left_out() -> None:
@@ -79,8 +91,8 @@ def test_all_refused_options_are_named_together(parser: ArgumentParser) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_other_task_is_refused(command: str, tmp_path: Path) -> None:
     place = "--dest" if command == "distill" else "--output"
-    supported = TASKS if command == "oracle" else (*TASKS, *TAGGED_TASKS)
-    for task in sorted(set(TASK_REGISTRY) - set(supported)):
+    supported = {"oracle": TASKS, "sweep": (*TASKS, *TAGGED_TASKS, SPEECH_TASK)}.get(command, (*TASKS, *TAGGED_TASKS))
+    for task in sorted(set(TASK_REGISTRY) - {*supported, SPEECH_TASK}):
         line = ours(command, "none", "--path", "none.pt", place, tmp_path / "new", "--task", task)
         why = "; a depth selector knows no language tags" if task in TAGGED_TASKS else ""
         assert line == f"--task {task}: {command} takes {', '.join(supported)}{why}"

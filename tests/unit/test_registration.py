@@ -9,7 +9,7 @@ from typing import Any, Dict
 import pytest
 from fairseq import models
 from fairseq.models import transformer
-from fairseq.models.speech_to_text.s2t_transformer import s2t_transformer_m
+from fairseq.models.speech_to_text import s2t_transformer as speech
 from fairseq.models.transformer_lm import transformer_lm_baevski_wiki103
 
 from fairseq_flexdepth.models.transformer import FlexDepthTransformer
@@ -21,7 +21,8 @@ import importlib, sys
 from argparse import Namespace
 from fairseq import models, registry, tasks, utils
 
-MODELS = ("tied_multi_transformer", "cycle_shared_transformer_lm", "cycle_shared_s2t_transformer")
+SPEECH = ("cycle_shared_s2t_transformer", "tied_multi_s2t_transformer")
+MODELS = ("tied_multi_transformer", "cycle_shared_transformer_lm", *SPEECH)
 OURS = ("tied_multi", "recurrent_stacked", "cycle_shared")
 
 def registered():
@@ -140,10 +141,18 @@ def test_the_language_model_preset_is_baevskis():
 def test_the_speech_preset_has_the_sizes_of_fairseqs_medium_model():
     preset = models.ARCH_CONFIG_REGISTRY["cycle_shared_s2t_transformer"]
     assert filled(preset) == {
-        **filled(s2t_transformer_m),
+        **filled(speech.s2t_transformer_m),
         "layer_sharing": "cycle_rev",
         "encoder_layers": 16,
         "unique_encoder_layers": 8,
         "decoder_layers": 8,
         "unique_decoder_layers": 4,
     }
+
+
+@pytest.mark.parametrize("suffix", ["", "_xs", "_s", "_sp", "_m", "_mp", "_l", "_lp"])
+def test_the_speech_presets_of_every_depth_have_fairseqs_sizes(suffix):
+    size = getattr(speech, f"s2t_transformer{suffix}" if suffix else "base_architecture")
+    ours = {"layer_sharing": "none", "subnetworks": "head", "encoder_depths": "all", "decoder_depths": "all"}
+    preset = models.ARCH_CONFIG_REGISTRY[f"tied_multi_s2t_transformer{suffix}"]
+    assert filled(preset) == {**filled(size), **ours, "encoder_layerdrop": 0.0}

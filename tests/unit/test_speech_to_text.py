@@ -3,7 +3,7 @@
 from argparse import Namespace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Dict
+from typing import Any, Dict, Sequence
 
 import pytest
 import torch
@@ -39,26 +39,36 @@ TINY = {
 strategies = pytest.mark.parametrize("strategy", STRATEGIES)
 
 
-def shared(strategy: str, seed: int = 1, **changes: Any) -> Any:
+def built(arch: str, seed: int = 1, **changes: Any) -> Any:
     torch.manual_seed(seed)
-    unique = {} if strategy == "none" else {"unique_encoder_layers": 2, "unique_decoder_layers": 1}
-    args = Namespace(
-        arch="cycle_shared_s2t_transformer", layer_sharing=strategy, **{**TINY, **unique, **changes}
-    )
-    ARCH_CONFIG_REGISTRY[args.arch](args)
+    args = Namespace(arch=arch, **{**TINY, **changes})
+    ARCH_CONFIG_REGISTRY[arch](args)
     return models.build_model(args, TASK)
 
 
-def stock(like: Any) -> Any:
+def shared(strategy: str, seed: int = 1, **changes: Any) -> Any:
+    unique = {} if strategy == "none" else {"unique_encoder_layers": 2, "unique_decoder_layers": 1}
+    return built("cycle_shared_s2t_transformer", seed, layer_sharing=strategy, **{**unique, **changes})
+
+
+def stock(like: Any, **changes: Any) -> Any:
     """fairseq's ``s2t_transformer`` with the weights of *like* at every position."""
-    args = Namespace(**TINY)
+    return stock_subnetwork(like, range(1, 5), range(1, 3), **changes)
+
+
+def stock_subnetwork(like: Any, encoder: Sequence[int], decoder: Sequence[int], **changes: Any) -> Any:
+    """fairseq's ``s2t_transformer`` that consists of these layers of *like*, counted from 1."""
+    args = Namespace(**{**TINY, **changes, "encoder_layers": len(encoder), "decoder_layers": len(decoder)})
     s2t_transformer_m(args)
     model = S2TTransformerModel.build_model(args, TASK)
     for layer in model.encoder.transformer_layers:
         for name in FAST_PATH_NAMES:  # 0.12.2's copies for inference, which are not trained
             layer._parameters.pop(name, None)
         layer.can_use_fastpath = False
-    return tiny.give_weights(like, model)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(tiny.parameter_called(like, tiny.name_in_whole(name, encoder, decoder)))
+    return model
 
 
 @strategies
@@ -157,8 +167,8 @@ def test_a_pretrained_encoder_that_does_not_fit(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"encoder_depths": "1,2"}, "--encoder-depths 1,2: a speech model runs at its full depth; leave the option"),
-        ({"subnetworks": "left"}, "--subnetworks left: a speech model runs at its full depth"),
+        ({"encoder_depths": "1,2"}, "--encoder-depths 1,2: this model runs at its full depth, unlike tied_multi_s2t"),
+        ({"subnetworks": "left"}, "--subnetworks left: this model runs at its full depth"),
         ({"residual_init": "admin"}, "--residual-init admin: a speech model is Pre-LN"),
         ({"unique_encoder_layers": 3}, "--unique-encoder-layers 3: must divide 4, .*: expected one of 1,2,4"),
         ({"unique_decoder_layers": 4}, "--unique-decoder-layers 4: must divide 2, .*: expected one of 1,2"),

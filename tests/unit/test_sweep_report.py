@@ -44,7 +44,7 @@ def decoded(repeats: int = 3) -> SweepResults:
     """Two batches of three sentences at two depth pairs; a fourth sentence was too long."""
     generation = SimpleNamespace(beam=4)
     cfg = SimpleNamespace(generation=generation)
-    split = SimpleNamespace(paths=["m.pt"], dataset=[0] * 4, cfg=cfg, bleu_text=None)
+    split = SimpleNamespace(paths=["m.pt"], dataset=[0] * 4, cfg=cfg, bleu_text=None, wer=None, source_is_text=True)
     model_depths = [ModelDepth(0, (1, 1)), ModelDepth(0, (2, 2))]
     sweep: Any = SimpleNamespace(split=split, model_depths=model_depths, repeats=repeats, baseline=1)
     results: Any = [

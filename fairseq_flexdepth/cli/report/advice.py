@@ -30,8 +30,8 @@ def advice(table: SweepTable) -> List[str]:
             latest = row
             items.append(f"{words}: use <b>{_label(row, table)}</b>, which {_cost(row)}.")
     return [
-        f"<p>Times are relative to {_label(deepest, table)}, the deepest depth pair: BLEU {deepest.bleu:.1f} "
-        f"in {deepest.seconds:,.1f} s.</p>",
+        f"<p>Times are relative to {_label(deepest, table)}, the deepest depth pair: "
+        f"{table.measure.title} {deepest.score:.1f} in {deepest.seconds:,.1f} s.</p>",
         "<ul>",
         *(f"<li>{item}</li>" for item in items),
         "</ul>",
@@ -44,7 +44,7 @@ def _not_worse(table: SweepTable) -> str:
     test = f'<span class="quiet">(paired bootstrap, p &lt; {LEVEL:g})</span>'
     if row is deepest:
         return f"Every faster depth pair is significantly worse than <b>{_label(deepest, table)}</b> {test}."
-    p_value = "" if row.bleu_p_value is None else f", p = {row.bleu_p_value:.3f}"
+    p_value = "" if row.p_value is None else f", p = {row.p_value:.3f}"
     return (
         f"The fastest that is not significantly worse {test}: <b>{_label(row, table)}</b>, "
         f"{_result(row)}{p_value}."
@@ -56,14 +56,17 @@ def _label(row: SweepRow, table: SweepTable) -> str:
 
 
 def _result(row: SweepRow) -> str:
-    return f"BLEU {row.bleu:.1f} in {row.relative_seconds:.2f} of the time"
+    return f"{row.measure.title} {row.score:.1f} in {row.relative_seconds:.2f} of the time"
 
 
 def _cost(row: SweepRow) -> str:
-    """The BLEU that a row loses or gains against the deepest depth pair, in words."""
-    if abs(row.bleu_difference) < 0.05:
-        return "costs no BLEU"
-    return f"{'gains' if row.bleu_difference > 0 else 'costs'} {abs(row.bleu_difference):.1f} BLEU"
+    """The BLEU that a row loses or gains against the deepest depth pair, or its lower or higher WER, in words."""
+    title, amount = row.measure.title, f"{abs(row.difference):.1f}"
+    if abs(row.difference) < 0.05:
+        return f"has the same {title}" if row.measure.lower_is_better else f"costs no {title}"
+    if row.measure.lower_is_better:
+        return f"{'lowers' if row.loss < 0 else 'raises'} {title} by {amount}"
+    return f"{'gains' if row.loss < 0 else 'costs'} {amount} {title}"
 
 
 def command_list(table: SweepTable, commands: Dict[str, str]) -> List[str]:

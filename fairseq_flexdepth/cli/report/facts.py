@@ -38,7 +38,7 @@ class Facts(TypedDict):
     languages: List[str]
     sentences: int  # decoded
     skipped: int  # too long to decode
-    source_words: int
+    source_words: Optional[int]  # None where the source is speech
     references: Optional[str]
     models: List[ModelFacts]
     baseline: Dict[str, Any]
@@ -46,7 +46,8 @@ class Facts(TypedDict):
     not_worse: Optional[Dict[str, Any]]  # the fastest depth pair that is not significantly worse than the baseline
     max_loss: Optional[Dict[str, Any]]
     test: Dict[str, Any]  # of the difference to the baseline
-    bleu_signature: str
+    bleu_signature: Optional[str]  # None with --scoring wer
+    wer_signature: Optional[str]
     chrf_signature: str
     comet_model: Optional[str]
     repeats: int
@@ -61,7 +62,7 @@ def collect_facts(
     args: argparse.Namespace,
     results: "SweepResults",
     table: SweepTable,
-    source_words: int,
+    source_words: Optional[int],
     machine: Dict[str, Any],
     settings: Dict[str, Any],
 ) -> Facts:
@@ -71,7 +72,7 @@ def collect_facts(
         args: the options of the sub-command.
         results: the decoded split.
         table: its rows.
-        source_words: the number of words in the decoded sentences.
+        source_words: the number of words in the decoded sentences; ``None`` where they are speech.
         machine: the machine and the versions of packages.
         settings: all options that determine the results.
     """
@@ -79,7 +80,7 @@ def collect_facts(
     return {
         "data": split.cfg.task.data,
         "split": split.cfg.dataset.gen_subset,
-        "languages": [split.task.options.source_lang, split.task.options.target_lang],
+        "languages": split.languages,
         "sentences": len(results.decoded),
         "skipped": len(split.dataset) - len(results.decoded),
         "source_words": source_words,
@@ -94,6 +95,7 @@ def collect_facts(
         "max_loss": loss_facts(table),
         "test": {"name": "paired bootstrap", "samples": SAMPLES, "seed": SEED, "level": LEVEL},
         "bleu_signature": table.baseline.bleu_signature,
+        "wer_signature": table.baseline.wer_signature,
         "chrf_signature": table.baseline.chrf_signature,
         "comet_model": args.comet,
         "repeats": args.repeat,
@@ -112,13 +114,17 @@ def budget_facts(table: SweepTable) -> Optional[Dict[str, Any]]:
 
 def loss_facts(table: SweepTable) -> Optional[Dict[str, Any]]:
     """``--max-loss`` and the fastest row within it; ``None`` without the option."""
-    return None if table.max_loss is None else {"bleu": table.max_loss, "fastest": row_facts(table.within_loss)}
+    if table.max_loss is None:
+        return None
+    return {table.measure.key: table.max_loss, "fastest": row_facts(table.within_loss)}
 
 
 def row_facts(row: Optional[SweepRow]) -> Optional[Dict[str, Any]]:
     """A recommended row; ``None`` if there is none."""
-    keys = ("path", "enc_layers", "dec_layers", "bleu", "bleu_p_value", "relative_seconds")
-    return None if row is None else _values(row, *keys)
+    if row is None:
+        return None
+    score = row.measure.key
+    return _values(row, "path", "enc_layers", "dec_layers", score, f"{score}_p_value", "relative_seconds")
 
 
 def _values(row: SweepRow, *keys: str) -> Dict[str, Any]:

@@ -8,18 +8,25 @@ from fairseq_flexdepth.files.outputs import save_figure
 
 
 def draw_sweep_heatmap(rows: Sequence[SweepRow], path: str) -> None:
-    """Draw the BLEU of one model's *rows* by colour, with BLEU and speed written into the cells."""
+    """Draw the quality of one model's *rows* by colour, with quality and speed written into the cells."""
+    measure = rows[0].measure
     draw_heatmap(
-        {row.pair: row.bleu for row in rows},
-        {row.pair: f"{row.bleu:.1f}\n{row.sentences_per_second:.0f} sent/s" for row in rows},
-        "BLEU and speed at every depth pair",
-        "BLEU",
+        {row.pair: row.score for row in rows},
+        {row.pair: f"{row.score:.1f}\n{row.sentences_per_second:.0f} sent/s" for row in rows},
+        f"{measure.title} and speed at every depth pair",
+        measure.title,
         path,
+        lower_is_better=measure.lower_is_better,
     )
 
 
 def draw_heatmap(
-    values: Dict[DepthPair, float], texts: Dict[DepthPair, str], title: str, label: str, path: str
+    values: Dict[DepthPair, float],
+    texts: Dict[DepthPair, str],
+    title: str,
+    label: str,
+    path: str,
+    lower_is_better: bool = False,
 ) -> None:
     """Draw *values* by colour, with *texts* written into the cells; cells of missing depth pairs stay blank.
 
@@ -29,6 +36,7 @@ def draw_heatmap(
         title: written above the map.
         label: the name of the values, written beside the colour bar.
         path: the PNG file.
+        lower_is_better: whether low values get the bright colours, which high values have by default.
     """
     import matplotlib
 
@@ -43,9 +51,10 @@ def draw_heatmap(
     for (n, m), value in values.items():
         row, column = encoder.index(n), decoder.index(m)
         grid[row][column] = value
-        color = "white" if value < (low + high) / 2 else "black"
+        dark = value > (low + high) / 2 if lower_is_better else value < (low + high) / 2
+        color = "white" if dark else "black"
         axes.text(column, row, texts[n, m], ha="center", va="center", color=color, fontsize=9)
-    image = axes.imshow(grid, cmap="viridis", aspect="auto")
+    image = axes.imshow(grid, cmap="viridis_r" if lower_is_better else "viridis", aspect="auto")
     axes.set_xticks(range(len(decoder)), labels=decoder)
     axes.set_yticks(range(len(encoder)), labels=encoder)
     axes.set_xlabel("decoder layers")

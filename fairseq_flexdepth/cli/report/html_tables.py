@@ -32,34 +32,35 @@ def budget_table(table: SweepTable) -> str:
     lines = []
     for share in sorted({*SHARES, *([] if table.budget is None else [table.budget])}, reverse=True):
         best = [table.best_within(share, path) for path in table.paths]
-        cells = ["–" if row is None else f"{row.bleu:.1f} &nbsp;{row.pair_text}" for row in best]
+        cells = ["–" if row is None else f"{row.score:.1f} &nbsp;{row.pair_text}" for row in best]
         lines.append("".join(f"<td>{cell}</td>" for cell in (f"{share:g}", *cells)))
     header = "".join(f"<th>{title}</th>" for title in ("within relative time", *_names(table)))
-    return "<p>The highest BLEU of each model within a relative time, and its depth pair:</p>\n" + _table(header, lines)
+    caption = f"<p>The best {table.measure.title} of each model within a relative time, and its depth pair:</p>\n"
+    return caption + _table(header, lines)
 
 
 def comparison_table(table: SweepTable) -> str:
-    """For several models: one line per depth pair, BLEU and relative time of each model."""
+    """For several models: one line per depth pair, quality and relative time of each model."""
     cells = {(row.path, row.pair): row for path in table.paths for row in table.by_depth(path)}
     lines = []
     for pair in sorted({row.pair for row in table.rows}):
         rows = [cells.get((path, pair)) for path in table.paths]
-        bleu = ["–" if row is None else f"{row.bleu:.1f}" for row in rows]
+        quality = ["–" if row is None else f"{row.score:.1f}" for row in rows]
         times = ["–" if row is None else f"{row.relative_seconds:.2f}" for row in rows]
-        lines.append("".join(f"<td>{cell}</td>" for cell in (f"({pair[0]}, {pair[1]})", *bleu, *times)))
-    titles = [f"{title}<br>{name}" for title in ("BLEU", "relative time") for name in _names(table)]
+        lines.append("".join(f"<td>{cell}</td>" for cell in (f"({pair[0]}, {pair[1]})", *quality, *times)))
+    titles = [f"{title}<br>{name}" for title in (table.measure.title, "relative time") for name in _names(table)]
     return _table("".join(f"<th>{title}</th>" for title in ("depth pair", *titles)), lines)
 
 
 def heatmaps(table: SweepTable, path: str) -> str:
-    """BLEU and speed-up of the model at *path* by encoder and decoder depth; "" for a model of one depth pair."""
+    """Quality and speed-up of the model at *path* by encoder and decoder depth; "" for a model of one depth pair."""
     own = table.by_depth(path)
     if len(own) == 1:
         return ""
     title = f"<p><b>{escape(own[0].model)}</b></p>" if len(table.paths) > 1 else ""
     quality = _heatmap(
-        "BLEU (chrF below)", own, table, lambda row: row.bleu,
-        lambda row: f"{row.bleu:.1f}<small>{row.chrf:.1f}</small>", "blue",
+        f"{table.measure.title} (chrF below)", own, table, lambda row: table.measure.gain(row.score),
+        lambda row: f"{row.score:.1f}<small>{row.chrf:.1f}</small>", "blue",
     )  # fmt: skip
     speed = _heatmap(
         "speed-up (sentences/s below)", own, table, lambda row: row.speedup,
@@ -123,7 +124,7 @@ def _heatmap(
         caption: the title.
         rows: the rows of one model.
         table: all rows: their lowest and highest value get the weakest and the strongest colour.
-        value: computes the value of a row.
+        value: computes the value of a row, higher for a better one.
         text: the content of a row's cell, as HTML.
         colour: ``blue`` or ``green``, see page.css.
     """

@@ -19,6 +19,7 @@ from fairseq_flexdepth.cli.report.html_tables import (
 )
 from fairseq_flexdepth.cli.report.reader import reader
 from fairseq_flexdepth.cli.report.texts import Texts
+from fairseq_flexdepth.corpus.quality import BLEU, WER
 from fairseq_flexdepth.corpus.sweep_rows import SweepTable
 
 # The policy lets the page load nothing: no script, style, picture or address but those in it.
@@ -52,9 +53,9 @@ def page(table: SweepTable, facts: Facts, commands: Dict[str, str], pareto: byte
         texts: the sources, the references and all translations.
     """
     several_models, several_rows = len(table.paths) > 1, len(table.rows) > 1
-    languages = " → ".join(escape(str(language)) for language in facts["languages"])
+    languages = " → ".join(escape(str(language)) for language in facts["languages"] if language)
     subject = "Quality and speed at every depth" if several_rows else "Quality and speed"
-    title = f"{subject}: {languages}, {escape(facts['split'])}"
+    title = f"{subject}: {', '.join(part for part in (languages, escape(facts['split'])) if part)}"
     parts = [f"<h1>{title}</h1>", _introduction(table, facts)]
     if several_rows:
         parts += ["<h2>Which depth to use</h2>", *advice(table), front_table(table)]
@@ -84,13 +85,14 @@ def _beside(name: str) -> str:
 
 def _picture(table: SweepTable, pareto: bytes) -> str:
     """The plot of quality against time, and its content in words."""
-    front = "; ".join(f"{table.label(row)} {row.relative_seconds:.2f}, {row.bleu:.1f}" for row in table.front)
-    words = f"Plot of BLEU against relative decoding time. Time and BLEU on the Pareto front: {front}."
+    front = "; ".join(f"{table.label(row)} {row.relative_seconds:.2f}, {row.score:.1f}" for row in table.front)
+    title = table.measure.title
+    words = f"Plot of {title} against relative decoding time. Time and {title} on the Pareto front: {front}."
     return (
         f'<img alt="{escape(words)}" src="data:image/png;base64,{base64.b64encode(pareto).decode()}">\n'
-        '<p class="quiet">Filled marks are the Pareto front; the line shows the highest BLEU within each time. '
-        "Whiskers are 95 % intervals of each BLEU alone; p compares two depth pairs on the same sentences and finds "
-        "smaller differences. The tables list all depth pairs, also those without a label here.</p>"
+        f'<p class="quiet">Filled marks are the Pareto front; the line shows the best {title} within each time. '
+        f"Whiskers are 95 % intervals of each {title} alone; p compares two depth pairs on the same sentences and "
+        "finds smaller differences. The tables list all depth pairs, also those without a label here.</p>"
     )
 
 
@@ -121,18 +123,24 @@ def _measurement(facts: Facts) -> str:
     machine, settings = facts["machine"], facts["settings"]
     batch = {name: settings[name] for name in ("max_tokens", "batch_size") if settings[name] is not None}
     repeats = "once" if facts["repeats"] == 1 else f"{facts['repeats']} times; the median of its times counts"
+    wer = facts["wer_signature"]
+    measure = WER if wer else BLEU
+    words = facts["source_words"]
     values = {
         "Times": "beam search and the encoder. The encoder runs once for all depth pairs of a model; each pair is "
         "charged for the encoder layers that it uses. A warm-up batch is not counted. Each batch was decoded "
         f"{repeats}.",
-        "Words/s": "source words per second. Words are separated by white space, after sub-words are joined; there "
-        f"are {facts['source_words']:,}.",
+        "Words/s": words
+        and "source words per second. Words are separated by white space, after sub-words are joined; there are "
+        f"{words:,}.",
         "References": facts["references"] or "the target side of the data",
         "BLEU": facts["bleu_signature"],
+        "WER": wer and f"word error rate, edits per 100 words of the references, by fairseq; {wer}",
         "chrF": facts["chrf_signature"],
         "COMET": facts["comet_model"],
         "Intervals, p": "sacrebleu's paired bootstrap against the deepest depth pair of the first model: "
-        f"{facts['test']['samples']:,} samples, seed {facts['test']['seed']}. Lower BLEU with "
+        f"{facts['test']['samples']:,} samples, seed {facts['test']['seed']}. "
+        f"{'Higher' if measure.lower_is_better else 'Lower'} {measure.title} with "
         f"p < {facts['test']['level']:g} is significantly worse.",
         "Data": f"{facts['data']}, {facts['split']}",
         "Models": ", ".join(model["path"] for model in facts["models"]),

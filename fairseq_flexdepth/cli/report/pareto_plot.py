@@ -5,7 +5,7 @@ from typing import Any, List, Sequence, Tuple
 from fairseq_flexdepth.corpus.sweep_rows import SweepRow, SweepTable
 from fairseq_flexdepth.files.outputs import save_figure
 
-Point = Tuple[float, float]  # relative time, BLEU
+Point = Tuple[float, float]  # relative time, score
 
 # Colours that colour-blind readers can tell apart (Okabe and Ito), and shapes for readers without colours
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#444444")
@@ -19,10 +19,10 @@ PLACES = [
 
 
 def draw_pareto(table: SweepTable, path: str) -> None:
-    """Draw BLEU against relative time to the PNG file *path*: one colour and shape per model, one dot per row.
+    """Draw quality against relative time to the PNG file *path*: one colour and shape per model, one dot per row.
 
     Dots on the Pareto front are filled, labelled with their depth pairs and joined by a line. Whiskers are the 95 %
-    intervals of BLEU.
+    intervals of the score. Better is higher up: low word error rates, too.
     """
     import matplotlib
 
@@ -30,7 +30,7 @@ def draw_pareto(table: SweepTable, path: str) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(8.6, 5.2))
-    front = [(row.relative_seconds, row.bleu) for row in table.front]
+    front = [(row.relative_seconds, row.score) for row in table.front]
     axes.step(*zip(*front), where="post", color="#999999", linewidth=1, zorder=1)
     for number, model in enumerate(table.paths):
         colour, shape, rows = COLOURS[number % len(COLOURS)], SHAPES[number % len(SHAPES)], table.of_model(model)
@@ -38,15 +38,17 @@ def draw_pareto(table: SweepTable, path: str) -> None:
         best, others = ([row for row in rows if row.pareto is pareto] for pareto in (True, False))
         for dots, face, size in ((others, "white", 22), (best, colour, 34)):
             axes.scatter(
-                [row.relative_seconds for row in dots], [row.bleu for row in dots],
+                [row.relative_seconds for row in dots], [row.score for row in dots],
                 s=size, marker=shape, facecolors=face, edgecolors=colour, linewidths=1.2, zorder=3,
                 label=rows[0].model if dots is (best or others) else None,
             )  # fmt: skip
-    finish_axes(axes, "decoding time relative to the deepest depth pair", "BLEU")
+    finish_axes(axes, "decoding time relative to the deepest depth pair", table.measure.title)
+    if table.measure.lower_is_better:
+        axes.invert_yaxis()
     if len(table.paths) > 1:
         axes.legend(loc="lower right", fontsize=9, frameon=True)
     figure.tight_layout()
-    points = [(row.relative_seconds, bleu) for row in table.rows for bleu in (row.bleu, *_interval(row))]
+    points = [(row.relative_seconds, score) for row in table.rows for score in (row.score, *row.interval)]
     write_labels(axes, front, [row.pair_text for row in table.front], points)
     save_figure(figure, path)
 
@@ -63,20 +65,12 @@ def finish_axes(axes: Any, horizontal: str, vertical: str) -> None:
 
 
 def _draw_whiskers(axes: Any, rows: Sequence[SweepRow], colour: str) -> None:
-    """Draw the 95 % interval of BLEU of each row, darker on the Pareto front."""
+    """Draw the 95 % interval of each row's score, darker on the Pareto front."""
     for row in rows:
-        ends = _interval(row)
         axes.plot(
-            [row.relative_seconds] * len(ends), ends, color=colour, zorder=2,
+            [row.relative_seconds] * len(row.interval), row.interval, color=colour, zorder=2,
             linewidth=1, marker="_", markersize=5, alpha=0.75 if row.pareto else 0.3,
         )  # fmt: skip
-
-
-def _interval(row: SweepRow) -> List[float]:
-    """The ends of the 95 % interval of BLEU; empty if it was not computed."""
-    if row.bleu_mean is None or row.bleu_interval is None:
-        return []
-    return [row.bleu_mean - row.bleu_interval, row.bleu_mean + row.bleu_interval]
 
 
 def write_labels(axes: Any, anchors: Sequence[Point], labels: Sequence[str], points: Sequence[Point]) -> None:

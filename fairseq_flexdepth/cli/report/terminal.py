@@ -48,6 +48,6 @@ def _result(row: Optional[SweepRow], table: SweepTable) -> str:
     if row is None:
         return "no depth pair is that fast"
     return (
-        f"depth pair {table.label(row)}: BLEU {row.bleu:.1f} in {row.relative_seconds:.2f} of the deepest depth "
-        "pair's time"
+        f"depth pair {table.label(row)}: {row.measure.title} {row.score:.1f} in {row.relative_seconds:.2f} of the "
+        "deepest depth pair's time"
     )
