@@ -2,6 +2,7 @@
 
 import copy
 import zlib
+from functools import cached_property
 from typing import Any, Callable, List, Optional, Sequence, Set, Tuple
 
 import torch
@@ -15,7 +16,7 @@ from fairseq_flexdepth.corpus.loaded_models import load_models, uses_cuda
 from fairseq_flexdepth.corpus.scores import BleuText, asked_bleu_text, asked_wer, warn_of_unspaced_words
 from fairseq_flexdepth.files.binarised_data import named_batching_mistakes
 from fairseq_flexdepth.files.checkpoints import brief
-from fairseq_flexdepth.protocols import Hypotheses, Sample
+from fairseq_flexdepth.protocols import Hypotheses, Sample, SentencePairs
 
 
 class Split:
@@ -47,7 +48,6 @@ class Split:
         self.models = self.ensembles[0]
         self.task.load_dataset(cfg.dataset.gen_subset, combine=combine)
         self.dataset = of_one_direction(self.task.dataset(cfg.dataset.gen_subset))
-        self.pairs = sentence_pairs(self.dataset)
         if len(self.dataset) == 0:
             raise ValueError(f"--gen-subset {cfg.dataset.gen_subset}: expected sentences")
         if getattr(self.dataset, "supports_prefetch", False):  # --dataset-impl cached reads only prefetched sentences
@@ -77,6 +77,11 @@ class Split:
             if not (hasattr(model, "encoder") and hasattr(model, "decoder")):
                 raise ValueError(f"--path {path}: holds a {type(model).__name__}; expected an encoder and a decoder")
         return models
+
+    @cached_property
+    def pairs(self) -> SentencePairs:
+        """The sentence pairs, with the data set's numbering."""
+        return sentence_pairs(self.dataset)
 
     def require_references(self, needed_by: str) -> None:
         """Check that the split has references.
