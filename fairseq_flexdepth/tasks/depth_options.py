@@ -66,6 +66,12 @@ class FlexDepthTranslationConfig(TranslationConfig):
         default=None,
         metadata={"help": f"draft from this many most frequent words only (default: {DEFAULT_SIZE}, or all if fewer)"},
     )
+    eval_bleu_depths: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "with --eval-bleu: depth pairs whose BLEU is logged, too, as bleu_e<n>d<m>, such as 1-1,3-3"
+        },
+    )
     keep_pruned: bool = field(
         default=False,
         metadata={"help": "retrain a pruned checkpoint: weights that are zero when it is loaded stay zero"},

@@ -23,6 +23,7 @@ from fairseq_flexdepth.files import binarised_data
 from fairseq_flexdepth.models.mixed_precision import loss_scale, refresh_fp32_copies
 from fairseq_flexdepth.protocols import Hypotheses, Options, Sample
 from fairseq_flexdepth.pruning.keep_pruned import PrunedWeights
+from fairseq_flexdepth.tasks.bleu_at_depths import BleuAtDepthsMixin
 from fairseq_flexdepth.tasks.bleu_options import check_bleu_options
 from fairseq_flexdepth.tasks.depth_options import FlexDepthTranslationConfig
 from fairseq_flexdepth.tasks.greedy_search import GreedySearchMixin
@@ -33,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 @register_task("translation_flexdepth", dataclass=FlexDepthTranslationConfig)
-class FlexDepthTranslationTask(GreedySearchMixin, TranslationTask):
+class FlexDepthTranslationTask(BleuAtDepthsMixin, GreedySearchMixin, TranslationTask):
     """fairseq's translation task at a chosen depth; it also replaces ``--task translation``."""
 
     cfg: FlexDepthTranslationConfig
