@@ -16,6 +16,7 @@ from fairseq.tasks.translation_multi_simple_epoch import TranslationMultiSimpleE
 from fairseq.trainer import Trainer
 from omegaconf import DictConfig
 
+from fairseq_flexdepth.criterions.multi_depth import MultiDepthCriterion
 from fairseq_flexdepth.tasks.bleu_at_depths import BleuAtDepthsMixin, bleu_key
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ OPTION = "--best-checkpoint-metric"
 OF_A_PAIR = re.compile(r"(nll|bleu|accuracy)_e(\d+)d(\d+)")
 OF_EVERY_TASK = ("wps", "wpb", "bsz", "num_updates")  # fairseq logs them, though they rank no checkpoints
 HIGHER_IS_BETTER = ("bleu", "accuracy", "quality", "precision", "recall", "f_beta")
+REPORT_ACCURACY = LabelSmoothedCrossEntropyCriterion, MultiDepthCriterion  # with the option of this name
 LOWER_IS_BETTER = ("nll", "loss", "nll_loss", "ppl", "kd_loss", "layer_loss", "cost")
 
 
@@ -131,6 +133,6 @@ def _advice(metric: str, task: FairseqTask, criterion: FairseqCriterion) -> str:
         return "; --eval-bleu logs bleu"
     if pair and pair.group(1) == "bleu" and isinstance(task, BleuAtDepthsMixin):
         return f"; --eval-bleu --eval-bleu-depths {pair.group(2)}-{pair.group(3)} logs {metric}"
-    if metric == "accuracy" and type(criterion) is LabelSmoothedCrossEntropyCriterion:
-        return "; --report-accuracy logs accuracy"
+    if metric.startswith("accuracy") and isinstance(criterion, REPORT_ACCURACY):
+        return f"; --report-accuracy logs {metric}"
     return ""

@@ -44,8 +44,10 @@ def criterion(name: str, model: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         return CrossEntropyCriterion(task, False)
     if name.startswith("label_smoothed"):
         return LabelSmoothedCrossEntropyCriterion(task, False, 0.1, report_accuracy=name.endswith("accuracy"))
-    if name == "tied_multi":
-        return TiedMultiCrossEntropyCriterion(task, TiedMultiCrossEntropyConfig(**COMMON))
+    taught["report_accuracy"] = name.endswith("accuracy")
+    if name.startswith("tied_multi"):
+        options = TiedMultiCrossEntropyConfig(**COMMON, report_accuracy=taught["report_accuracy"])
+        return TiedMultiCrossEntropyCriterion(task, options)
     if name.startswith("word_kd"):
         topk, alpha = (5 if name.endswith("topk") else 0), (0.0 if name.endswith("alone") else 0.5)
         return WordKDCriterion(task, WordKDConfig(**taught, kd_topk=topk, kd_alpha=alpha))
@@ -64,8 +66,8 @@ def check(
     ("name", "student"),
     [
         *((name, "plain_model") for name in ("cross_entropy", "label_smoothed", "label_smoothed_accuracy")),
-        *((name, "plain_model") for name in ("word_kd", "word_kd_topk", "word_kd_alone", "ckd")),
-        *((name, "flexible_model") for name in ("tied_multi", "word_kd", "ckd")),
+        *((name, "plain_model") for name in ("word_kd", "word_kd_topk", "word_kd_alone", "word_kd_accuracy", "ckd")),
+        *((name, "flexible_model") for name in ("tied_multi", "tied_multi_accuracy", "word_kd", "ckd")),
     ],
 )
 def test_what_validation_logs_is_taken_and_nothing_else(
@@ -84,6 +86,7 @@ def test_what_validation_logs_is_taken_and_nothing_else(
         check(metric, tested, model)
     every: List[str] = [
         *("loss", "nll_loss", "ppl", "accuracy", "kd_loss", "kd_dropped", "layer_loss", "bleu"),
+        *("accuracy_e1d1", "n_correct", "bleu_e1d1"),
         *("nll_e1d1", "nll_e3d2", "nll_e4d2", "nll_e3d3", "nll_e1d1 ", "Loss", ""),
     ]
     for metric in {*every} - names - {*OF_EVERY_TASK}:
@@ -107,6 +110,14 @@ def test_bleu_needs_its_option(monkeypatch: pytest.MonkeyPatch) -> None:
         check("bleu", tested)
     with pytest.raises(ValueError, match="^--best-checkpoint-metric bleu: needs --eval-bleu, which logs it$"):
         check("bleu", SimpleNamespace())
+
+
+def test_accuracy_needs_its_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="accuracy_e1d1: expected one of .*; --report-accuracy logs accuracy_e1d1$"):
+        check("accuracy_e1d1", criterion("tied_multi", None, monkeypatch))
+    listed = "accuracy_e4d1: expected .*accuracy_e<n>d<m> with n of 1,2,3 and m of 1,2, nll_e<n>d<m> with"
+    with pytest.raises(ValueError, match=listed):
+        check("accuracy_e4d1", criterion("tied_multi_accuracy", None, monkeypatch))
 
 
 def test_bleu_of_a_depth_pair_needs_the_pair(monkeypatch: pytest.MonkeyPatch) -> None:
