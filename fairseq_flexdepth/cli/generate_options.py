@@ -73,8 +73,8 @@ WITHOUT_MEANING: Dict[str, FrozenSet[str]] = {
         "iter_decode_with_external_reranker"
     ),
     "BLEU in the validation of a training": _names(
-        "eval_bleu eval_bleu_args eval_bleu_detok eval_bleu_detok_args eval_tokenized_bleu eval_bleu_remove_bpe "
-        "eval_bleu_print_samples"
+        "eval_bleu eval_bleu_args eval_bleu_depths eval_bleu_detok eval_bleu_detok_args eval_tokenized_bleu "
+        "eval_bleu_remove_bpe eval_bleu_print_samples"
     ),
     "fairseq no longer reads it": _names(
         "no_early_stop no_beamable_mm no_seed_provided keep_inference_langtok"

@@ -125,7 +125,7 @@ class DistillationCriterion(MultiDepthCriterion):
 
         Args:
             model: the student.
-            sample: the batch.
+            sample: the batch as :meth:`scored` returns it.
             teacher_output: the teacher's output for the batch; its logits are used up.
             trace: also return the layer outputs of the student's deepest pair.
         """
@@ -163,8 +163,12 @@ class DistillationCriterion(MultiDepthCriterion):
             weights = self.token_weights(sample)  # (batch · target length)
             logits = net_output[0].reshape(-1, net_output[0].size(-1))  # (batch · target length) × vocabulary
             target = model.get_targets(sample, net_output).view(-1)  # (batch · target length)
-            loss, _, nll_losses, soft_losses = distilled_cross_entropy(logits, target, weights, teacher, self.mixture)
+            results = distilled_cross_entropy(logits, target, weights, teacher, self.mixture)
+            loss, _, nll_losses, soft_losses = results[:4]
             logged = {"nll_loss": (nll_losses * weights).sum(), "kd_loss": (soft_losses * weights).sum()}
+        if self.cfg.report_accuracy:
+            correct = net_output[0].argmax(dim=-1).eq(model.get_targets(sample, net_output))  # batch × target length
+            logged.update(self.accuracy((correct.view(-1) * self.token_weights(sample)).sum(), sample))
         return StudentLosses(loss, logged, below, above)
 
     def _cross_entropy(

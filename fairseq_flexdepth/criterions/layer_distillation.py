@@ -129,9 +129,10 @@ class LayerDistillationCriterion(DistillationCriterion):
         compares = self.fitted or not list(self.fusions.parameters())
         sides = tuple(self.mappings) if compares else ()
         # To find the positions waits for the device, so it is done before the models run.
-        counted = {side: self.counted_positions(side, sample) for side in sides}
+        scored = self.scored(sample)
+        counted = {side: self.counted_positions(side, scored) for side in sides}
         teacher_output = self.teacher_output(model, sample, sides)
-        losses = self.student_losses(model, sample, teacher_output, trace=teacher_output is not None)
+        losses = self.student_losses(model, scored, teacher_output, trace=teacher_output is not None)
         if teacher_output is None or not compares:
             return self.criterion_output(losses.loss, sample, losses.logged)
         student = {"encoder": losses.encoder_trace, "decoder": losses.decoder_trace}

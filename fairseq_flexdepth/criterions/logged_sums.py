@@ -48,9 +48,14 @@ def counted_tokens(sums: Dict[str, float]) -> float:
     return sums["weighted_tokens"] if "weighted_tokens" in sums else sums["ntokens"]
 
 
+def depth_suffix(pair: DepthPair) -> str:
+    """A depth pair in the names of logged values: ``e<n>d<m>``, without encoder ``d<m>``."""
+    return f"e{pair[0]}d{pair[1]}" if pair[0] else f"d{pair[1]}"
+
+
 def pair_key(pair: DepthPair) -> str:
-    """The key of a depth pair's negative log-likelihood in the log: ``nll_e<n>d<m>``, without encoder ``nll_d<m>``."""
-    return f"nll_e{pair[0]}d{pair[1]}" if pair[0] else f"nll_d{pair[1]}"
+    """The key of a depth pair's negative log-likelihood in the log."""
+    return f"nll_{depth_suffix(pair)}"
 
 
 def log_cross_entropies(sums: Dict[str, float]) -> None:

@@ -9,6 +9,7 @@ from fairseq.tasks import FairseqTask
 from omegaconf import II
 from torch import Tensor
 
+from fairseq_flexdepth.criterions.logged_accuracy import accuracy_key, correct_key, log_accuracies
 from fairseq_flexdepth.criterions.logged_sums import log_cross_entropies, logged_sums, pair_key
 from fairseq_flexdepth.criterions.weighted_sentences import WeightedSentencesCriterion
 from fairseq_flexdepth.depth.supported_depths import DepthPair, DepthSpace
@@ -25,6 +26,8 @@ class MultiDepthConfig(FairseqDataclass):
     label_smoothing: float = field(
         default=0.0, metadata={"help": "epsilon for label smoothing, 0 means no label smoothing"}
     )
+    report_accuracy: bool = field(default=False, metadata={"help": "report accuracy metric"})
+    ignore_prefix_size: int = field(default=0, metadata={"help": "Ignore first N tokens"})
     depth_weights: Optional[str] = field(
         default=None,
         metadata={
@@ -59,8 +62,9 @@ class MultiDepthCriterion(WeightedSentencesCriterion):
 
     In training, the depths of ``--sample-encoder-depths`` and ``--sample-decoder-depths`` are drawn at each update. In
     validation all pairs are computed, and each pair's negative log-likelihood is logged as ``nll_e<n>d<m>`` (of a
-    language model ``nll_d<m>``), in bits per token, as ``nll_loss`` is. After ``set_depth`` the model is trained and
-    validated at that pair alone.
+    language model ``nll_d<m>``), in bits per token, as ``nll_loss`` is. ``--report-accuracy`` adds
+    ``accuracy_e<n>d<m>``, and ``accuracy``, the weighted mean over the pairs, as ``nll_loss`` is. After ``set_depth``
+    the model is trained and validated at that pair alone.
 
     Args:
         task: any task of fairseq with target words.
@@ -83,6 +87,8 @@ class MultiDepthCriterion(WeightedSentencesCriterion):
             raise ValueError(f"--label-smoothing {cfg.label_smoothing}: expected a number from 0 to 1")
         if self._keeps_extremes and not (cfg.sample_encoder_depths or cfg.sample_decoder_depths):
             raise ValueError("--sandwich-rule: expected --sample-encoder-depths or --sample-decoder-depths, too")
+        if cfg.ignore_prefix_size < 0:
+            raise ValueError(f"--ignore-prefix-size {cfg.ignore_prefix_size}: expected 0 or more")
         if cfg.accumulate_depths and not getattr(task, "gives_loss_scale", False):
             raise ValueError(
                 f"--accumulate-depths: expected --task translation, given a {type(task).__name__}, which does not tell "
@@ -103,6 +109,17 @@ class MultiDepthCriterion(WeightedSentencesCriterion):
             criterion.check_model(model)
         return criterion
 
+    def scored(self, sample: Sample) -> Sample:
+        """The batch as the losses see it: with ``--ignore-prefix-size`` the first target tokens become padding.
+
+        The sample size still counts them, as in fairseq.
+        """
+        if self.cfg.ignore_prefix_size == 0:
+            return sample
+        target = sample["target"].clone()  # batch × target length
+        target[:, : self.cfg.ignore_prefix_size] = self.padding_idx
+        return {**sample, "target": target}
+
     def losses_of_all_pairs(
         self, model: TrainedModel, sample: Sample, **more: Any
     ) -> Tuple[Dict[str, Any], Dict[str, Any]]:
@@ -110,7 +127,7 @@ class MultiDepthCriterion(WeightedSentencesCriterion):
 
         Args:
             model: the model in training or validation.
-            sample: a batch.
+            sample: a batch as :meth:`scored` returns it.
             more: further arguments of ``FlexDepthTransformer.forward``.
 
         Returns:
@@ -127,6 +144,7 @@ class MultiDepthCriterion(WeightedSentencesCriterion):
             pair_weights=weights,
             accumulate=self.cfg.accumulate_depths,
             sentence_weights=sample.get("sentence_weights"),
+            accuracy=self.cfg.report_accuracy,
             **more,
         )
         nll_losses = losses["pair_nll_losses"]  # pairs
@@ -137,7 +155,20 @@ class MultiDepthCriterion(WeightedSentencesCriterion):
             self._keep_unread(depths.pairs, nll_losses + losses.get("pair_soft_losses", 0.0))
         else:
             logged.update({pair_key(pair): nll for pair, nll in zip(depths.pairs, nll_losses)})
+        if self.cfg.report_accuracy:
+            logged.update(self.accuracy((losses["pair_correct"] * weights).sum(), sample))
+            if not model.training:
+                logged.update({correct_key(pair): n for pair, n in zip(depths.pairs, losses["pair_correct"])})
         return losses, logged
+
+    def accuracy(self, correct: Tensor, sample: Sample) -> Dict[str, Tensor]:
+        """What ``--report-accuracy`` logs, by fairseq's names; sentences count with their weights.
+
+        Args:
+            correct: the number of target tokens that are the most probable words.
+            sample: a batch as :meth:`scored` returns it.
+        """
+        return {"n_correct": correct, "total": self.token_weights(sample).sum()}
 
     def pairs_not_finite(self) -> List[DepthPair]:
         """The depth pairs whose loss was NaN or infinite since the last call. Waits for the device."""
@@ -194,11 +225,8 @@ class MultiDepthCriterion(WeightedSentencesCriterion):
                 f"--quant-noise-scalar {noise}: the losses of many depths read the output projection without its "
                 "noise; use --quant-noise-pq, or a stock criterion, which trains the deepest pair alone"
             )
-        if self.cfg.label_smoothing > 0 and model.decoder.adaptive_softmax is not None:
-            raise ValueError(
-                f"--label-smoothing {self.cfg.label_smoothing}: needs the probabilities of all words, which "
-                f"--adaptive-softmax-cutoff {model.cfg.adaptive_softmax_cutoff} does not compute; leave out one of them"
-            )
+        if model.decoder.adaptive_softmax is not None:
+            self._refuse_needs_of_all_words(model.cfg.adaptive_softmax_cutoff)
         drawn = self._draw(space, update=0)  # raises if there are fewer depths than are to be sampled
         if self.cfg.depth_weights is not None:
             weights = parse_depth_weights(self.cfg.depth_weights, space)
@@ -208,10 +236,24 @@ class MultiDepthCriterion(WeightedSentencesCriterion):
                     f"--depth-weights {self.cfg.depth_weights}: expected weights above 0 where depths are sampled"
                 )
 
+    def _refuse_needs_of_all_words(self, cutoff: Any) -> None:
+        """Refuse options that need the probabilities of all words, beside ``--adaptive-softmax-cutoff`` *cutoff*."""
+        smoothing = self.cfg.label_smoothing
+        needs = [f"--label-smoothing {smoothing}"] * (smoothing > 0) + ["--report-accuracy"] * self.cfg.report_accuracy
+        if needs:
+            raise ValueError(
+                f"{', '.join(needs)}: needs the probabilities of all words, which --adaptive-softmax-cutoff {cutoff} "
+                "does not compute; leave out one of them"
+            )
+
     def metric_names(self, model: Any) -> List[str]:
         """The names of the values that validation of *model* logs; the values of the depth pairs come last."""
         space = getattr(model, "depth_space", None)
-        return ["loss", "nll_loss", "ppl", *(map(pair_key, space.pairs) if space is not None else ())]
+        pairs = [] if space is None else space.pairs
+        names = ["loss", "nll_loss", "ppl"]
+        if self.cfg.report_accuracy:
+            names += ["accuracy", "n_correct", "total", *map(accuracy_key, pairs)]
+        return [*names, *map(pair_key, pairs)]
 
     def _draw(self, space: DepthSpace, update: int) -> DepthSpace:
         """The depths to train in an update, the same on all processes."""
@@ -242,6 +284,7 @@ class MultiDepthCriterion(WeightedSentencesCriterion):
     def log_sums(cls, sums: Dict[str, float]) -> None:
         """Log the means of *sums*, which are over all workers."""
         log_cross_entropies(sums)
+        log_accuracies(sums)
 
     @staticmethod
     def logging_outputs_can_be_summed() -> bool:

@@ -25,5 +25,5 @@ class TiedMultiCrossEntropyCriterion(MultiDepthCriterion):
         self, model: TrainedModel, sample: Sample, reduce: bool = True
     ) -> Tuple[Tensor, Any, Dict[str, Any]]:
         """The loss of a batch, the sample size to divide it by, and the logging output; *reduce* is not used."""
-        losses, logged = self.losses_of_all_pairs(model, sample)
+        losses, logged = self.losses_of_all_pairs(model, self.scored(sample))
         return self.criterion_output(losses["loss"], sample, logged)

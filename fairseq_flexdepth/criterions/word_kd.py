@@ -47,5 +47,5 @@ class WordKDCriterion(DistillationCriterion):
         self, model: Any, sample: Sample, reduce: bool = True
     ) -> Tuple[Tensor, Any, Dict[str, Any]]:
         """The loss of a batch, the sample size to divide it by, and the logging output; *reduce* is not used."""
-        losses = self.student_losses(model, sample, self.teacher_output(model, sample))
+        losses = self.student_losses(model, self.scored(sample), self.teacher_output(model, sample))
         return self.criterion_output(losses.loss, sample, losses.logged)

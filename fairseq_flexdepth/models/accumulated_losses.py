@@ -32,10 +32,13 @@ def accumulated_decoder_losses(model: TrainedModel, batch: DepthBatch) -> Dict[s
 def _accumulated(run: "_Run", model: TrainedModel, batch: DepthBatch) -> Dict[str, Tensor]:
     """The losses that *run* computes, whose backward pass returns the gradients that *run* adds up."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return dict(zip(_LOSSES, _GradientsInForward.apply(run, model, batch, *parameters)))
+    return dict(zip(_names(batch), _GradientsInForward.apply(run, model, batch, *parameters)))
 
 
-_LOSSES = ("loss", "pair_losses", "pair_nll_losses", "pair_soft_losses")  # the last one only with distillation
+def _names(batch: DepthBatch) -> List[str]:
+    """The names of the results."""
+    asked = {"pair_soft_losses": batch.distillation is not None, "pair_correct": batch.accuracy}
+    return ["loss", "pair_losses", "pair_nll_losses", *(name for name, wanted in asked.items() if wanted)]
 
 
 class _GradientsInForward(torch.autograd.Function):
@@ -51,7 +54,7 @@ class _GradientsInForward(torch.autograd.Function):
             pairs = run(model, batch, ctx.sums)
         loss = torch.stack([pair["loss"].detach() for pair in pairs]).sum()
         # Each entry of pairs has values of one pair; the results have pairs values.
-        of_pairs = [torch.cat([pair[key] for pair in pairs]) for key in _LOSSES[1:] if key in pairs[0]]
+        of_pairs = [torch.cat([pair[key] for pair in pairs]) for key in _names(batch)[1:]]
         ctx.mark_non_differentiable(*of_pairs)
         return (loss, *of_pairs)
 

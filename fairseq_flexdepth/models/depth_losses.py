@@ -40,6 +40,7 @@ class DepthBatch(NamedTuple):
     distillation: Optional[WordDistillation] = None
     sentence_weights: Optional[Tensor] = None  # batch: factors of the sentences in every loss; None: all are 1
     trace: bool = False  # also return the layer outputs; only for stacked_losses
+    accuracy: bool = False  # also count the target words that are the most probable ones
 
 
 class TargetRows(NamedTuple):
@@ -81,7 +82,9 @@ def stacked_losses(model: FlexibleModel, batch: DepthBatch) -> Dict[str, Any]:
     Returns:
         ``loss``, the weighted sum of the pairs' losses; ``pair_losses``, ``pair_nll_losses`` and, with distillation,
         ``pair_soft_losses``, one value per pair, without gradient. All are sums over target tokens, in nats. With
-        ``batch.trace`` also ``encoder_trace`` and ``decoder_trace``, the layer outputs of the deepest pair.
+        ``batch.accuracy`` also ``pair_correct``, the number of target tokens that are the most probable words, weighted
+        by sentence. With ``batch.trace`` also ``encoder_trace`` and ``decoder_trace``, the layer outputs of the deepest
+        pair.
     """
     encoder_plan, decoder_plan = model.plans(batch.depths)
     rows = target_rows(batch, len(batch.depths.pairs), model.decoder.padding_idx)
@@ -117,9 +120,9 @@ def _row_losses(rows: Tensor, row_weights: Tensor, decoder: Any, batch: DepthBat
         return adaptive_cross_entropy(decoder.adaptive_softmax, rows, found.words, row_weights)
     feature_rows = FeatureRows(rows, decoder.output_projection.weight, found.words, row_weights)
     if batch.distillation is None:
-        return linear_cross_entropy(feature_rows, batch.label_smoothing)
+        return linear_cross_entropy(feature_rows, batch.label_smoothing, batch.accuracy)
     teacher, mixture = batch.distillation
-    return distilled_linear_cross_entropy(feature_rows, teacher, found.positions, mixture)
+    return distilled_linear_cross_entropy(feature_rows, teacher, found.positions, mixture, batch.accuracy)
 
 
 def pair_losses(features: Tensor, decoder: Any, batch: DepthBatch, found: TargetRows) -> Dict[str, Tensor]:
@@ -156,5 +159,9 @@ def pair_losses(features: Tensor, decoder: Any, batch: DepthBatch, found: Target
     return {
         "loss": result.loss,
         # row_losses → pair_losses, row_nll_losses → pair_nll_losses, ...
-        **{f"pair_{name[4:]}": per_pair(values) for name, values in result._asdict().items() if name != "loss"},
+        **{
+            f"pair_{name[4:]}": per_pair(values)
+            for name, values in result._asdict().items()
+            if name != "loss" and values is not None
+        },
     }

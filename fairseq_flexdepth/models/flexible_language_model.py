@@ -99,6 +99,7 @@ class FlexDepthLanguageModel(AnyDecoderDepthModel, TransformerLanguageModel):
         pair_weights: Optional[Union[Sequence[float], Tensor]] = None,
         accumulate: bool = False,
         sentence_weights: Optional[Tensor] = None,
+        accuracy: bool = False,
         **options: Any,
     ) -> Any:
         """Compute the output of fairseq's ``transformer_lm``, or with a *target* the losses of all *depths*.
@@ -107,16 +108,17 @@ class FlexDepthLanguageModel(AnyDecoderDepthModel, TransformerLanguageModel):
             src_tokens: batch × length.
             src_lengths: batch.
             target: batch × length.
-            label_smoothing, depths, pair_weights, accumulate, sentence_weights: see :meth:`losses_of_depths`, whose
-                result is returned with *target*.
+            label_smoothing, depths, pair_weights, accumulate, sentence_weights, accuracy: see :meth:`losses_of_depths`,
+                whose result is returned with *target*.
             options: further arguments of fairseq's decoder; not used with *target*.
         """
         if target is None:
             return super().forward(src_tokens, src_lengths=src_lengths, **options)
         words = src_tokens, src_lengths, src_tokens, target
         return self.losses_of_depths(
-            words, label_smoothing, depths, pair_weights, accumulate, sentence_weights=sentence_weights
-        )
+            words, label_smoothing, depths, pair_weights, accumulate,
+            sentence_weights=sentence_weights, accuracy=accuracy,
+        )  # fmt: skip
 
 
 @contextmanager

@@ -118,6 +118,7 @@ class FlexDepthTransformer(AnyDepthModel, TransformerModelBase):
         distillation: Optional[WordDistillation] = None,
         sentence_weights: Optional[Tensor] = None,
         trace: bool = False,
+        accuracy: bool = False,
     ) -> Any:
         """Compute the output of fairseq's ``transformer``, or with a *target* the losses of all pairs of *depths*.
 
@@ -127,7 +128,7 @@ class FlexDepthTransformer(AnyDepthModel, TransformerModelBase):
             prev_output_tokens: batch × target length.
             return_all_hiddens, features_only, alignment_layer, alignment_heads: see fairseq; not used with *target*.
             target: batch × target length.
-            label_smoothing, depths, pair_weights, accumulate, distillation, sentence_weights, trace: see
+            label_smoothing, depths, pair_weights, accumulate, distillation, sentence_weights, trace, accuracy: see
                 :meth:`losses_of_depths`, whose result is returned with *target*.
         """
         if target is None:
@@ -142,7 +143,7 @@ class FlexDepthTransformer(AnyDepthModel, TransformerModelBase):
             )
         words = src_tokens, src_lengths, prev_output_tokens, target
         return self.losses_of_depths(
-            words, label_smoothing, depths, pair_weights, accumulate, distillation, sentence_weights, trace
+            words, label_smoothing, depths, pair_weights, accumulate, distillation, sentence_weights, trace, accuracy
         )
 
     def profile_residuals(self, net_input: Dict[str, Tensor]) -> None:

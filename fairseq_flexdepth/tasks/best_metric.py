@@ -16,13 +16,17 @@ from fairseq.tasks.translation_multi_simple_epoch import TranslationMultiSimpleE
 from fairseq.trainer import Trainer
 from omegaconf import DictConfig
 
+from fairseq_flexdepth.criterions.multi_depth import MultiDepthCriterion
+from fairseq_flexdepth.tasks.bleu_at_depths import BleuAtDepthsMixin, bleu_key
+
 logger = logging.getLogger(__name__)
 
 OPTION = "--best-checkpoint-metric"
-OF_A_PAIR = re.compile(r"nll_(?:e(\d+))?d(\d+)")
+OF_A_PAIR = re.compile(r"(nll|bleu|accuracy)_(?:e(\d+))?d(\d+)")
 OF_EVERY_TASK = ("wps", "wpb", "bsz", "num_updates")  # fairseq logs them, though they rank no checkpoints
 HIGHER_IS_BETTER = ("bleu", "accuracy", "quality", "precision", "recall", "f_beta")
-LOWER_IS_BETTER = ("loss", "nll_loss", "ppl", "kd_loss", "layer_loss", "cost")
+REPORT_ACCURACY = LabelSmoothedCrossEntropyCriterion, MultiDepthCriterion  # with the option of this name
+LOWER_IS_BETTER = ("nll", "loss", "nll_loss", "ppl", "kd_loss", "layer_loss", "cost")
 
 
 def check_before_training() -> None:
@@ -70,16 +74,19 @@ def check_best_metric(
         if metric not in (*of_criterion, *of_task, *OF_EVERY_TASK):
             there = _listed([*of_criterion, *of_task])
             raise ValueError(f"{OPTION} {metric}: expected one of {there}{_advice(metric, task, criterion)}")
+    elif metric.startswith("bleu") and isinstance(task, TranslationTask):
+        if of_task is not None and metric not in of_task:
+            option = "--eval-bleu" if metric == "bleu" else "--eval-bleu-depths"
+            raise ValueError(f"{OPTION} {metric}: needs {option}, which logs it")
     elif OF_A_PAIR.fullmatch(metric) and metric not in (of_criterion or ()):
-        there = "this criterion logs no loss per depth pair" if of_criterion is None else _listed(of_criterion)
+        there = "this criterion logs no value per depth pair" if of_criterion is None else _listed(of_criterion)
         raise ValueError(f"{OPTION} {metric}: there is no such depth pair: {there}")
-    elif metric == "bleu" and isinstance(task, TranslationTask) and of_task == []:
-        raise ValueError(f"{OPTION} bleu: needs --eval-bleu, which logs it")
-    if metric in HIGHER_IS_BETTER and not highest:
+    what = OF_A_PAIR.sub(r"\1", metric)
+    if what in HIGHER_IS_BETTER and not highest:
         logger.warning(
             "%s %s: the lowest value counts as the best; add --maximize-best-checkpoint-metric", OPTION, metric
         )
-    elif highest and (metric in LOWER_IS_BETTER or OF_A_PAIR.fullmatch(metric)):
+    elif highest and what in LOWER_IS_BETTER:
         logger.warning(
             "%s %s: the highest value counts as the best; leave out --maximize-best-checkpoint-metric", OPTION, metric
         )
@@ -102,27 +109,31 @@ def _of_task(task: FairseqTask) -> Optional[List[str]]:
     if hasattr(task, "post_validate"):
         return None
     reduce_metrics = type(task).reduce_metrics
-    if reduce_metrics is TranslationTask.reduce_metrics:
-        return ["bleu"] if task.cfg.eval_bleu else []
+    if reduce_metrics in (TranslationTask.reduce_metrics, BleuAtDepthsMixin.reduce_metrics):
+        return ["bleu", *map(bleu_key, getattr(task, "bleu_pairs", ()))] if task.cfg.eval_bleu else []
     plain = FairseqTask.reduce_metrics, TranslationMultiSimpleEpochTask.reduce_metrics
     return [] if reduce_metrics in plain else None
 
 
 def _listed(names: List[str]) -> str:
-    """The names, with all depth pairs' losses abbreviated to ``nll_e<n>d<m>`` or ``nll_d<m>``."""
+    """The names, with those of all depth pairs abbreviated, to ``nll_e<n>d<m>`` or ``nll_d<m>`` for example."""
     pairs = [pair for pair in map(OF_A_PAIR.fullmatch, names) if pair]
-    others = [name for name in names if not OF_A_PAIR.fullmatch(name)]
-    if pairs:
-        found = ({pair.group(side) for pair in pairs} - {None} for side in (1, 2))
+    listed = [name for name in names if not OF_A_PAIR.fullmatch(name)]
+    for what in dict.fromkeys(pair.group(1) for pair in pairs):
+        of_what = [pair for pair in pairs if pair.group(1) == what]
+        found = ({pair.group(side) for pair in of_what} - {None} for side in (2, 3))
         n, m = (",".join(sorted(depths, key=int)) for depths in found)
-        others.append(f"nll_e<n>d<m> with n of {n} and m of {m}" if n else f"nll_d<m> with m of {m}")
-    return ", ".join(others)
+        listed.append(f"{what}_e<n>d<m> with n of {n} and m of {m}" if n else f"{what}_d<m> with m of {m}")
+    return ", ".join(listed)
 
 
 def _advice(metric: str, task: FairseqTask, criterion: FairseqCriterion) -> str:
     """The option that makes fairseq log *metric*, if there is one."""
+    pair = OF_A_PAIR.fullmatch(metric)
     if metric == "bleu" and isinstance(task, TranslationTask):
         return "; --eval-bleu logs bleu"
-    if metric == "accuracy" and type(criterion) is LabelSmoothedCrossEntropyCriterion:
-        return "; --report-accuracy logs accuracy"
+    if pair and pair.group(1) == "bleu" and isinstance(task, BleuAtDepthsMixin):
+        return f"; --eval-bleu --eval-bleu-depths {pair.group(2)}-{pair.group(3)} logs {metric}"
+    if metric.startswith("accuracy") and isinstance(criterion, REPORT_ACCURACY):
+        return f"; --report-accuracy logs {metric}"
     return ""

@@ -10,7 +10,12 @@ from fairseq.data.data_utils import post_process
 from fairseq.dataclass.configs import GenerationConfig
 from fairseq.tasks.translation import TranslationConfig
 
+from fairseq_flexdepth.decoding.model_depth import depth_space
+from fairseq_flexdepth.depth.supported_depths import parse_pairs, written_pair
 from fairseq_flexdepth.files.checkpoints import brief
+from fairseq_flexdepth.protocols import EncoderDecoder
+
+DEPTHS = "--eval-bleu-depths"
 
 
 def check_bleu_options(cfg: TranslationConfig) -> None:
@@ -48,6 +53,37 @@ def check_bleu_options(cfg: TranslationConfig) -> None:
             f"--eval-bleu-remove-bpe {cfg.eval_bleu_remove_bpe}: expected no value, or a form of subwords that "
             "fairseq knows, such as sentencepiece, subword_nmt, wordpiece"
         ) from error
+
+
+def check_bleu_depths(cfg: Any, model: EncoderDecoder) -> None:
+    """Refuse ``--eval-bleu-depths`` where validation cannot decode at them.
+
+    Args:
+        cfg: the options of a translation task.
+        model: the model that it has built.
+
+    Raises:
+        ValueError: the option is given without ``--eval-bleu`` or with ``--draft-dec-layers``, names a pair twice, or
+            one that *model* does not support.
+    """
+    if cfg.eval_bleu_depths is None:
+        return
+    option = f"{DEPTHS} {cfg.eval_bleu_depths}"
+    if not cfg.eval_bleu:
+        raise ValueError(f"{option}: needs --eval-bleu")
+    if cfg.draft_dec_layers is not None:
+        raise ValueError(f"{option}: --draft-dec-layers {cfg.draft_dec_layers} drafts for one depth; leave it out")
+    pairs, space = parse_pairs(cfg.eval_bleu_depths, DEPTHS), depth_space(model)
+    if len(pairs) < len(cfg.eval_bleu_depths.split(",")):
+        raise ValueError(f"{option}: expected each depth pair once")
+    if not hasattr(model, "set_depth"):
+        raise ValueError(f"{option}: {type(model).__name__} always runs all its layers; leave the option out")
+    unsupported = ", ".join(written_pair(pair) for pair in pairs if pair not in space.pairs)
+    if unsupported:
+        n, m = (",".join(map(str, depths)) for depths in space)
+        raise ValueError(
+            f"{option}: {unsupported} is not among the depths of this model: encoder {n}, decoder {m}"
+        )
 
 
 def _json_object(option: str, text: Any) -> Dict[str, Any]:

@@ -94,3 +94,10 @@ class GreedyOptions(FairseqDataclass):
 @dataclass
 class FlexDepthTranslationConfig(GreedyOptions, SelectorOptions, DepthOptions, TranslationConfig):
     """fairseq's translation options, and the depth to decode at."""
+
+    eval_bleu_depths: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "with --eval-bleu: depth pairs whose BLEU is logged, too, as bleu_e<n>d<m>, such as 1-1,3-3"
+        },
+    )

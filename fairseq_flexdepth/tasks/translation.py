@@ -11,6 +11,7 @@ from fairseq_flexdepth.compat import register_task, replace_task
 from fairseq_flexdepth.files import binarised_data
 from fairseq_flexdepth.protocols import Options
 from fairseq_flexdepth.tasks.any_depth_task import AnyDepthTask
+from fairseq_flexdepth.tasks.bleu_at_depths import BleuAtDepthsMixin
 from fairseq_flexdepth.tasks.bleu_options import check_bleu_options
 from fairseq_flexdepth.tasks.depth_options import FlexDepthTranslationConfig
 from fairseq_flexdepth.tasks.greedy_search import GreedySearchMixin
@@ -57,7 +58,9 @@ class CheckedTranslationTask(AnyDepthTask):
 
 
 @register_task("translation_flexdepth", dataclass=FlexDepthTranslationConfig)
-class FlexDepthTranslationTask(GreedySearchMixin, SelectiveTask, CheckedTranslationTask, TranslationTask):
+class FlexDepthTranslationTask(
+    BleuAtDepthsMixin, GreedySearchMixin, SelectiveTask, CheckedTranslationTask, TranslationTask
+):
     """fairseq's translation task at a chosen depth; it also replaces ``--task translation``."""
 
     cfg: FlexDepthTranslationConfig

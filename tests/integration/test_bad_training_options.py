@@ -31,6 +31,7 @@ TRAINING = [
     ("--keep-pruned", "--keep-pruned: no weight of the model is zero; expected a pruned one"),
     ("--label-smoothing nan", "--label-smoothing nan: expected a number from 0 to 1"),
     ("--label-smoothing=-0.1", "--label-smoothing -0.1: expected a number from 0 to 1"),
+    ("--ignore-prefix-size=-1", "--ignore-prefix-size -1: expected 0 or more"),
     ("--depth-weights 1,x;1,1;1,1", "--depth-weights 1,x;1,1;1,1: expected numbers, in 3 rows separated by ';'"),
     ("--depth-weights 1,-1;1,1;1,1", "--depth-weights 1,-1;1,1;1,1: expected finite weights of at least 0"),
     ("--depth-weights 0,0;0,0;0,0", "--depth-weights 0,0;0,0;0,0: at least one weight must be above 0"),
@@ -60,6 +61,8 @@ TRAINING = [
         "--criterion cross_entropy --best-checkpoint-metric bleu",
         "--best-checkpoint-metric bleu: expected one of loss, ppl; --eval-bleu logs bleu",
     ),
+    ("--eval-bleu-depths 1-1", "--eval-bleu-depths 1-1: needs --eval-bleu"),
+    ("--eval-bleu --eval-bleu-depths 3-3", "--eval-bleu-depths 3-3: 3-3 is not among the depths of this model: encod"),
     ("--eval-bleu --eval-bleu-args {beam:4}", "--eval-bleu-args {beam:4}: expected a JSON object, such as {"),
 ]  # fmt: skip
 

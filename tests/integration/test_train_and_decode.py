@@ -1,7 +1,6 @@
 """Training a tied-multi model and decoding it at every depth, with fairseq's own command lines."""
 
 import re
-import shlex
 from pathlib import Path
 from typing import Dict
 
@@ -118,28 +117,6 @@ def test_depth_options_reach_the_checkpoint_and_the_best_one_can_be_that_of_one_
     assert fairseq_flexdepth.load(str(tmp_path / "checkpoint_last.pt")).depths == [(1, 1), (1, 2), (3, 1), (3, 2)]
     output = cli.generate(data, tmp_path / "checkpoint_last.pt", "--enc-layers", 2, fails=True)
     assert output.splitlines()[-1] == "ValueError: --enc-layers 2: this model supports 1,3"
-
-
-def test_validation_by_bleu_as_the_docs_have_it(tmp_path: Path) -> None:
-    page = (cli.REPOSITORY / "docs" / "training.md").read_text(encoding="utf-8")
-    options = shlex.split(re.findall(r"(?m)^ +(--eval-bleu (?:.*\\\n)+.*)$", page)[0].replace("\\\n", " "))
-    assert "--maximize-best-checkpoint-metric" in options
-    cli.write_reversal_corpus(tmp_path / "text", {"train": 200, "valid": 20, "test": 20})
-    for path in (tmp_path / "text").iterdir():  # as SentencePiece marks the beginnings of words
-        path.write_text(path.read_text().replace("w", "\u2581w"), encoding="utf-8")
-    data, folder = tmp_path / "bin", tmp_path / "model"
-    cli.binarise(tmp_path / "text", data)
-    learning = ("--max-tokens", 2000, "--lr", 0.01, "--dropout", 0, *options)
-    cli.train(data, folder, *learning, "--max-update", 30)
-    output = cli.train(data, folder, *learning, "--max-update", 60)  # resumes
-    assert f"Loaded checkpoint {folder}/checkpoint_last.pt" in output
-    scores = [float(score) for score in re.findall(r'"valid_bleu": "([\d.]+)"', output)]
-    assert scores[-1] > 1
-    alike = ("--gen-subset", "valid", "--beam", 4, "--max-len-b", 200, "--post-process", "sentencepiece")
-    for depth, same in (((), True), (("--enc-layers", 1, "--dec-layers", 1), False)):
-        decoded = cli.generate(data, folder / "checkpoint_last.pt", *alike, "--scoring", "sacrebleu", *depth)
-        bleu = float(re.findall(r"BLEU = ([\d.]+)", decoded.splitlines()[-1])[0])
-        assert (bleu == pytest.approx(scores[-1], abs=0.011)) == same
 
 
 def test_hydra_train_from_a_yaml_file(data: Path, tmp_path: Path) -> None:

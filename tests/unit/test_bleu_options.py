@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from fairseq.data import encoders
 
-from fairseq_flexdepth.tasks.bleu_options import check_bleu_options
+from fairseq_flexdepth.tasks.bleu_options import check_bleu_depths, check_bleu_options
 from fairseq_flexdepth.tasks.depth_options import FlexDepthTranslationConfig
+from tests import tiny
 
 
 def check(**options: Any) -> None:
@@ -41,3 +42,27 @@ def test_a_tokeniser_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(encoders, "build_tokenizer", missing)
     with pytest.raises(ValueError, match="^--eval-bleu-detok moses: cannot be built with .*: Please install Moses"):
         check(detok="moses", detok_args="{}")
+
+
+@pytest.mark.parametrize(
+    ("depths", "others", "message"),
+    [
+        ("1-1", {"eval_bleu": False}, "1-1: needs --eval-bleu"),
+        ("1-1,x", {}, "1-1,x: expected encoder and decoder depths such as 1-1,3-2"),
+        ("", {}, ": expected encoder and decoder depths such as"),
+        ("1-1,2-2,1-1", {}, "1-1,2-2,1-1: expected each depth pair once"),
+        ("1-1,4-1,3-3", {}, "1-1,4-1,3-3: 3-3, 4-1 is not among the depths of this model: encoder 1,2,3, decoder 1,2"),
+        ("1-1", {"draft_dec_layers": "1"}, "1-1: --draft-dec-layers 1 drafts for one depth; leave it out"),
+    ],
+)
+def test_mistakes_in_the_depths(depths: str, others: Any, message: str) -> None:
+    cfg = FlexDepthTranslationConfig(**{"eval_bleu": True, "eval_bleu_depths": depths, **others})
+    with pytest.raises(ValueError, match=f"^--eval-bleu-depths {message}"):
+        check_bleu_depths(cfg, tiny.flexible_model())
+
+
+def test_depths_need_a_model_of_many_depths() -> None:
+    cfg = FlexDepthTranslationConfig(eval_bleu=True, eval_bleu_depths="3-2")
+    check_bleu_depths(cfg, tiny.flexible_model())
+    with pytest.raises(ValueError, match="^--eval-bleu-depths 3-2: TransformerModel always runs all its layers; leave"):
+        check_bleu_depths(cfg, tiny.plain_model())

@@ -54,7 +54,8 @@ def reference(logits: torch.Tensor, mixture: Mixture, teacher: torch.Tensor) -> 
 
 
 def assert_rows(found: DistilledCrossEntropy, expected: Tuple[torch.Tensor, ...]) -> None:
-    for values, wanted in zip(found[1:], expected):
+    for values, wanted in zip(found[1 : len(expected) + 1], expected):
+        assert values is not None
         assert not values.requires_grad
         assert torch.allclose(values, wanted.detach(), rtol=1e-5, atol=1e-6)
 
@@ -84,10 +85,11 @@ def test_values_and_gradients_from_features(mixture: Mixture) -> None:
     plain = [features.clone().requires_grad_(), weight.clone().requires_grad_()]
     teacher = soft_targets(TEACHER_LOGITS.clone(), mixture.temperature)
     found = distilled_linear_cross_entropy(
-        FeatureRows(ours[0], ours[1], TARGET, ROW_WEIGHTS), teacher, of_teacher, mixture
+        FeatureRows(ours[0], ours[1], TARGET, ROW_WEIGHTS), teacher, of_teacher, mixture, accuracy=True
     )
-    rows = reference(plain[0] @ plain[1].t(), mixture, TEACHER_LOGITS[of_teacher])
-    assert_rows(found, rows)
+    logits = plain[0] @ plain[1].t()
+    rows = reference(logits, mixture, TEACHER_LOGITS[of_teacher])
+    assert_rows(found, (*rows, logits.argmax(dim=1).eq(TARGET).float()))
     (found.loss * 3).backward()
     ((rows[0] * ROW_WEIGHTS).sum() * 3).backward()
     for one, other in zip(ours, plain):

@@ -41,17 +41,18 @@ def random_case(rows=ROWS, spread=1.0, classes=CLASSES):
     )
 
 
-def fused(case, epsilon):
-    return linear_cross_entropy(FeatureRows(*case), epsilon)
+def fused(case, epsilon, accuracy=True):
+    return linear_cross_entropy(FeatureRows(*case), epsilon, accuracy)
 
 
 def reference(case, epsilon):
-    """Fairseq's own loss, logits and all; log-probabilities at least in single precision, as fairseq takes them."""
+    """Fairseq's own loss and accuracy; log-probabilities at least in single precision, as fairseq takes them."""
     logits = case.features @ case.weight.t()
     precision = torch.float64 if logits.dtype == torch.float64 else torch.float32
     lprobs = F.log_softmax(logits, dim=-1, dtype=precision)
     row_losses, row_nll_losses = label_smoothed_nll_loss(lprobs, case.target, epsilon, reduce=False)
-    return (row_losses * case.row_weights).sum(), row_losses, row_nll_losses
+    correct = lprobs.argmax(1).eq(case.target).to(precision)
+    return (row_losses * case.row_weights).sum(), row_losses, row_nll_losses, correct
 
 
 def exact(case, epsilon, scale=1.0):
@@ -183,7 +184,18 @@ def test_without_grad_no_gradient_is_computed():
 
 def test_only_the_loss_carries_a_gradient():
     result = fused(random_case(), 0.1)
-    assert [value.requires_grad for value in result] == [True, False, False]
+    assert [value.requires_grad for value in result] == [True, False, False, False]
+
+
+def test_accuracy_changes_nothing_else():
+    with_it, without = random_case(), random_case()
+    results = fused(with_it, 0.1), fused(without, 0.1, accuracy=False)
+    assert results[1].row_correct is None
+    assert all(torch.equal(one, other) for one, other in zip(results[0][:3], results[1]))
+    for result in results:
+        result.loss.backward()
+    assert torch.equal(with_it.features.grad, without.features.grad)
+    assert torch.equal(with_it.weight.grad, without.weight.grad)
 
 
 def test_a_second_backward_pass_is_refused():

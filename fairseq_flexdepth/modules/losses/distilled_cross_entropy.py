@@ -22,6 +22,7 @@ from fairseq_flexdepth.modules.losses.chunks import (
     row_chunks,
 )
 from fairseq_flexdepth.modules.losses.half_products import add_product
+from fairseq_flexdepth.modules.losses.linear_cross_entropy import largest_logits
 from fairseq_flexdepth.modules.losses.soft_targets import Rows, SoftTargets
 
 
@@ -41,6 +42,7 @@ class DistilledCrossEntropy(NamedTuple):
     row_losses: Tensor  # rows: the mixture
     row_nll_losses: Tensor  # rows: negative log-likelihood
     row_soft_losses: Tensor  # rows: T² · the cross-entropy to the teacher
+    row_correct: Optional[Tensor] = None  # rows: 1 where the target is the student's most probable word, else 0
 
 
 def distilled_cross_entropy(
@@ -83,7 +85,7 @@ def distilled_cross_entropy(
 
 
 def distilled_linear_cross_entropy(
-    rows: FeatureRows, teacher: SoftTargets, teacher_rows: Tensor, mixture: Mixture
+    rows: FeatureRows, teacher: SoftTargets, teacher_rows: Tensor, mixture: Mixture, accuracy: bool = False
 ) -> DistilledCrossEntropy:
     """Σ over rows of ``row_weights`` × the mixture, from ``features · weightᵀ``.
 
@@ -94,6 +96,7 @@ def distilled_linear_cross_entropy(
         teacher: its distributions.
         teacher_rows: rows, the index of the teacher's distribution for each row.
         mixture: the objective.
+        accuracy: also find the rows whose most probable word is the target, from the same logits.
 
     Returns:
         The losses in nats, in single precision. The backward pass can run once.
@@ -107,17 +110,21 @@ def distilled_linear_cross_entropy(
     """
 
     def form(cast: FeatureRows, gradients: Gradients) -> Tensor:
-        of_chunk = partial(_chunk_losses, teacher=teacher, teacher_rows=teacher_rows, mixture=mixture)
-        return loss_in_chunks(cast, gradients, of_chunk, terms=3)  # 3 × rows
+        of_chunk = partial(
+            _chunk_losses, teacher=teacher, teacher_rows=teacher_rows, mixture=mixture, accuracy=accuracy
+        )
+        return loss_in_chunks(cast, gradients, of_chunk, terms=4 if accuracy else 3)  # terms × rows
 
     return DistilledCrossEntropy(*projected_loss(rows, form))
 
 
-def _chunk_losses(chunk: Chunk, teacher: SoftTargets, teacher_rows: Tensor, mixture: Mixture) -> Tensor:
-    """Add the gradients of one chunk; return its terms as :func:`_into_gradient` does, 3 × rows."""
+def _chunk_losses(
+    chunk: Chunk, teacher: SoftTargets, teacher_rows: Tensor, mixture: Mixture, accuracy: bool
+) -> Tensor:
+    """Add the gradients of one chunk; return its terms as :func:`_into_gradient` does, terms × rows."""
     features, weight, target, row_weights = chunk.rows
     own_teacher = teacher.rows(teacher_rows[chunk.place])  # rows × vocabulary, or rows × k
-    row_terms = _into_gradient(chunk.logits, target, own_teacher, mixture)  # 3 × rows
+    row_terms = _into_gradient(chunk.logits, target, own_teacher, mixture, accuracy)  # terms × rows
     gradient = chunk.logits.mul_(row_weights.unsqueeze(1))  # rows × vocabulary
     if chunk.gradients.features is not None:
         add_product(chunk.gradients.features, gradient, weight, chunk.room)
@@ -126,7 +133,9 @@ def _chunk_losses(chunk: Chunk, teacher: SoftTargets, teacher_rows: Tensor, mixt
     return row_terms
 
 
-def _into_gradient(scores: Tensor, target: Tensor, teacher: Rows, mixture: Mixture) -> Tensor:
+def _into_gradient(
+    scores: Tensor, target: Tensor, teacher: Rows, mixture: Mixture, accuracy: bool = False
+) -> Tensor:
     """Compute the losses of some rows and overwrite their logits with the gradient.
 
     Args:
@@ -134,9 +143,11 @@ def _into_gradient(scores: Tensor, target: Tensor, teacher: Rows, mixture: Mixtu
         target: rows.
         teacher: the distributions of these rows.
         mixture: the objective.
+        accuracy: whether to return a fourth term.
 
     Returns:
-        The mixture, the negative log-likelihood and the soft loss of each row, 3 × rows.
+        The mixture, the negative log-likelihood and the soft loss of each row, 3 × rows; with *accuracy* also 1 where
+        the most probable word is the target, else 0.
     """
     hard, soft, smoothing, temperature = mixture
     classes, index = scores.size(1), target.unsqueeze(1)  # index: rows × 1
@@ -151,7 +162,7 @@ def _into_gradient(scores: Tensor, target: Tensor, teacher: Rows, mixture: Mixtu
         softened = scores / temperature  # rows × vocabulary
         softened_log_partition = softened.logsumexp(dim=1)  # rows
         softened.sub_(softened_log_partition.unsqueeze(1)).exp_()  # rows × vocabulary: p_T
-    largest = scores.amax(dim=1, keepdim=True)  # rows × 1
+    largest, correct = largest_logits(scores, index, accuracy)  # rows × 1
     partition = scores.sub_(largest).exp_().sum(dim=1)  # rows; scores are now p · partition
     log_partition = largest.squeeze(1) + partition.log()  # rows
     nll_losses = log_partition - target_scores  # rows
@@ -168,4 +179,4 @@ def _into_gradient(scores: Tensor, target: Tensor, teacher: Rows, mixture: Mixtu
         scores.sub_(hard * uniform)
         scores.scatter_add_(1, index, scores.new_full((1, 1), -hard * on_target).expand_as(index))
     teacher.subtract_from(scores, soft * temperature)
-    return torch.stack([losses + soft * soft_losses, nll_losses, soft_losses])  # 3 × rows
+    return torch.stack([losses + soft * soft_losses, nll_losses, soft_losses, *correct])  # terms × rows

@@ -1,7 +1,7 @@
 """Output projection and label-smoothed cross-entropy in one, one chunk of rows at a time (see ``chunks.py``)."""
 
 from functools import partial
-from typing import NamedTuple
+from typing import List, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -16,9 +16,10 @@ class LinearCrossEntropy(NamedTuple):
     loss: Tensor  # scalar
     row_losses: Tensor  # rows: label-smoothed cross-entropy
     row_nll_losses: Tensor  # rows: negative log-likelihood
+    row_correct: Optional[Tensor] = None  # rows: 1 where the target is the most probable word, else 0
 
 
-def linear_cross_entropy(rows: FeatureRows, label_smoothing: float) -> LinearCrossEntropy:
+def linear_cross_entropy(rows: FeatureRows, label_smoothing: float, accuracy: bool = False) -> LinearCrossEntropy:
     """Σ over rows of ``row_weights`` × fairseq's ``label_smoothed_nll_loss`` of ``features · weightᵀ``.
 
     As in fairseq, the target class has the probability 1 − ε, and every other class ε / (vocabulary − 1).
@@ -26,6 +27,7 @@ def linear_cross_entropy(rows: FeatureRows, label_smoothing: float) -> LinearCro
     Args:
         rows: features (rows × channels), projection (vocabulary × channels), targets and weights (rows).
         label_smoothing: ε, 0 to 1.
+        accuracy: also find the rows whose most probable word is the target, from the same logits.
 
     Returns:
         The loss in nats, in single precision. Its backward pass can run once.
@@ -39,15 +41,15 @@ def linear_cross_entropy(rows: FeatureRows, label_smoothing: float) -> LinearCro
         >>> features.grad.shape, result.row_losses.shape
         (torch.Size([20, 8]), torch.Size([20]))
     """
-    return LinearCrossEntropy(*projected_loss(rows, partial(_form, label_smoothing=label_smoothing)))
+    return LinearCrossEntropy(*projected_loss(rows, partial(_form, label_smoothing=label_smoothing, accuracy=accuracy)))
 
 
-def _form(rows: FeatureRows, gradients: Gradients, label_smoothing: float) -> Tensor:
-    """Accumulate the gradients of all rows in *gradients*; return losses and negative log-likelihoods, 2 × rows."""
+def _form(rows: FeatureRows, gradients: Gradients, label_smoothing: float, accuracy: bool) -> Tensor:
+    """Accumulate the gradients of all rows in *gradients*; return what :func:`_chunk_losses` does, terms × rows."""
     features, weight, _, row_weights = rows
     weight_sum = weight.sum(dim=0, dtype=torch.float32)  # channels
-    of_chunk = partial(_chunk_losses, weight_sum=weight_sum, label_smoothing=label_smoothing)
-    row_terms = loss_in_chunks(rows, gradients, of_chunk, terms=2)  # 2 × rows
+    of_chunk = partial(_chunk_losses, weight_sum=weight_sum, label_smoothing=label_smoothing, accuracy=accuracy)
+    row_terms = loss_in_chunks(rows, gradients, of_chunk, terms=3 if accuracy else 2)  # terms × rows
     if gradients.weight is not None and label_smoothing > 0 and weight.dtype == torch.float32:
         # The uniform part of the smoothed target is the same for every class: one vector, subtracted once.
         uniform = label_smoothing / (weight.size(0) - 1)
@@ -55,7 +57,7 @@ def _form(rows: FeatureRows, gradients: Gradients, label_smoothing: float) -> Te
     return row_terms
 
 
-def _chunk_losses(chunk: Chunk, weight_sum: Tensor, label_smoothing: float) -> Tensor:
+def _chunk_losses(chunk: Chunk, weight_sum: Tensor, label_smoothing: float, accuracy: bool) -> Tensor:
     """Add the gradients of one chunk; return its losses and negative log-likelihoods, 2 × rows.
 
     The softmax overwrites the logits.
@@ -64,6 +66,7 @@ def _chunk_losses(chunk: Chunk, weight_sum: Tensor, label_smoothing: float) -> T
         chunk: its logits, rows × vocabulary.
         weight_sum: channels, the sum of the projection over the vocabulary.
         label_smoothing: ε.
+        accuracy: also return 1 for each row whose most probable word is the target, else 0: 3 × rows.
     """
     features, weight, target, _ = chunk.rows
     classes = weight.size(0)
@@ -72,7 +75,7 @@ def _chunk_losses(chunk: Chunk, weight_sum: Tensor, label_smoothing: float) -> T
     index = target.unsqueeze(1)  # rows × 1
     logits = chunk.logits  # rows × vocabulary
     target_logits = logits.gather(1, index).squeeze(1)  # rows
-    largest = logits.amax(dim=1, keepdim=True)  # rows × 1
+    largest, correct = largest_logits(logits, index, accuracy)  # rows × 1
     exponentials = logits.sub_(largest).exp_()  # rows × vocabulary, in the same memory
     partition = exponentials.sum(dim=1)  # rows
     log_partition = largest.squeeze(1) + partition.log()  # rows
@@ -87,7 +90,24 @@ def _chunk_losses(chunk: Chunk, weight_sum: Tensor, label_smoothing: float) -> T
             _add_single(chunk, exponentials, partition, on_target, uniform, weight_sum)
         else:
             _add_half(chunk, exponentials, partition, on_target, uniform)
-    return torch.stack([losses, nll_losses])  # 2 × rows
+    return torch.stack([losses, nll_losses, *correct])  # terms × rows
+
+
+def largest_logits(logits: Tensor, index: Tensor, accuracy: bool) -> Tuple[Tensor, List[Tensor]]:
+    """The largest logit of each row; with *accuracy*, also whether it is the target's.
+
+    Args:
+        logits: rows × vocabulary.
+        index: rows × 1, word indices.
+        accuracy: whether to look for the largest logit's word, which takes longer.
+
+    Returns:
+        Rows × 1; and a list of ``rows`` values, 1 where the most probable word is the target, else 0, or an empty list.
+    """
+    if not accuracy:
+        return logits.amax(dim=1, keepdim=True), []
+    largest, words = logits.max(dim=1, keepdim=True)  # rows × 1
+    return largest, [words.eq(index).squeeze(1).to(logits.dtype)]  # rows
 
 
 def _add_single(
