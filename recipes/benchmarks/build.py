@@ -46,8 +46,10 @@ def translation_task(vocabulary: int) -> TaskProtocol:
     return task
 
 
-def build_model(task: TaskProtocol, arch: str, args: Namespace, encoder_layers: int, decoder_layers: int) -> Any:
-    """Build a model with fairseq's base defaults (Post-LN, separate embeddings), as ``fairseq-train`` does."""
+def build_model(
+    task: TaskProtocol, arch: str, args: Namespace, encoder_layers: int, decoder_layers: int, **changes: Any
+) -> Any:
+    """Build a model as ``fairseq-train`` does, with fairseq's base defaults (Post-LN, separate embeddings) or *changes*."""
     fairseq_flexdepth.register()
     options = Namespace(
         arch=arch,
@@ -58,6 +60,7 @@ def build_model(task: TaskProtocol, arch: str, args: Namespace, encoder_layers: 
         encoder_attention_heads=args.heads,
         decoder_attention_heads=args.heads,
         dropout=args.dropout,
+        **changes,
     )
     base_architecture(options)
     torch.manual_seed(args.seed)
