@@ -23,7 +23,7 @@ def agreeing_model(args: Namespace, shrink: float, frequent: float) -> Any:
             first layer's choice.
         frequent: the number of words that are about equally frequent; after them frequency falls. In the dictionary,
             frequent words come first, as in fairseq's. The standard deviation of the logits of the word of rank r is
-            proportional to ``(1 + log(1 + r / frequent)) ** -0.5``, so that the largest of all logits is the word's with a
+            proportional to ``(1 + log(1 + r / frequent)) ** -0.5``. So its logit is the largest of all with a
             probability that falls about as a power of ``r + frequent``: Zipf's law as Mandelbrot wrote it.
     """
     norms = {"encoder_normalize_before": True, "decoder_normalize_before": True}

@@ -49,7 +49,10 @@ def translation_task(vocabulary: int) -> TaskProtocol:
 def build_model(
     task: TaskProtocol, arch: str, args: Namespace, encoder_layers: int, decoder_layers: int, **changes: Any
 ) -> Any:
-    """Build a model as ``fairseq-train`` does, with fairseq's base defaults (Post-LN, separate embeddings) or *changes*."""
+    """Build a model as ``fairseq-train`` does.
+
+    The options are those of fairseq's base model (Post-LN, separate embeddings) but for *args* and *changes*.
+    """
     fairseq_flexdepth.register()
     options = Namespace(
         arch=arch,

@@ -27,21 +27,21 @@ def _drafted(rows: Rows) -> Rows:
     return [row for row in rows if "acceptance" in row]
 
 
-def _percent(row: Dict[str, Any], key: str) -> str:
+def _share(row: Dict[str, Any], key: str) -> str:
     return f"{row[key]:.0%}" if key in row else ""
 
 
 def _section(name: str, rows: Rows) -> str:
     """The table of one part at one number of threads."""
     title, size = TITLES[name.split()[0]]
-    heads = [size, "search", "ms per sentence", "× fairseq", "words covered", "accepted", "words per check", "near ties", "differ"]
+    heads = [size, "search", "ms per sentence", "× fairseq", "words covered", "accepted", "words per check"]
     cells = [
         [f"{row[size]:g}", row["way"], f"{1000 * row['seconds_per_sentence']:.1f}", f"{row['speedup']:.2f}"]
-        + [_percent(row, "covered"), _percent(row, "acceptance"), f"{row['words_per_check']:.2f}" if "words_per_check" in row else ""]
-        + [_percent(row, "near_ties"), row["differing"]]
+        + [_share(row, "covered"), _share(row, "acceptance"), f"{row.get('words_per_check', 1):.2f}"]
+        + [_share(row, "near_ties"), row["differing"]]
         for row in rows
     ]
-    return f"**{title}, {_threads(name)}**\n\n{markdown_table(heads, cells, 'rlrrrrrrr')}"
+    return f"**{title}, {_threads(name)}**\n\n{markdown_table([*heads, 'near ties', 'differ'], cells, 'rlrrrrrrr')}"
 
 
 def _findings(measured: Measured) -> List[str]:
@@ -53,8 +53,10 @@ def _findings(measured: Measured) -> List[str]:
             good = [row for row in good if row["acceptance"] >= 0.85]
             if good:
                 best = max(good, key=lambda row: row["speedup"])
-                speedup = common.reached(best["speedup"], 2.0, at_least=True)
-                found.append(f"one sentence at a time, at least 85 % accepted, {_threads(name)}: {best['way']}, {speedup}")
+                found.append(
+                    f"one sentence at a time, at least 85 % accepted, {_threads(name)}: {best['way']}, "
+                    f"{common.reached(best['speedup'], 2.0, at_least=True)}"
+                )
         if part == "trained":
             best = max((row for row in good if row["batch"] == 1), key=lambda row: row["speedup"])
             found.append(
