@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 from pathlib import Path
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Set
 
 from recipes.benchmarks import common
 from recipes.common.figure import pyplot, save_figure
@@ -17,6 +17,8 @@ TITLES = {
     "vocabulary": ("Draft vocabulary, by the number of words that are about equally frequent", "frequent"),
     "trained": ("Trained model, sentences per batch", "batch"),
 }
+# The model of a part, in the picture
+MODELS = {"grid": "made to agree", "batches": "made to agree", "trained": "trained"}
 
 
 def _threads(name: str) -> str:
@@ -86,26 +88,30 @@ def table(measured: Measured, args: Namespace) -> str:
 def draw(measured: Measured, path: Path) -> None:
     """Draw the time per sentence without and with drafts, and the speed-up by batch size, to a PNG file."""
     figure, (times, speedups) = pyplot().subplots(1, 2, figsize=(11, 4.2))
-    single = {name: rows for name, rows in measured.items() if name.split()[0] in ("grid", "trained")}
-    _draw_times(times, single)
+    _draw_times(times, {name: rows for name, rows in measured.items() if name.split()[0] in ("grid", "trained")})
+    sizes: Set[int] = set()
     for name, rows in measured.items():
-        part, marker = name.split()[0], "o" if name.endswith(" 1") else "s"
+        part, threads = name.split()
         if part in ("batches", "trained"):
-            points = {row["batch"]: row["speedup"] for row in sorted(_drafted(rows), key=lambda row: row["speedup"])}
-            model = "6×6, constructed" if part == "batches" else "3×3, trained"
-            speedups.plot(*zip(*sorted(points.items())), marker=marker, label=f"{model}, {_threads(name)}")
+            points = {row["batch"]: row["speedup"] for row in _drafted(rows) if row["way"] == _drafted(rows)[-1]["way"]}
+            marker = "o" if threads == "1" else "s"
+            speedups.plot(*zip(*points.items()), marker=marker, label=f"{MODELS[part]}, {_threads(name)}")
+            sizes.update(points)
     speedups.axhline(1.0, color="#999999", linewidth=1)
-    speedups.set_xscale("log", base=2)
+    speedups.set_xscale("log")
+    speedups.minorticks_off()
+    speedups.set_xticks(sorted(sizes))
+    speedups.set_xticklabels(map(str, sorted(sizes)))
     speedups.set_ylim(bottom=0)
     speedups.set_xlabel("sentences per batch")
-    speedups.set_ylabel("speed with drafts, × fairseq's greedy search")
+    speedups.set_ylabel("speed with drafts, fairseq's = 1")
     speedups.legend(fontsize=8)
     save_figure(figure, path)
 
 
 def _draw_times(axes: Any, single: Measured) -> None:
     """Bars: milliseconds per sentence, with the rate of accepted words above the fastest draft's."""
-    labels: Sequence[str] = ("fairseq's --beam 1", "--fast-greedy", "with drafts")
+    labels = ("fairseq's --beam 1", "--fast-greedy", "with drafts")
     for group, rows in enumerate(single.values()):
         alone = [row for row in rows if row["batch"] == 1]
         fastest = max(_drafted(alone), key=lambda row: row["speedup"])
@@ -115,13 +121,10 @@ def _draw_times(axes: Any, single: Measured) -> None:
             place = group + (number - 1) * 0.28
             axes.bar(place, height, 0.26, color=colour, label=labels[number] if group == 0 else None)
             note = f"{1000 * row['seconds_per_sentence']:.0f} ms"
-            if number == 2:
-                note += f"\n{row['acceptance']:.0%}\naccepted"
+            note += f"\n{row['acceptance']:.0%}\naccepted" if number == 2 else ""
             axes.text(place, height + 0.01, note, ha="center", va="bottom", fontsize=7)
-    names = {"grid": "6×6, constructed", "trained": "3×3, trained"}
-    ticks = [f"{names[name.split()[0]]}\n{_threads(name)}" for name in single]
-    axes.set_xticks(range(len(ticks)))
-    axes.set_xticklabels(ticks, fontsize=8)
-    axes.set_ylim(0, 1.25)
-    axes.set_ylabel("time per sentence, fairseq's greedy search = 1")
-    axes.legend(fontsize=8, loc="upper right")
+    axes.set_xticks(range(len(single)))
+    axes.set_xticklabels([f"{MODELS[name.split()[0]]},\n{_threads(name)}" for name in single], fontsize=8)
+    axes.set_ylim(0, 1.3)
+    axes.set_ylabel("time per sentence, fairseq's = 1")
+    axes.legend(fontsize=8, loc="upper center", ncol=3)
