@@ -46,8 +46,13 @@ def translation_task(vocabulary: int) -> TaskProtocol:
     return task
 
 
-def build_model(task: TaskProtocol, arch: str, args: Namespace, encoder_layers: int, decoder_layers: int) -> Any:
-    """Build a model with fairseq's base defaults (Post-LN, separate embeddings), as ``fairseq-train`` does."""
+def build_model(
+    task: TaskProtocol, arch: str, args: Namespace, encoder_layers: int, decoder_layers: int, **changes: Any
+) -> Any:
+    """Build a model as ``fairseq-train`` does.
+
+    The options are those of fairseq's base model (Post-LN, separate embeddings) but for *args* and *changes*.
+    """
     fairseq_flexdepth.register()
     options = Namespace(
         arch=arch,
@@ -58,6 +63,7 @@ def build_model(task: TaskProtocol, arch: str, args: Namespace, encoder_layers: 
         encoder_attention_heads=args.heads,
         decoder_attention_heads=args.heads,
         dropout=args.dropout,
+        **changes,
     )
     base_architecture(options)
     torch.manual_seed(args.seed)
