@@ -39,6 +39,7 @@ class DepthBatch(NamedTuple):
     distillation: Optional[WordDistillation] = None
     sentence_weights: Optional[Tensor] = None  # batch: factors of the sentences in every loss; None: all are 1
     trace: bool = False  # also return the layer outputs; only for stacked_losses
+    loss_backend: str = "eager"  # of the loss without distillation, one of linear_cross_entropy.BACKENDS
 
 
 class TargetRows(NamedTuple):
@@ -124,7 +125,7 @@ def pair_losses(features: Tensor, decoder: Any, batch: DepthBatch, found: Target
         rows, row_weights = rows[found.kept], row_weights[found.kept]  # words × channels, words
     feature_rows = FeatureRows(rows, decoder.output_projection.weight, found.words, row_weights)
     if batch.distillation is None:
-        result: Any = linear_cross_entropy(feature_rows, batch.label_smoothing)
+        result: Any = linear_cross_entropy(feature_rows, batch.label_smoothing, batch.loss_backend)
     else:
         teacher, mixture = batch.distillation
         result = distilled_linear_cross_entropy(feature_rows, teacher, found.positions, mixture)

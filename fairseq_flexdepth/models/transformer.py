@@ -124,6 +124,7 @@ class FlexDepthTransformer(AnyDepthModel, TransformerModelBase):
         distillation: Optional[WordDistillation] = None,
         sentence_weights: Optional[Tensor] = None,
         trace: bool = False,
+        loss_backend: str = "eager",
     ) -> Any:
         """Compute the output of fairseq's ``transformer``, or with a *target* the losses of all pairs of *depths*.
 
@@ -140,6 +141,7 @@ class FlexDepthTransformer(AnyDepthModel, TransformerModelBase):
             distillation: a teacher for all pairs; its mixture then replaces *label_smoothing*.
             sentence_weights: batch, the factor of each sentence in every loss.
             trace: also return the layer outputs of the deepest pair; not with *accumulate*.
+            loss_backend: how the loss without *distillation* is computed.
 
         Returns:
             With *target*, the dict that :func:`~fairseq_flexdepth.models.depth_losses.stacked_losses` describes.
@@ -160,7 +162,7 @@ class FlexDepthTransformer(AnyDepthModel, TransformerModelBase):
         # A criterion gives a tensor on the device; a list costs one copy to it.
         words = src_tokens, src_lengths, prev_output_tokens, target
         weights = pair_weights if torch.is_tensor(pair_weights) else on_device_of(target, pair_weights)
-        batch = DepthBatch(*words, label_smoothing, depths, weights, distillation, sentence_weights, trace)
+        batch = DepthBatch(*words, label_smoothing, depths, weights, distillation, sentence_weights, trace, loss_backend)
         training = self.training and torch.is_grad_enabled()  # without gradients nothing is to be accumulated
         return accumulated_losses(self, batch) if accumulate and training else stacked_losses(self, batch)
 

@@ -17,11 +17,11 @@ from fairseq_flexdepth.modules.losses.chunks import (
     FeatureRows,
     Gradients,
     WeightedSum,
+    add_gradients,
     loss_in_chunks,
     projected_loss,
     row_chunks,
 )
-from fairseq_flexdepth.modules.losses.half_products import add_product
 from fairseq_flexdepth.modules.losses.soft_targets import Rows, SoftTargets
 
 
@@ -72,7 +72,7 @@ def distilled_cross_entropy(
         # In single precision until the loss is scaled (fp16): small gradients would vanish before.
         gradient = torch.empty_like(logits, dtype=torch.float32) if wanted else None  # rows × vocabulary
         row_terms = weights.new_empty(3, len(weights))
-        for rows in row_chunks(logits.size(0), logits.size(1)):
+        for rows in row_chunks(logits.size(0), logits.size(1), logits.device):
             room = gradient[rows] if gradient is not None else torch.empty_like(logits[rows], dtype=torch.float32)
             scores = room.copy_(logits[rows])  # rows × vocabulary
             row_terms[:, rows] = _into_gradient(scores, target[rows], teacher.rows(rows), mixture)
@@ -115,14 +115,11 @@ def distilled_linear_cross_entropy(
 
 def _chunk_losses(chunk: Chunk, teacher: SoftTargets, teacher_rows: Tensor, mixture: Mixture) -> Tensor:
     """Add the gradients of one chunk; return its terms as :func:`_into_gradient` does, 3 × rows."""
-    features, weight, target, row_weights = chunk.rows
+    _, _, target, row_weights = chunk.rows
     own_teacher = teacher.rows(teacher_rows[chunk.place])  # rows × vocabulary, or rows × k
-    row_terms = _into_gradient(chunk.logits, target, own_teacher, mixture)  # 3 × rows
-    gradient = chunk.logits.mul_(row_weights.unsqueeze(1))  # rows × vocabulary
-    if chunk.gradients.features is not None:
-        add_product(chunk.gradients.features, gradient, weight, chunk.room)
-    if chunk.gradients.weight is not None:
-        add_product(chunk.gradients.weight, gradient.t(), features, chunk.room.t())
+    scores = chunk.logits.float()  # rows × vocabulary
+    row_terms = _into_gradient(scores, target, own_teacher, mixture)  # 3 × rows
+    add_gradients(chunk, scores.mul_(row_weights.unsqueeze(1)))
     return row_terms
 
 
