@@ -58,7 +58,7 @@ class DistillationCriterion(MultiDepthCriterion):
             raise ValueError(f"--kd-topk {cfg.kd_topk}: expected 0 (all) to {words}, the size of the dictionary")
         if str(cfg.loss_backend) != "eager":
             raise ValueError(
-                f"--loss-backend {cfg.loss_backend}: expected eager with --criterion {self.name}, whose loss has no other"
+                f"--loss-backend {cfg.loss_backend}: expected eager, the only one of --criterion {self.name}"
             )
         if self.needs_teacher and cfg.teacher_path is None:
             raise ValueError(f"--teacher-path: required with --criterion {self.name}")

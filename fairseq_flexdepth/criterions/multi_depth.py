@@ -46,8 +46,8 @@ class MultiDepthConfig(FairseqDataclass):
     loss_backend: ChoiceEnum(tuple(BACKENDS)) = field(  # type: ignore[valid-type]
         default="eager",
         metadata={
-            "help": "how the softmax of the loss and its gradient are computed; eager: by torch's operations; compiled: "
-            "by kernels that torch compiles in the first update, which move less memory (torch 2 or newer)"
+            "help": "how the softmax of the loss and its gradient are computed: by torch's operations, or by kernels "
+            "that torch compiles in the first update, which move less memory (torch 2 or newer)"
         },
     )
     sentence_avg: bool = II("optimization.sentence_avg")

@@ -162,7 +162,8 @@ class FlexDepthTransformer(AnyDepthModel, TransformerModelBase):
         # A criterion gives a tensor on the device; a list costs one copy to it.
         words = src_tokens, src_lengths, prev_output_tokens, target
         weights = pair_weights if torch.is_tensor(pair_weights) else on_device_of(target, pair_weights)
-        batch = DepthBatch(*words, label_smoothing, depths, weights, distillation, sentence_weights, trace, loss_backend)
+        options = distillation, sentence_weights, trace, loss_backend
+        batch = DepthBatch(*words, label_smoothing, depths, weights, *options)
         training = self.training and torch.is_grad_enabled()  # without gradients nothing is to be accumulated
         return accumulated_losses(self, batch) if accumulate and training else stacked_losses(self, batch)
 

@@ -70,6 +70,6 @@ def test_the_option_chooses_the_backend(monkeypatch: pytest.MonkeyPatch) -> None
         found.append(criterion(tiny.flexible_model(seed=1), tiny.sample([6, 4], [3, 7]))[0].item())
     assert found[0] == found[1]
     assert len(seen) == 1
-    message = "--loss-backend compiled: expected eager with --criterion word_kd, whose loss has no other"
+    message = "--loss-backend compiled: expected eager, the only one of --criterion word_kd"
     with pytest.raises(ValueError, match=message):
         WordKDCriterion(tiny.task(), WordKDConfig(loss_backend="compiled", teacher_path="a.pt"))

@@ -1,22 +1,20 @@
 """The label-smoothed cross-entropy of a chunk of rows, compiled by torch (``--loss-backend compiled``).
 
-Its kernels read the logits twice or three times and write the rounded gradient, and no other memory of the chunk's size.
-By count that moves 12 bytes per logit in bfloat16 (28 by the eager chunk), 20 in float16 (42) and 24 in single precision
-(36), matrix products included.
+Its kernels read the logits twice or three times and write the rounded gradient, but nothing else of the chunk's size.
+By count that moves 12 bytes per logit in bfloat16 (28 by the eager chunk), 20 in float16 (42) and 24 in single
+precision (36), matrix products included.
 """
 
 from functools import lru_cache
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, Tuple
 
 import torch
 from torch import Tensor
 
 from fairseq_flexdepth.modules.losses import eager_cross_entropy
 from fairseq_flexdepth.modules.losses.chunks import Chunk
-from fairseq_flexdepth.modules.losses.half_products import add_rounded_product, rounded
+from fairseq_flexdepth.modules.losses.half_products import Rounded, add_rounded_product, rounded
 from fairseq_flexdepth.modules.losses.label_smoothing import Smoothing, add_single, smoothed_terms
-
-Rounded = Tuple[Tensor, Optional[Tensor]]  # as half_products.rounded returns it
 
 
 @lru_cache(maxsize=None)
@@ -41,9 +39,9 @@ def chunk_losses(chunk: Chunk, logit_sums: Tensor, weight_sum: Tensor, smoothing
         chunk.logits, target, row_weights, logit_sums, smoothing, weight, features
     )
     if chunk.gradients.features is not None:
-        add_rounded_product(chunk.gradients.features, *of_rows, weight)
+        add_rounded_product(chunk.gradients.features, of_rows, weight)
     if chunk.gradients.weight is not None:
-        add_rounded_product(chunk.gradients.weight, *of_words, features)
+        add_rounded_product(chunk.gradients.weight, of_words, features)
     return terms
 
 

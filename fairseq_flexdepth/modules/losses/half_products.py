@@ -7,6 +7,7 @@ from torch import Tensor
 
 HIGHEST = 2.0**15  # upper bound of a scaled product; float16 holds up to 2¹⁶
 LOWEST = 1e-30  # lower bound of the sums, which keeps their scale finite
+Rounded = Tuple[Tensor, Optional[Tensor]]  # the result of rounded()
 
 
 def add_product(total: Tensor, left: Tensor, right: Tensor, room: Optional[Tensor] = None) -> None:
@@ -21,10 +22,10 @@ def add_product(total: Tensor, left: Tensor, right: Tensor, room: Optional[Tenso
     if right.dtype == torch.float32:
         total.addmm_(left, right)
     else:
-        add_rounded_product(total, *rounded(left, right, room), right)
+        add_rounded_product(total, rounded(left, right, room), right)
 
 
-def rounded(left: Tensor, right: Tensor, room: Optional[Tensor] = None) -> Tuple[Tensor, Optional[Tensor]]:
+def rounded(left: Tensor, right: Tensor, room: Optional[Tensor] = None) -> Rounded:
     """Round *left* to the precision of *right*, with which it is to be multiplied; for arguments see above.
 
     float16 holds 2⁻²⁴ to 2¹⁶. Gradients of improbable words, or of losses with a small weight, are smaller, and the sum
@@ -48,7 +49,8 @@ def rounded(left: Tensor, right: Tensor, room: Optional[Tensor] = None) -> Tuple
     return scaled, powers / HIGHEST
 
 
-def add_rounded_product(total: Tensor, left: Tensor, factors: Optional[Tensor], right: Tensor) -> None:
+def add_rounded_product(total: Tensor, left: Rounded, right: Tensor) -> None:
     """``total += (left · right) · factors``, for what :func:`rounded` returns."""
-    product = left @ right  # n × m
+    values, factors = left
+    product = values @ right  # n × m
     total += product if factors is None else product * factors  # scaled back in single precision
