@@ -58,6 +58,10 @@ class DistillationCriterion(MultiDepthCriterion):
         words = len(task.target_dictionary)
         if not 0 <= cfg.kd_topk <= words:
             raise ValueError(f"--kd-topk {cfg.kd_topk}: expected 0 (all) to {words}, the size of the dictionary")
+        if str(cfg.loss_backend) != "eager":
+            raise ValueError(
+                f"--loss-backend {cfg.loss_backend}: expected eager, the only one of --criterion {self.name}"
+            )
         if self.needs_teacher and cfg.teacher_path is None:
             raise ValueError(f"--teacher-path: required with --criterion {self.name}")
         self.teacher = load_teacher(str(cfg.teacher_path), task) if self.needs_teacher else None

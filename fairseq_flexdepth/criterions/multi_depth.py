@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import torch
-from fairseq.dataclass import FairseqDataclass
+from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from fairseq.tasks import FairseqTask
 from omegaconf import II
 from torch import Tensor
@@ -16,6 +16,7 @@ from fairseq_flexdepth.depth.supported_depths import DepthPair, DepthSpace
 from fairseq_flexdepth.depth.weights import pair_weights, parse_depth_weights
 from fairseq_flexdepth.models.built_models import built_model
 from fairseq_flexdepth.modules.device_copies import on_device_of
+from fairseq_flexdepth.modules.losses.linear_cross_entropy import BACKENDS, check_backend
 from fairseq_flexdepth.protocols import Sample, TrainedModel
 
 
@@ -51,6 +52,13 @@ class MultiDepthConfig(FairseqDataclass):
     accumulate_depths: bool = field(
         default=False,
         metadata={"help": "train one sub-network after another: the same gradients with less memory, but slower"},
+    )
+    loss_backend: ChoiceEnum(tuple(BACKENDS)) = field(  # type: ignore[valid-type]
+        default="eager",
+        metadata={
+            "help": "how the softmax of the loss and its gradient are computed: by torch's operations, or by kernels "
+            "that torch compiles in the first update, which move less memory (torch 2 or newer)"
+        },
     )
     sentence_avg: bool = II("optimization.sentence_avg")
     seed: int = II("common.seed")
@@ -89,6 +97,7 @@ class MultiDepthCriterion(WeightedSentencesCriterion):
             raise ValueError("--sandwich-rule: expected --sample-encoder-depths or --sample-decoder-depths, too")
         if cfg.ignore_prefix_size < 0:
             raise ValueError(f"--ignore-prefix-size {cfg.ignore_prefix_size}: expected 0 or more")
+        check_backend(str(cfg.loss_backend))
         if cfg.accumulate_depths and not getattr(task, "gives_loss_scale", False):
             raise ValueError(
                 f"--accumulate-depths: expected --task translation, given a {type(task).__name__}, which does not tell "
@@ -145,6 +154,7 @@ class MultiDepthCriterion(WeightedSentencesCriterion):
             accumulate=self.cfg.accumulate_depths,
             sentence_weights=sample.get("sentence_weights"),
             accuracy=self.cfg.report_accuracy,
+            loss_backend=str(self.cfg.loss_backend),
             **more,
         )
         nll_losses = losses["pair_nll_losses"]  # pairs

@@ -85,6 +85,7 @@ class AnyDepthModel(BaseFairseqModel):
         sentence_weights: Optional[Tensor] = None,
         trace: bool = False,
         accuracy: bool = False,
+        loss_backend: str = "eager",
     ) -> Dict[str, Any]:
         """Compute the losses of all pairs of *depths*.
 
@@ -98,6 +99,7 @@ class AnyDepthModel(BaseFairseqModel):
             sentence_weights: batch, the factor of each sentence in every loss.
             trace: also return the layer outputs of the deepest pair; not with *accumulate*.
             accuracy: also count the target words that are the most probable ones.
+            loss_backend: how the loss without *distillation* is computed.
 
         Returns:
             The dict that :func:`~fairseq_flexdepth.models.depth_losses.stacked_losses` describes.
@@ -107,7 +109,9 @@ class AnyDepthModel(BaseFairseqModel):
             pair_weights = [1.0 / len(depths.pairs)] * len(depths.pairs)
         # A criterion gives a tensor on the device; a list costs one copy to it.
         weights = pair_weights if torch.is_tensor(pair_weights) else on_device_of(words[-1], pair_weights)
-        batch = DepthBatch(*words, label_smoothing, depths, weights, distillation, sentence_weights, trace, accuracy)
+        batch = DepthBatch(
+            *words, label_smoothing, depths, weights, distillation, sentence_weights, trace, accuracy, loss_backend
+        )
         training = self.training and torch.is_grad_enabled()  # without gradients nothing is to be accumulated
         return self.losses_of_batch(batch, accumulate and training)
 

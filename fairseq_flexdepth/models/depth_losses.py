@@ -41,6 +41,7 @@ class DepthBatch(NamedTuple):
     sentence_weights: Optional[Tensor] = None  # batch: factors of the sentences in every loss; None: all are 1
     trace: bool = False  # also return the layer outputs; only for stacked_losses
     accuracy: bool = False  # also count the target words that are the most probable ones
+    loss_backend: str = "eager"  # of the loss without distillation, one of linear_cross_entropy.BACKENDS
 
 
 class TargetRows(NamedTuple):
@@ -120,7 +121,7 @@ def _row_losses(rows: Tensor, row_weights: Tensor, decoder: Any, batch: DepthBat
         return adaptive_cross_entropy(decoder.adaptive_softmax, rows, found.words, row_weights)
     feature_rows = FeatureRows(rows, decoder.output_projection.weight, found.words, row_weights)
     if batch.distillation is None:
-        return linear_cross_entropy(feature_rows, batch.label_smoothing, batch.accuracy)
+        return linear_cross_entropy(feature_rows, batch.label_smoothing, batch.loss_backend, batch.accuracy)
     teacher, mixture = batch.distillation
     return distilled_linear_cross_entropy(feature_rows, teacher, found.positions, mixture, batch.accuracy)
 

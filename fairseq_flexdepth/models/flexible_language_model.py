@@ -100,6 +100,7 @@ class FlexDepthLanguageModel(AnyDecoderDepthModel, TransformerLanguageModel):
         accumulate: bool = False,
         sentence_weights: Optional[Tensor] = None,
         accuracy: bool = False,
+        loss_backend: str = "eager",
         **options: Any,
     ) -> Any:
         """Compute the output of fairseq's ``transformer_lm``, or with a *target* the losses of all *depths*.
@@ -108,8 +109,8 @@ class FlexDepthLanguageModel(AnyDecoderDepthModel, TransformerLanguageModel):
             src_tokens: batch × length.
             src_lengths: batch.
             target: batch × length.
-            label_smoothing, depths, pair_weights, accumulate, sentence_weights, accuracy: see :meth:`losses_of_depths`,
-                whose result is returned with *target*.
+            label_smoothing, depths, pair_weights, accumulate, sentence_weights, accuracy, loss_backend: see
+                :meth:`losses_of_depths`, whose result is returned with *target*.
             options: further arguments of fairseq's decoder; not used with *target*.
         """
         if target is None:
@@ -117,7 +118,7 @@ class FlexDepthLanguageModel(AnyDecoderDepthModel, TransformerLanguageModel):
         words = src_tokens, src_lengths, src_tokens, target
         return self.losses_of_depths(
             words, label_smoothing, depths, pair_weights, accumulate,
-            sentence_weights=sentence_weights, accuracy=accuracy,
+            sentence_weights=sentence_weights, accuracy=accuracy, loss_backend=loss_backend,
         )  # fmt: skip
 
 

@@ -122,16 +122,20 @@ def cycle_rev_by_default(args: Namespace, **sides: Tuple[int, int]) -> None:
     share_by_default(args, "cycle_rev", **{side: unique for side, (_, unique) in sides.items()})
 
 
+def checkpoints(cfg: Any) -> bool:
+    """Whether activations are checkpointed."""
+    # --offload-activations implies --checkpoint-activations, but from YAML fairseq sets the latter only later.
+    return bool(getattr(cfg, "checkpoint_activations", False) or getattr(cfg, "offload_activations", False))
+
+
 def reentrant_under_ddp(cfg: Any) -> bool:
     """Whether torch's DDP runs with activation checkpointing.
 
     Checkpointing runs a backward pass within the backward pass (re-entrant). torch's DDP then counts a parameter as
     finished after its first gradient, so no parameter may be used twice per update.
     """
-    # --offload-activations implies --checkpoint-activations, but from YAML fairseq sets the latter only later.
-    checkpointing = getattr(cfg, "checkpoint_activations", False) or getattr(cfg, "offload_activations", False)
     watched = getattr(cfg, "ddp_backend", None) in ("pytorch_ddp", "c10d")
-    return bool(checkpointing) and watched and get_data_parallel_world_size() > 1
+    return checkpoints(cfg) and watched and get_data_parallel_world_size() > 1
 
 
 def check_sharing(cfg: Any) -> None:

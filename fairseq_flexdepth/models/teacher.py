@@ -3,21 +3,23 @@
 import copy
 import logging
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from itertools import chain
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Any, ContextManager, Dict, List, NamedTuple, Sequence
 
 import torch
 from fairseq import tasks
 from fairseq.data import Dictionary
 from fairseq.data.data_utils import infer_language_pair
 from fairseq.models import ARCH_MODEL_REGISTRY, MODEL_REGISTRY, FairseqEncoderDecoderModel
+from fairseq.models.transformer import TransformerEncoder, TransformerEncoderBase
 from fairseq.tasks import FairseqTask
 from torch import Tensor, nn
 
 from fairseq_flexdepth.compat import disable_encoder_fast_path
 from fairseq_flexdepth.files.checkpoints import load_weights, read_checkpoint
 from fairseq_flexdepth.models.built_models import build_aside
+from fairseq_flexdepth.modules.depth_layers import DepthLayers
 from fairseq_flexdepth.modules.layer_trace import LayerTrace, traced
 from fairseq_flexdepth.modules.losses.soft_targets import SoftTargets, mean_logits, soft_targets
 
@@ -50,6 +52,8 @@ class Teacher:
         for model in self.models:
             if hasattr(model.encoder, "layers"):  # a Transformer; the fast path would swap axes in traces
                 disable_encoder_fast_path(model.encoder.layers.children())
+            if type(model.encoder) in (TransformerEncoder, TransformerEncoderBase):
+                model.encoder.layers = DepthLayers(list(model.encoder.layers.children()), layerdrop=0.0)
 
     @torch.no_grad()
     def __call__(
@@ -74,14 +78,27 @@ class Teacher:
         with ExitStack() as stack:
             traces = {side: stack.enter_context(traced(getattr(first, side).layers)) for side in sides}
             if not logits and "decoder" not in sides:  # the encoder is enough
-                first.encoder(words["src_tokens"], src_lengths=words["src_lengths"])
+                with _waiting_once(first):
+                    first.encoder(words["src_tokens"], src_lengths=words["src_lengths"])
                 return TeacherOutput([], traces)
-            first_logits = first(**words)[0]  # batch × target length × vocabulary
+            first_logits = _logits(first, words)
         if not logits:
             return TeacherOutput([], traces)
         # A generator: the next teacher runs when the logits of the one before are used up.
-        of_others = (model(**words)[0] for model in others)
+        of_others = (_logits(model, words) for model in others)
         return TeacherOutput([mean_logits(chain([first_logits], of_others))], traces)
+
+
+def _logits(model: FairseqEncoderDecoderModel, words: Dict[str, Tensor]) -> Tensor:
+    """The logits of one teacher, batch × target length × vocabulary."""
+    with _waiting_once(model):
+        return model(**words)[0]
+
+
+def _waiting_once(model: FairseqEncoderDecoderModel) -> ContextManager[None]:
+    """Within this context, the encoder asks once whether there is any padding, and not before every layer."""
+    layers = getattr(model.encoder, "layers", None)
+    return layers.seen_as_one() if isinstance(layers, DepthLayers) else nullcontext()
 
 
 def load_teacher(paths: str, task: FairseqTask) -> Teacher:

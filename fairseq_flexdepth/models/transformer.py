@@ -119,6 +119,7 @@ class FlexDepthTransformer(AnyDepthModel, TransformerModelBase):
         sentence_weights: Optional[Tensor] = None,
         trace: bool = False,
         accuracy: bool = False,
+        loss_backend: str = "eager",
     ) -> Any:
         """Compute the output of fairseq's ``transformer``, or with a *target* the losses of all pairs of *depths*.
 
@@ -128,8 +129,8 @@ class FlexDepthTransformer(AnyDepthModel, TransformerModelBase):
             prev_output_tokens: batch × target length.
             return_all_hiddens, features_only, alignment_layer, alignment_heads: see fairseq; not used with *target*.
             target: batch × target length.
-            label_smoothing, depths, pair_weights, accumulate, distillation, sentence_weights, trace, accuracy: see
-                :meth:`losses_of_depths`, whose result is returned with *target*.
+            label_smoothing, depths, pair_weights, accumulate, distillation, sentence_weights, trace, accuracy,
+                loss_backend: see :meth:`losses_of_depths`, whose result is returned with *target*.
         """
         if target is None:
             return super().forward(
@@ -143,8 +144,9 @@ class FlexDepthTransformer(AnyDepthModel, TransformerModelBase):
             )
         words = src_tokens, src_lengths, prev_output_tokens, target
         return self.losses_of_depths(
-            words, label_smoothing, depths, pair_weights, accumulate, distillation, sentence_weights, trace, accuracy
-        )
+            words, label_smoothing, depths, pair_weights, accumulate, distillation, sentence_weights, trace, accuracy,
+            loss_backend,
+        )  # fmt: skip
 
     def profile_residuals(self, net_input: Dict[str, Tensor]) -> None:
         """Initialise Admin's residual scales from one batch ([liu2020]), to the same values on all processes.

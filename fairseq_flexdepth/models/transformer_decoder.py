@@ -8,11 +8,12 @@ from fairseq.models.transformer import TransformerConfig, TransformerDecoderBase
 from torch import Tensor, nn
 
 from fairseq_flexdepth.depth.plan import DepthPlan
-from fairseq_flexdepth.models.layer_sharing import share_side
+from fairseq_flexdepth.models.layer_sharing import checkpoints, share_side
 from fairseq_flexdepth.modules.admin import AdminDecoderLayer, with_checkpointing
 from fairseq_flexdepth.modules.depth_layers import DepthLayers
 from fairseq_flexdepth.modules.layer_trace import LayerTrace
 from fairseq_flexdepth.modules.losses.zero_gradient import with_zero_gradients
+from fairseq_flexdepth.modules.shared_attention import SharedAttention
 
 
 class FlexDepthDecoder(TransformerDecoderBase):
@@ -27,6 +28,8 @@ class FlexDepthDecoder(TransformerDecoderBase):
         super().__init__(cfg, dictionary, embed_tokens, no_encoder_attn=no_encoder_attn)
         self.layers = DepthLayers(list(self.layers.children()), cfg.decoder.layerdrop)
         share_side(self.layers, cfg, "decoder", cfg.decoder.layerdrop)
+        # Activation checkpointing runs a layer again in the backward pass, and sharded layers have no parameters then.
+        self.shares_attention = not checkpoints(cfg) and getattr(cfg, "ddp_backend", None) != "fully_sharded"
 
     def build_decoder_layer(self, cfg: TransformerConfig, no_encoder_attn: bool = False) -> nn.Module:
         """Build fairseq's layer, or with ``--residual-init admin`` a layer with residual scales ([liu2020])."""
@@ -62,10 +65,13 @@ class FlexDepthDecoder(TransformerDecoderBase):
             padding = None if padding is None else padding.repeat(exits, 1)  # (encoder exits · batch) × target length
             x = x.repeat(1, exits, 1)  # target length × (encoder exits · batch) × channels
 
+            layers = [self.layers[position - 1] for position, _ in plan.runs] if self.shares_attention else []
+            shared = SharedAttention(layers, exits if self.shares_attention else 1)
+
             def run_layer(layer: nn.Module, inputs: Tensor) -> Tensor:
-                return layer(
-                    inputs, enc, padding_mask, self_attn_mask=future, self_attn_padding_mask=padding, need_attn=False
-                )[0]
+                masks = {"self_attn_mask": future, "self_attn_padding_mask": padding}
+                with shared.within(layer, on_input=inputs is x):
+                    return layer(inputs, enc, padding_mask, **masks, need_attn=False)[0]
 
             # target length × (decoder exits · encoder exits · batch) × channels
             return self.layers.run_plan(plan, x, run_layer, trace), None, None

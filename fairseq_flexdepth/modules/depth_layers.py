@@ -93,6 +93,23 @@ class DepthLayers(LayerDropModuleList):
         return torch.cat([outputs[run] for run in plan.exits], dim=1)  # length × (exits · batch) × channels
 
     @contextmanager
+    def seen_as_one(self) -> Iterator[None]:
+        """Within this context, the loop sees the active layers as one.
+
+        fairseq-fixed's encoder asks before every layer whether there is any padding, which waits for the device.
+        """
+        layers = list(self)
+
+        def run(x: Tensor, *args: object, **options: object) -> Tensor:
+            for layer in layers:
+                output = layer(x, *args, **options)
+                x = output[0] if isinstance(output, tuple) else output
+            return x
+
+        with self.replaced_by(run):
+            yield
+
+    @contextmanager
     def all_layers_active(self) -> Iterator[None]:
         """Within this context, all layers run."""
         active, self.active = self.active, tuple(range(1, len(self) + 1))

@@ -93,7 +93,7 @@ def measure_projection(kind: str, args: Namespace) -> Dict[str, Any]:
         features.grad = weight.grad = None
         linear_cross_entropy(FeatureRows(features, weight, target, row_weights), EPSILON).loss.backward()
 
-    chunk = rows_per_chunk(rows, classes)
+    chunk = rows_per_chunk(rows, classes, features.device)
     grad_weight = torch.zeros_like(weight, requires_grad=False)
 
     @torch.no_grad()

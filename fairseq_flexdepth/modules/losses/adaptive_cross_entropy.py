@@ -66,7 +66,7 @@ def _losses_in_chunks(project: Callable[[Tensor], Tensor], inputs: Tensor, targe
     def of_chunk(rows: Tensor, words: Tensor) -> Tensor:
         return nn.functional.cross_entropy(project(rows).float(), words, reduction="none")
 
-    chunks = list(row_chunks(len(inputs), classes))
+    chunks = list(row_chunks(len(inputs), classes, inputs.device))
     if len(chunks) <= 1:  # none: a batch without words
         return of_chunk(inputs, target)
     return torch.cat([checkpoint(of_chunk, inputs[place], target[place], use_reentrant=False) for place in chunks])

@@ -5,35 +5,42 @@ a vocabulary of 32,768. So a loss takes a chunk of rows, projects them, turns th
 same memory for the next chunk. Neither the forward nor the backward pass holds more than one chunk of logits.
 """
 
-from typing import Any, Callable, Iterator, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
 
 from fairseq_flexdepth.compat import explicit_autocast
+from fairseq_flexdepth.modules.losses.half_products import add_product
 
 # Logits per chunk, 128 MiB in single precision. Each chunk reads the whole output projection and adds to its whole
 # gradient, so chunks are large.
 CHUNK_ELEMENTS = 2**25
+CHUNK_ELEMENTS_ON_GPU = 2**27  # a GPU reads them faster, and starts a kernel per pass and chunk
 # Probabilities per chunk of a pass that projects nothing, 4 MiB in single precision. A chunk that fits in the
-# processor's cache takes a third to a half of the time that CHUNK_ELEMENTS takes there.
+# processor's cache takes a third to a half of the time that CHUNK_ELEMENTS takes there. A GPU takes CHUNK_ELEMENTS.
 SMALL_CHUNK_ELEMENTS = 2**20
 
 
-def rows_per_chunk(rows: int, classes: int, small: bool = False) -> int:
+def rows_per_chunk(rows: int, classes: int, device: torch.device, small: bool = False) -> int:
     """The number of rows in a full chunk, at least 1; for the arguments see :func:`row_chunks`."""
-    return max(1, min((SMALL_CHUNK_ELEMENTS if small else CHUNK_ELEMENTS) // classes, rows))
+    if device.type == "cpu":
+        elements = SMALL_CHUNK_ELEMENTS if small else CHUNK_ELEMENTS
+    else:
+        elements = CHUNK_ELEMENTS if small else CHUNK_ELEMENTS_ON_GPU
+    return max(1, min(elements // classes, rows))
 
 
-def row_chunks(rows: int, classes: int, small: bool = False) -> Iterator[slice]:
+def row_chunks(rows: int, classes: int, device: torch.device, small: bool = False) -> Iterator[slice]:
     """Slices of neighbouring rows, which together cover all rows.
 
     Args:
         rows: the number of rows.
         classes: the number of elements per row, the vocabulary.
-        small: use ``SMALL_CHUNK_ELEMENTS``, for a pass that projects nothing.
+        device: the device of the rows.
+        small: smaller chunks, for a pass that projects nothing.
     """
-    size = rows_per_chunk(rows, classes, small)
+    size = rows_per_chunk(rows, classes, device, small)
     return (slice(start, min(start + size, rows)) for start in range(0, rows, size))
 
 
@@ -61,8 +68,7 @@ class Chunk(NamedTuple):
 
     place: slice  # its rows among all rows
     rows: FeatureRows  # the chunk's own rows
-    logits: Tensor  # rows × vocabulary, in single precision, to be overwritten
-    room: Tensor  # rows × vocabulary, in the precision of the projection, to be overwritten once logits are not needed
+    logits: Tensor  # rows × vocabulary, in the precision of the projection, to be overwritten
     gradients: Gradients  # of the chunk's features, zeros so far; of the weight, the sum over the chunks before
 
 
@@ -86,9 +92,9 @@ def loss_in_chunks(rows: FeatureRows, gradients: Gradients, loss_of_chunk: Chunk
     row_terms = row_weights.new_empty(terms, count)
     # One buffer for all chunks: fresh memory for each would cost a tenth of the time.
     buffer = torch.empty(
-        rows_per_chunk(count, classes), classes, dtype=features.dtype, device=features.device
+        rows_per_chunk(count, classes, features.device), classes, dtype=features.dtype, device=features.device
     )
-    for place in row_chunks(count, classes):
+    for place in row_chunks(count, classes, features.device):
         room = buffer[: place.stop - place.start]  # rows × vocabulary
         own = FeatureRows(features[place], weight, rows.target[place], row_weights[place])
         grad_features = None if gradients.features is None else gradients.features[place]  # rows × channels
@@ -96,12 +102,28 @@ def loss_in_chunks(rows: FeatureRows, gradients: Gradients, loss_of_chunk: Chunk
             Chunk(
                 place,
                 own,
-                torch.mm(own.features, weight.t(), out=room).float(),  # rows × vocabulary
-                room,
+                torch.mm(own.features, weight.t(), out=room),  # rows × vocabulary
                 Gradients(grad_features, gradients.weight),
             )
         )
     return row_terms
+
+
+def add_gradients(chunk: Chunk, gradient: Tensor) -> None:
+    """Add the gradients of a chunk's features and weight; its logits are overwritten.
+
+    Args:
+        chunk: the chunk.
+        gradient: rows × vocabulary, in single precision: of the weighted sum of losses with respect to the logits.
+    """
+    features, weight, _, _ = chunk.rows
+    room = chunk.logits
+    if weight.dtype == torch.bfloat16:  # rounded once for both products
+        gradient = room.copy_(gradient)
+    if chunk.gradients.features is not None:
+        add_product(chunk.gradients.features, gradient, weight, room)
+    if chunk.gradients.weight is not None:
+        add_product(chunk.gradients.weight, gradient.t(), features, room.t())
 
 
 def projected_loss(rows: FeatureRows, form: Callable[[FeatureRows, Gradients], Tensor]) -> Sequence[Tensor]:
@@ -171,3 +193,9 @@ class WeightedSum(torch.autograd.Function):
         gradients, ctx.gradients = ctx.gradients, None
         scaled = (None if one is None else one.mul_(grad_loss).to(dtype) for one, dtype in zip(gradients, ctx.dtypes))
         return (None, None, *scaled)
+
+
+def correct_rows(chunk: Chunk) -> List[Tensor]:
+    """1 for each row of the chunk whose most probable word is the target, else 0: a list of 1 × rows."""
+    correct = chunk.logits.argmax(dim=1).eq(chunk.rows.target)
+    return [correct.unsqueeze(0).float()]

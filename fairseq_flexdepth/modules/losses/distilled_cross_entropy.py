@@ -17,12 +17,12 @@ from fairseq_flexdepth.modules.losses.chunks import (
     FeatureRows,
     Gradients,
     WeightedSum,
+    add_gradients,
+    correct_rows,
     loss_in_chunks,
     projected_loss,
     row_chunks,
 )
-from fairseq_flexdepth.modules.losses.half_products import add_product
-from fairseq_flexdepth.modules.losses.linear_cross_entropy import largest_logits
 from fairseq_flexdepth.modules.losses.soft_targets import Rows, SoftTargets
 
 
@@ -74,7 +74,7 @@ def distilled_cross_entropy(
         # In single precision until the loss is scaled (fp16): small gradients would vanish before.
         gradient = torch.empty_like(logits, dtype=torch.float32) if wanted else None  # rows × vocabulary
         row_terms = weights.new_empty(3, len(weights))
-        for rows in row_chunks(logits.size(0), logits.size(1)):
+        for rows in row_chunks(logits.size(0), logits.size(1), logits.device):
             room = gradient[rows] if gradient is not None else torch.empty_like(logits[rows], dtype=torch.float32)
             scores = room.copy_(logits[rows])  # rows × vocabulary
             row_terms[:, rows] = _into_gradient(scores, target[rows], teacher.rows(rows), mixture)
@@ -122,20 +122,16 @@ def _chunk_losses(
     chunk: Chunk, teacher: SoftTargets, teacher_rows: Tensor, mixture: Mixture, accuracy: bool
 ) -> Tensor:
     """Add the gradients of one chunk; return its terms as :func:`_into_gradient` does, terms × rows."""
-    features, weight, target, row_weights = chunk.rows
+    _, _, target, row_weights = chunk.rows
     own_teacher = teacher.rows(teacher_rows[chunk.place])  # rows × vocabulary, or rows × k
-    row_terms = _into_gradient(chunk.logits, target, own_teacher, mixture, accuracy)  # terms × rows
-    gradient = chunk.logits.mul_(row_weights.unsqueeze(1))  # rows × vocabulary
-    if chunk.gradients.features is not None:
-        add_product(chunk.gradients.features, gradient, weight, chunk.room)
-    if chunk.gradients.weight is not None:
-        add_product(chunk.gradients.weight, gradient.t(), features, chunk.room.t())
-    return row_terms
+    correct = correct_rows(chunk) if accuracy else []  # first, since the gradient overwrites the logits
+    scores = chunk.logits.float()  # rows × vocabulary
+    row_terms = _into_gradient(scores, target, own_teacher, mixture)  # 3 × rows
+    add_gradients(chunk, scores.mul_(row_weights.unsqueeze(1)))
+    return torch.cat([row_terms, *correct])
 
 
-def _into_gradient(
-    scores: Tensor, target: Tensor, teacher: Rows, mixture: Mixture, accuracy: bool = False
-) -> Tensor:
+def _into_gradient(scores: Tensor, target: Tensor, teacher: Rows, mixture: Mixture) -> Tensor:
     """Compute the losses of some rows and overwrite their logits with the gradient.
 
     Args:
@@ -143,11 +139,9 @@ def _into_gradient(
         target: rows.
         teacher: the distributions of these rows.
         mixture: the objective.
-        accuracy: whether to return a fourth term.
 
     Returns:
-        The mixture, the negative log-likelihood and the soft loss of each row, 3 × rows; with *accuracy* also 1 where
-        the most probable word is the target, else 0.
+        The mixture, the negative log-likelihood and the soft loss of each row, 3 × rows.
     """
     hard, soft, smoothing, temperature = mixture
     classes, index = scores.size(1), target.unsqueeze(1)  # index: rows × 1
@@ -162,7 +156,7 @@ def _into_gradient(
         softened = scores / temperature  # rows × vocabulary
         softened_log_partition = softened.logsumexp(dim=1)  # rows
         softened.sub_(softened_log_partition.unsqueeze(1)).exp_()  # rows × vocabulary: p_T
-    largest, correct = largest_logits(scores, index, accuracy)  # rows × 1
+    largest = scores.amax(dim=1, keepdim=True)  # rows × 1
     partition = scores.sub_(largest).exp_().sum(dim=1)  # rows; scores are now p · partition
     log_partition = largest.squeeze(1) + partition.log()  # rows
     nll_losses = log_partition - target_scores  # rows
@@ -179,4 +173,4 @@ def _into_gradient(
         scores.sub_(hard * uniform)
         scores.scatter_add_(1, index, scores.new_full((1, 1), -hard * on_target).expand_as(index))
     teacher.subtract_from(scores, soft * temperature)
-    return torch.stack([losses + soft * soft_losses, nll_losses, soft_losses, *correct])  # terms × rows
+    return torch.stack([losses + soft * soft_losses, nll_losses, soft_losses])  # 3 × rows

@@ -164,4 +164,4 @@ def _softened(logits: Tensor, temperature: float) -> Tensor:
 
 
 def _chunks(rows: Tensor) -> Iterator[slice]:
-    return row_chunks(rows.size(0), rows.size(1), small=True)
+    return row_chunks(rows.size(0), rows.size(1), rows.device, small=True)
