@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterator, List, NoReturn, Sequence, Tuple
 
-from fairseq_flexdepth.cli.generate_options import check_task, check_values, composed, refuse_options
+from fairseq_flexdepth.cli.generate_options import FAIRSEQ, check_task, check_values, composed, refuse_options
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -128,11 +128,19 @@ def parse_training_options(arguments: Sequence[str], data: str) -> argparse.Name
     return args
 
 
-def parse_generation_options(arguments: Sequence[str], command: str = "sweep") -> "DictConfig":
+def parse_generation_options(
+    arguments: Sequence[str], command: str = "sweep", engine: str = FAIRSEQ, paths: Sequence[str] = ()
+) -> "DictConfig":
     """Parse the options of fairseq-generate, as given to *command*, with fairseq's own parser.
 
+    Args:
+        arguments: the options.
+        command: the sub-command.
+        engine: its ``--engine``.
+        paths: all values of ``--path``, if the sub-command takes several: fairseq's parser keeps one.
+
     Raises:
-        ValueError: fairseq or *command* refuses the options, or a file is missing.
+        ValueError: fairseq, *command* or *engine* refuses the options, or a file is missing.
     """
     rest, user_dirs = split_user_dirs(arguments)
     import_plugin(user_dirs)
@@ -144,7 +152,8 @@ def parse_generation_options(arguments: Sequence[str], command: str = "sweep") -
         parser.set_defaults(scoring=None)  # not fairseq's default: its bleu scores tokens, not text
         check_task(parser.parse_known_args(rest)[0].task)  # before other tasks add options of their own
         args = options.parse_args_and_arch(parser, rest)
-        refuse_options(parser, parser.parse_args(rest), command)  # as typed: fairseq sets --tpu with --bf16
+        typed = parser.parse_args(rest)  # fairseq sets --tpu with --bf16 later
+        refuse_options(parser, typed, command, engine, paths or [args.path or ""])
     check_values(args)
     check_paths([args.path])
     return composed(args)

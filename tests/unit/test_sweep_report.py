@@ -100,7 +100,7 @@ def test_the_front_and_the_best_row_of_a_model() -> None:
     assert [row.pair for row in table.front] == [(1, 1), (2, 1), (3, 1), (2, 2), (3, 2)]
     assert [row for row in table.rows if row.pareto] == sorted(table.front, key=lambda row: row.pair)
     assert {row.best_within_budget for row in table.rows} == {None}
-    found = [table.best_within(0.7, path) for path in table.paths]
+    found = [table.best_within(0.7, system) for system in table.systems]
     assert [None if row is None else row.pair for row in found] == [(3, 1), (1, 1), (2, 1)]
     assert table.best_within(0.1) is None
 
