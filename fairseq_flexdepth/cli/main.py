@@ -37,7 +37,7 @@ class Command(Protocol):
 
     NAME: str
     HELP: str
-    EXAMPLES: Tuple[str, ...]
+    EXAMPLES: Tuple[str, str]
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options of the sub-command."""

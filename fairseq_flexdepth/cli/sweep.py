@@ -46,8 +46,8 @@ COMPARISON = (
 
 EXAMPLES = (
     "fairseq-flexdepth sweep data-bin --path checkpoint_best.pt --output report --beam 4 --budget 0.5 --max-loss 0.5",
-    "fairseq-flexdepth sweep data-bin --path a.pt --path b.pt --output report --depths 1-1,3-3 --repeat 3",
-    "fairseq-flexdepth sweep data-bin --path ckpt.pt --output report --engine ctranslate2 --quantization float32,int8",
+    "fairseq-flexdepth sweep data-bin --path a.pt --path b.pt --output report --depths 1-1,3-3 --repeat 3 "
+    "--engine ctranslate2 --quantization float32,int8",
 )
 
 

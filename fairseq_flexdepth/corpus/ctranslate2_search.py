@@ -26,6 +26,8 @@ class CTranslate2Search:
 
     - the padding symbol, and the end symbol before ``--min-len``: CTranslate2 excludes them before the softmax, fairseq
       after it, so that all log-probabilities are higher by the (small) probability of these symbols;
+    - the step in which hypothesis number *beam* is finished: CTranslate2 keeps all that are finished in it and takes
+      the best, fairseq as many as are missing;
     - a hypothesis that reaches the greatest length: fairseq writes an end symbol and counts its probability;
       CTranslate2 writes none. Here the end symbol is appended, not counted.
     - an empty source, whose translation is empty with CTranslate2.

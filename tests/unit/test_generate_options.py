@@ -9,7 +9,15 @@ from fairseq.registry import REGISTRIES
 from fairseq.tasks import TASK_REGISTRY
 
 from fairseq_flexdepth.cli import generate_options
-from fairseq_flexdepth.cli.generate_options import ACTING, COMMANDS, REFUSED, WITHOUT_MEANING, refuse_options
+from fairseq_flexdepth.cli.generate_options import (
+    ACTING,
+    COMMANDS,
+    ENGINES,
+    REFUSED,
+    REFUSED_BY_ENGINE,
+    WITHOUT_MEANING,
+    refuse_options,
+)
 from fairseq_flexdepth.decoding.model_depth import TASKS
 from fairseq_flexdepth.export.loaded_model import _check_kind
 from tests.integration.refusals import ours
@@ -41,6 +49,8 @@ def test_the_tables_name_only_options_that_there_are(parser: ArgumentParser) -> 
     known = {action.dest for action in parser._actions} | of_one_stack
     named = ACTING.union(*WITHOUT_MEANING.values(), *REFUSED.values())
     assert named <= known
+    for refused in REFUSED_BY_ENGINE.values():
+        assert set(refused) <= ACTING
 
 
 def test_no_registry_is_left_out() -> None:
@@ -48,15 +58,17 @@ def test_no_registry_is_left_out() -> None:
     assert ACTING.union(*WITHOUT_MEANING.values()) >= REGISTRIES_OF_FAIRSEQ
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_refusal_names_its_option(parser: ArgumentParser, command: str) -> None:
-    for name in REFUSED[command]:
+def test_every_refusal_names_its_option(parser: ArgumentParser, command: str, engine: str) -> None:
+    refused = {**REFUSED_BY_ENGINE[engine], **REFUSED[command]}
+    for name in refused:
         option = f"--{name.replace('_', '-')}"
         with pytest.raises(ValueError, match=rf"^{option} 7: .*; leave it out$"):
-            refuse_options(parser, Namespace(**{name: 7}), command)
-        for value in (parser.get_default(name), *REFUSED[command][name].allowed):
+            refuse_options(parser, Namespace(**{name: 7}), command, engine)
+        for value in (parser.get_default(name), *refused[name].allowed):
             if name != "scoring":  # its default is taken away
-                refuse_options(parser, Namespace(**{name: value}), command)
+                refuse_options(parser, Namespace(**{name: value}), command, engine)
 
 
 def test_all_refused_options_are_named_together(parser: ArgumentParser) -> None:
