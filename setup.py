@@ -39,7 +39,7 @@ EXTRAS_REQUIRE = {
         "editdistance",  # word error rates, by fairseq's own --scoring wer
     ],
     "export": [
-        "ctranslate2",  # the fast runtime that a chosen depth can be exported to
+        "ctranslate2",  # the fast runtime that a chosen depth can be exported to, and --engine ctranslate2
     ],
     "huggingface": [
         "safetensors",  # the weights of an exported Hugging Face folder

@@ -2,7 +2,7 @@
 
 from typing import Any, List, Optional, Tuple
 
-from fairseq_flexdepth.cli.report.facts import Facts, budget_facts, generate_command, loss_facts, row_facts
+from fairseq_flexdepth.cli.report.facts import Facts, budget_facts, command_of, loss_facts, row_facts
 from fairseq_flexdepth.cli.report.page import page
 from fairseq_flexdepth.cli.report.texts import Texts
 from fairseq_flexdepth.corpus.sweep_rows import SweepRow, SweepTable
@@ -40,6 +40,7 @@ def table_and_facts(sizes: Sizes, budget: Optional[float] = 0.5) -> Tuple[SweepT
         "chrf_signature": "c", "budget": budget_facts(table), "not_worse": row_facts(table.not_worse),
         "max_loss": loss_facts(table),
         "test": {"samples": 1000, "seed": 12345, "level": 0.05}, "comet_model": None, "repeats": 1, "precision": "fp32",
+        "engine": {"engine": "fairseq"}, "load": {"average": 0.1, "cores": 2, "threads": 2, "busy": False},
         "options": ["bin", "--beam", "4"], "date": "today", "settings": {"max_tokens": 4000, "batch_size": None},
         "machine": {"cpu": "C", "gpu": None, "cores": 2, "threads": 2, "python": "3", "torch": "2", "fairseq": "f"},
     }  # fmt: skip
@@ -62,5 +63,5 @@ def texts_of(table: SweepTable) -> Texts:
 def page_of(sizes: Sizes) -> str:
     """The page of :func:`table_and_facts` with :func:`texts_of`."""
     table, facts = table_and_facts(sizes)
-    commands = {row.translations: generate_command(facts, row) for row in table.rows}
+    commands = {row.translations: command_of(facts, row) for row in table.rows}
     return page(table, facts, commands, b"picture", texts_of(table))

@@ -7,6 +7,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Any, Dict, Sequence
 
+from fairseq_flexdepth.cli.engines import EngineChoice, add_engine_arguments, check_engine
 from fairseq_flexdepth.cli.fairseq_options import check_one_directory, parse_generation_options, quiet
 from fairseq_flexdepth.cli.launched_processes import choose_gpu
 from fairseq_flexdepth.cli.sharded_decoding import Shards, add_shard_arguments, choose_shard
@@ -36,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "All other options are options of fairseq-generate, with the same meaning; --gen-subset is train unless given. "
         "--num-shards N --shard-id I decodes one of N parts; --num-shards N --merge then puts them together. "
-        "Processes that torchrun or srun has started share the work without these options."
+        "Processes that torchrun or srun has started share the work without these options. --engine ctranslate2 "
+        "decodes each batch with CTranslate2; the options that it cannot follow are refused."
     )
     parser.add_argument(
         "--dest", required=True, metavar="FOLDER", help="the folder of the distilled data set, binarised"
@@ -55,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--drop-unknown", action="store_true", help="drop hypotheses that contain unknown words")
     parser.add_argument("--save-text", action="store_true", help="also write the distilled pairs as text")
+    add_engine_arguments(parser)
     add_shard_arguments(parser)
     parser.add_argument(
         "--overwrite", action="store_true",
@@ -70,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
         ValueError: an option is refused, a file is missing or damaged, or every source is dropped.
     """
     with quiet():
-        config = parse_generation_options(["--gen-subset", "train", *args.fairseq_options], NAME)
+        check_engine(args)
+        config = parse_generation_options(["--gen-subset", "train", *args.fairseq_options], NAME, args.engine)
         _check(args, config)
         message = _distill(args, config)
     print(message)
@@ -114,17 +118,19 @@ def _distill(args: argparse.Namespace, config: "DictConfig") -> str:
 
     shards = Shards(f"{args.dest.rstrip(os.sep)}.work", config, args)
     choose_gpu(config)
+    engine = EngineChoice(args, config)
     split = Split(config, combine=_combined(config))
     check_other_splits(split, _combined(config))
     if args.select == "sentence-bleu":
         split.warn_of_bleu()
     unknown = split.task.target_dictionary.unk() if args.drop_unknown else None
-    distiller = Distiller(split, args.select, DropRules(args.max_length, args.max_ratio, unknown))
+    rules = DropRules(args.max_length, args.max_ratio, unknown)
+    distiller = Distiller(split, engine.build_teacher(split, args.select), args.select, rules)
     # The teacher does not read the references: do not drop a source whose reference is too long.
     positions = (split.max_positions[0], float("inf"))
     batches = split.batches(max_positions=positions, ignore_invalid_inputs=True)
     own = {name: getattr(args, name) for name in ("select", "max_length", "max_ratio", "drop_unknown")}
-    shaped_by = settings(split, own)
+    shaped_by = settings(split, {**own, **engine.settings})
     header = fingerprint(shaped_by, split, batches)
     with contextlib.ExitStack() as stack:
         files = shards.finished(stack, header, batches, distiller.distill)

@@ -2,10 +2,11 @@
 
 import argparse
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Dict, List, Sequence
 
 from fairseq_flexdepth.cli.fairseq_options import check_paths, parsed_by_fairseq, split_user_dirs
-from fairseq_flexdepth.cli.generate_options import REFUSED, Refusal, composed
+from fairseq_flexdepth.cli.generate_options import REFUSED, Refusal, composed, refuse_options
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -35,7 +36,9 @@ def parse_eval_lm_options(arguments: Sequence[str], command: str) -> "DictConfig
     from fairseq import options
 
     rest, user_dirs = split_user_dirs(arguments)
-    args = parsed_by_fairseq(options.get_eval_lm_parser, rest, user_dirs, command, _REFUSED)
+    args = parsed_by_fairseq(
+        options.get_eval_lm_parser, rest, user_dirs, partial(refuse_options, command=command, refused=_REFUSED)
+    )
     if args.path is None:
         raise ValueError("--path: required, the checkpoint to score with")
     if not os.path.isdir(args.data.split(os.pathsep)[0]):

@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import importlib.util
 import json
 import os
 import tempfile
@@ -16,6 +15,7 @@ from fairseq_flexdepth.cli.huggingface_options import (
     folder_contents,
     refuse_huggingface_options,
 )
+from fairseq_flexdepth.cli.needed_package import need_package
 from fairseq_flexdepth.files.checkpoint_editing import check_output, save_checkpoint, tie_equal
 from fairseq_flexdepth.files.outputs import check_file
 
@@ -102,9 +102,7 @@ def _check(args: argparse.Namespace) -> None:
         refuse_huggingface_options(args)
     if args.format == FAIRSEQ:
         return check_output(args.output)
-    package = PACKAGES[args.format]
-    if importlib.util.find_spec(package) is None:
-        raise ImportError(f"--format {args.format}: needs the package {package}; pip install {package}")
+    need_package(f"--format {args.format}", PACKAGES[args.format])
     check_file("--output", args.output)
     if os.path.lexists(args.output) and not _replaceable(args.output, MODEL_FILES[args.format]):
         raise ValueError(

@@ -10,9 +10,9 @@ import sys
 import warnings
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Iterator, List, Mapping, NoReturn, Sequence, Tuple
+from typing import TYPE_CHECKING, Callable, Iterator, List, NoReturn, Sequence, Tuple
 
-from fairseq_flexdepth.cli.generate_options import REFUSED, Refusal, check_task, check_values, composed, refuse_options
+from fairseq_flexdepth.cli.generate_options import FAIRSEQ, REFUSED, check_task, check_values, composed, refuse_options
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -133,22 +133,20 @@ def parsed_by_fairseq(
     get_parser: Callable[[], argparse.ArgumentParser],
     arguments: Sequence[str],
     user_dirs: Sequence[str],
-    command: str,
-    refused: Mapping[str, Refusal],
+    refuse: Callable[[argparse.ArgumentParser, argparse.Namespace], None],
     check_task: Callable[[str], None] = lambda name: None,
 ) -> argparse.Namespace:
-    """Parse options with one of fairseq's parsers, and refuse those that *command* does not support.
+    """Parse options with one of fairseq's parsers, and refuse those that a sub-command does not support.
 
     Args:
         get_parser: makes the parser, once this package is registered.
         arguments: the options, without ``--user-dir``.
         user_dirs: the user directories of other packages.
-        command: the sub-command.
-        refused: the options that it refuses.
+        refuse: refuses options, given the parser and the options as typed.
         check_task: checks the name of the task, before other tasks add options of their own.
 
     Raises:
-        ValueError: fairseq or *command* refuses the options.
+        ValueError: fairseq or *refuse* refuses the options.
     """
     import_plugin(user_dirs)
     from fairseq import options
@@ -159,21 +157,30 @@ def parsed_by_fairseq(
         parser.set_defaults(scoring=None)  # not fairseq's default: its bleu scores tokens, not text
         check_task(parser.parse_known_args(arguments)[0].task)
         args = options.parse_args_and_arch(parser, list(arguments))
-        refuse_options(parser, parser.parse_args(arguments), command, refused)  # as typed: --bf16 sets --tpu in fairseq
+        refuse(parser, parser.parse_args(arguments))  # as typed: --bf16 sets --tpu in fairseq
     return args
 
 
-def parse_generation_options(arguments: Sequence[str], command: str = "sweep") -> "DictConfig":
+def parse_generation_options(
+    arguments: Sequence[str], command: str = "sweep", engine: str = FAIRSEQ, paths: Sequence[str] = ()
+) -> "DictConfig":
     """Parse the options of fairseq-generate, as given to *command*, with fairseq's own parser.
 
+    Args:
+        arguments: the options.
+        command: the sub-command.
+        engine: its ``--engine``.
+        paths: all values of ``--path``, if the sub-command takes several: fairseq's parser keeps one.
+
     Raises:
-        ValueError: fairseq or *command* refuses the options, or a file is missing.
+        ValueError: fairseq, *command* or *engine* refuses the options, or a file is missing.
     """
     from fairseq import options
 
     rest, user_dirs = split_user_dirs(arguments)
+    refuse = partial(refuse_options, command=command, refused=REFUSED[command], engine=engine, paths=paths)
     args = parsed_by_fairseq(
-        options.get_generation_parser, rest, user_dirs, command, REFUSED[command], partial(check_task, command=command)
+        options.get_generation_parser, rest, user_dirs, refuse, partial(check_task, command=command)
     )
     check_values(args)
     check_paths([args.path])

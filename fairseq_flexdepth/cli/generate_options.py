@@ -6,7 +6,7 @@ Every option of fairseq's parser is in ``ACTING``, ``REFUSED`` or ``WITHOUT_MEAN
 import argparse
 import logging
 import os
-from typing import TYPE_CHECKING, Any, Dict, FrozenSet, List, Mapping, NamedTuple, Tuple
+from typing import TYPE_CHECKING, Any, Dict, FrozenSet, List, Mapping, NamedTuple, Sequence, Tuple
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -17,6 +17,7 @@ def _names(text: str) -> FrozenSet[str]:
 
 
 COMMANDS = ("sweep", "oracle", "distill")
+FAIRSEQ, CTRANSLATE2 = ENGINES = ("fairseq", "ctranslate2")  # the choices of --engine
 
 # Options that act as in fairseq-generate: fairseq's own code reads them, or corpus/split.py instead.
 ACTING = _names(
@@ -137,6 +138,25 @@ REFUSED: Dict[str, Dict[str, Refusal]] = {
         "upsample_primary": Refusal("distill translates each source once", (1,)),
     },
 }
+_OTHER_SEARCH = Refusal("CTranslate2 searches in another way, or not at all")
+_PROBABILITIES = Refusal("CTranslate2 applies it before the softmax, fairseq after it")
+_QUANTIZATION = Refusal("expected --quantization float16")
+# The options that the engine refuses in every sub-command.
+REFUSED_BY_ENGINE: Dict[str, Dict[str, Refusal]] = {
+    FAIRSEQ: {},
+    CTRANSLATE2: {
+        **dict.fromkeys(
+            ("sampling", "sampling_topk", "sampling_topp", "temperature", "diverse_beam_groups",
+             "diverse_beam_strength", "diversity_rate", "match_source_len", "prefix_size", "retain_dropout",
+             "retain_dropout_modules", "lm_path", "lm_weight", "depth_selector", "selector_threshold", "fast_greedy",
+             "draft_dec_layers", "draft_tokens", "draft_vocabulary"),
+            _OTHER_SEARCH,
+        ),
+        **dict.fromkeys(("unkpen", "no_repeat_ngram_size"), _PROBABILITIES),
+        "min_len": _PROBABILITIES._replace(allowed=(0,)),
+        **dict.fromkeys(("fp16", "memory_efficient_fp16"), _QUANTIZATION),
+    },
+}  # fmt: skip
 
 
 def check_task(name: str, command: str) -> None:
@@ -156,26 +176,37 @@ def check_task(name: str, command: str) -> None:
 
 
 def refuse_options(
-    parser: argparse.ArgumentParser, given: argparse.Namespace, command: str, refused: Mapping[str, Refusal]
+    parser: argparse.ArgumentParser,
+    given: argparse.Namespace,
+    command: str,
+    refused: Mapping[str, Refusal],
+    engine: str = FAIRSEQ,
+    paths: Sequence[str] = (),
 ) -> None:
-    """Refuse the options that *command* does not support, all in one message.
+    """Refuse the options that *command* or *engine* does not support, all in one message.
 
     Args:
         parser: fairseq's parser, for the default values.
         given: the options as typed.
         command: the sub-command.
         refused: the options that it refuses, such as ``REFUSED[command]``.
+        engine: one of ``ENGINES``.
+        paths: the values of ``--path``, if it can be given several times: CTranslate2 decodes with no ensembles.
 
     Raises:
         ValueError: at least one option is refused.
     """
     by_reason: Dict[str, List[str]] = {}
-    for name, refusal in refused.items():
+    for name, refusal in {**REFUSED_BY_ENGINE[engine], **refused}.items():
         default = parser.get_default(name)
         value = getattr(given, name, default)
         if value != default and value not in refusal.allowed:
             option = f"--{name.replace('_', '-')}"
             by_reason.setdefault(refusal.reason, []).append(option if value is True else f"{option} {value}")
+    models = paths or [getattr(given, "path", None) or ""]
+    ensembles = [f"--path {path}" for path in models if engine == CTRANSLATE2 and os.pathsep in path]
+    if ensembles:
+        by_reason["CTranslate2 decodes with one model, not an ensemble"] = ensembles
     if by_reason:
         reasons = [f"{', '.join(options)}: {reason.format(command=command)}" for reason, options in by_reason.items()]
         several = len(by_reason) > 1 or any(len(options) > 1 for options in by_reason.values())

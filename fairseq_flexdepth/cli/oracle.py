@@ -9,6 +9,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
+from fairseq_flexdepth.cli.engines import EngineChoice, add_engine_arguments, check_engine
 from fairseq_flexdepth.cli.fairseq_options import check_one_directory, check_paths, parse_generation_options, quiet
 from fairseq_flexdepth.cli.launched_processes import choose_gpu
 from fairseq_flexdepth.cli.sharded_decoding import Shards, add_shard_arguments, choose_shard
@@ -36,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "All other options are options of fairseq-generate, with the same meaning. FOLDER collects one split per run, "
         "named after --gen-subset. --num-shards N --shard-id I decodes one of N parts; --num-shards N --merge then "
-        "puts them together. Processes that torchrun or srun has started share the work without these options."
+        "puts them together. Processes that torchrun or srun has started share the work without these options. "
+        "--engine ctranslate2 decodes with CTranslate2; the options that it cannot follow are refused."
     )
     parser.add_argument(
         "--path", action="append", default=[], metavar="CHECKPOINT",
@@ -46,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metric", choices=SENTENCE_METRICS, default="chrf", help="metric that scores each translation (default: chrf)"
     )
+    add_engine_arguments(parser)
     add_shard_arguments(parser)
     parser.add_argument(
         "--overwrite", action="store_true", help="replace the labels, or an unfinished run with other options"
@@ -61,8 +64,9 @@ def run(args: argparse.Namespace) -> int:
         ValueError: an option is refused, a file is missing or damaged, or no sentence gets a label.
     """
     with quiet():
+        check_engine(args)
         given = [*(["--path", args.path[0]] if args.path else []), *args.fairseq_options]
-        config = parse_generation_options(given, NAME)
+        config = parse_generation_options(given, NAME, args.engine, args.path)
         check_paths(args.path)
         choose_shard(args, config)
         check_one_directory(config, "decode")
@@ -86,19 +90,20 @@ def _judge(args: argparse.Namespace, config: "DictConfig") -> Optional[str]:
         raise ValueError(f"--output {args.output}: already has labels of {name}; --overwrite replaces them")
     shards = Shards(os.path.join(args.output, f"{name}.work"), config, args)
     choose_gpu(config)
+    engine = EngineChoice(args, config)
     split = Split(config, paths=args.path)
     split.warn_of_bleu()
     _check_dictionary(args.output, split)
-    oracle = Oracle(split, args.metric)
+    oracle = Oracle(split, engine.build(split), args.metric)
     batches = split.batches()
-    shaped_by = settings(split, {"metric": args.metric})
+    shaped_by = settings(split, {"metric": args.metric, **engine.settings})
     header = fingerprint(shaped_by, split, batches)
     with contextlib.ExitStack() as stack:
         files = shards.finished(stack, header, batches, oracle.score_batch)
         if not files:
             print(shards.message, file=sys.stderr)
             return None
-        made_by = {"metric": args.metric, "models": shaped_by["path"]}
+        made_by = {"metric": args.metric, "models": shaped_by["path"], **engine.settings}
         try:
             results = OracleResults(oracle, made_by, (result for file in files for result in file.results()))
         except ValueError:  # no sentence has labels: the shards would block a run on other data

@@ -34,7 +34,7 @@ OPTIONAL = {
     "sentencepiece": "the examples on real text cannot make subwords, nor --bpe sentencepiece read them",
     "subword-nmt": "recipes cannot make subwords, nor --bpe subword_nmt read them",
     "sacremoses": "recipes cannot clean corpora, and --tokenizer moses is not possible",
-    "ctranslate2": "export to CTranslate2 is not possible",
+    "ctranslate2": "export to CTranslate2 and --engine ctranslate2 are not possible",
     "safetensors": "export to Hugging Face is not possible",
     "transformers": "exported Hugging Face folders cannot be loaded here",
 }

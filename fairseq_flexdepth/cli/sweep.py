@@ -3,10 +3,12 @@
 import argparse
 import functools
 import json
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 
+from fairseq_flexdepth.cli.engines import EngineChoice, add_engine_arguments, check_engine
 from fairseq_flexdepth.cli.eval_lm_options import is_of_language_model
 from fairseq_flexdepth.cli.fairseq_options import check_paths, parse_generation_options, quiet
 from fairseq_flexdepth.cli.generate_options import hides_progress
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from fairseq_flexdepth.corpus.split import Split
     from fairseq_flexdepth.corpus.sweep import ModelDepth, Sweep
 
+logger = logging.getLogger(__name__)
+
 NAME = "sweep"
 HELP = "decode a test set at every depth pair; report quality and speed as a web page, plots, JSON and CSV"
 
@@ -31,9 +35,11 @@ EPILOG = (
     "the depth pairs that have this depth. --draft-dec-layers adds rows with drafts (needs --beam 1). Seconds are the "
     "time of the encoder and of the search. The encoder runs once for all depth pairs of a model; each pair is charged "
     "for the encoder layers that it uses. Loading, batching and a warm-up batch are not counted. Words per second are "
-    "source words, separated by white space, after --post-process, --bpe and --tokenizer have restored the text. An "
-    "interrupted sweep resumes when you give the same command again. With --task language_modeling the options are "
-    "those of fairseq-eval-lm, and the report has the perplexity and the tokens per second of every decoder depth."
+    "source words, separated by white space, after --post-process, --bpe and --tokenizer have restored the text. With "
+    "--batch-size 1, p50 and p95 are percentiles of the milliseconds per sentence. --engine ctranslate2 measures the "
+    "runtime that serves a model; the options that it cannot follow are refused. An interrupted sweep resumes when you "
+    "give the same command again. With --task language_modeling the options are those of fairseq-eval-lm, and the "
+    "report has the perplexity and the tokens per second of every decoder depth."
 )
 
 DEPTHS = "depth pairs, encoder-decoder: 1-1,3-2; of language models decoder depths: 1,3 (default: all)"
@@ -46,8 +52,8 @@ COMPARISON = (
 
 EXAMPLES = (
     "fairseq-flexdepth sweep data-bin --path checkpoint_best.pt --output report --beam 4 --budget 0.5 --max-loss 0.5",
-    "fairseq-flexdepth sweep data-bin --path a.pt --path b.pt --output report --depths 1-1,3-3 --repeat 3",
-    "fairseq-flexdepth sweep data-bin --task language_modeling --path lm.pt --output report --tokens-per-sample 512",
+    "fairseq-flexdepth sweep data-bin --path a.pt --path b.pt --output report --depths 1-1,3-3 --repeat 3 "
+    "--engine ctranslate2 --quantization float32,int8",
 )
 
 
@@ -83,6 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--overwrite", action="store_true", help="replace a report, or an unfinished run with other options"
     )
     parser.add_argument("--json", action="store_true", help="print sweep.json instead of the table")
+    add_engine_arguments(parser, several=True)
     parser.set_defaults(fairseq_options=[])
 
 
@@ -96,19 +103,23 @@ def run(args: argparse.Namespace) -> int:
         print(f"process {process.number} of {process.processes}: nothing to do, process 0 sweeps", file=sys.stderr)
         return 0
     with quiet():
+        from fairseq_flexdepth.cli.machine import load_average
+
+        load = load_average()  # before this process loads anything
+        check_engine(args, several=True)
         given = [*(["--path", args.path[0]] if args.path else []), *args.fairseq_options]
         sweep = sweep_language_models if is_of_language_model(given) else _sweep_translations
-        text = sweep(args, given)
+        text = sweep(args, given, load)
     print(text)
     return 0
 
 
-def _sweep_translations(args: argparse.Namespace, given: List[str]) -> str:
+def _sweep_translations(args: argparse.Namespace, given: List[str], load: Optional[float]) -> str:
     """Sweep translation models, with the options of fairseq *given*; return the text to print."""
-    config = parse_generation_options(given, NAME)
+    config = parse_generation_options(given, NAME, args.engine, args.path)
     check_paths(args.path)
     depths, draft = _check(args, config), _draft_of(config)
-    return _sweep(args, config, depths, draft)
+    return _sweep(args, config, depths, draft, load)
 
 
 def _check(args: argparse.Namespace, config: "DictConfig") -> Optional[List[DepthPair]]:
@@ -139,10 +150,14 @@ def _draft_of(config: "DictConfig") -> Dict[str, Any]:
 
 
 def _sweep(
-    args: argparse.Namespace, config: "DictConfig", depths: Optional[List[DepthPair]], draft: Dict[str, Any]
+    args: argparse.Namespace,
+    config: "DictConfig",
+    depths: Optional[List[DepthPair]],
+    draft: Dict[str, Any],
+    load_before: Optional[float],
 ) -> str:
     """Decode the remaining batches and write the report; return the text to print."""
-    from fairseq_flexdepth.cli.machine import describe_machine
+    from fairseq_flexdepth.cli.machine import describe_load, describe_machine, warn_of_load
     from fairseq_flexdepth.cli.report.columns import file_values
     from fairseq_flexdepth.cli.report.facts import collect_facts
     from fairseq_flexdepth.cli.report.files import write_report
@@ -153,17 +168,21 @@ def _sweep(
     from fairseq_flexdepth.corpus.sweep import Sweep, SweepResults
 
     choose_gpu(config)
+    engine = EngineChoice(args, config)
+    load = describe_load(load_before, engine.threads)
+    warn_of_load(load)
     split = open_split(config, args.path)
     split.warn_of_bleu()
     references = _references(args.references, split)
-    comet = _comet(args.comet, split.use_cuda)
-    sweep = Sweep(split, depths or _pairs_of_given_depth(split), args.repeat, draft)
+    comet = _comet(args.comet, engine.use_cuda)
+    built = engine.build(split, depths or _pairs_of_given_depth(split), compare=True, draft=draft)
+    sweep = Sweep(split, built, args.repeat)
     batches = split.batches()
     if not batches:
         raise ValueError(f"--gen-subset {config.dataset.gen_subset}: every sentence is too long to decode")
-    machine = describe_machine(split.use_cuda)
-    pairs = [list(pair) for pair in sweep.every_depth.pairs]
-    determining = settings(split, {"depths": pairs, "repeats": args.repeat, **draft})
+    machine = describe_machine(engine.use_cuda)
+    own = {"depths": [list(pair) for pair in sweep.pairs], "repeats": args.repeat, **draft}
+    determining = settings(split, {**own, **engine.settings, **engine.timed_settings})
     header = {**fingerprint(determining, split, batches), "machine": machine}
     work = os.path.join(args.output, "unfinished.jsonl")
     with ShardFile(work, range(len(batches)), header, args.overwrite) as shard:
@@ -172,7 +191,8 @@ def _sweep(
         sources = [split.source_text(index) for index in range(len(split.dataset))]
         score = functools.partial(comet, sources) if comet else None
         table = results.table(sources, references, score, args.budget, args.max_loss)
-        facts = collect_facts(args, results, table, results.source_words(sources), machine, determining)
+        words, ran = results.source_words(sources), engine.facts
+        facts = collect_facts(args, results, table, words, machine, load, ran, determining)
         write_report(args.output, results, table, facts, sources, references)
         os.remove(work)
     return json.dumps(file_values(table.rows), indent=1) if args.json else summary(args.output, table, facts)
@@ -190,7 +210,8 @@ def _decode(sweep: "Sweep", shard: "ShardFile", batches: Sequence[Sequence[int]]
 
         def progress(depth: "ModelDepth") -> None:
             model = f"model {depth.model + 1}, " if several else ""
-            bar.set_postfix_str(f"{model}encoder {depth.pair[0]}, decoder {depth.pair[1]}", refresh=False)
+            weights = f", {depth.quantization}" if depth.quantization else ""
+            bar.set_postfix_str(f"{model}encoder {depth.pair[0]}, decoder {depth.pair[1]}{weights}", refresh=False)
             bar.update()
 
         for number in shard.remaining:

@@ -114,7 +114,7 @@ def _check(args: argparse.Namespace) -> List[DepthPair]:
 
 def _supported(pairs: List[DepthPair], interface: "FlexDepthHubInterface", path: str) -> List[DepthPair]:
     """The given depth pairs, or all if none is given; each is one that the model supports."""
-    from fairseq_flexdepth.corpus.every_depth import supported_only
+    from fairseq_flexdepth.corpus.engine import supported_only
 
     return supported_only(pairs, [interface.depths], [path])[0] if pairs else interface.depths
 

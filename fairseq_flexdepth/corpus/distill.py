@@ -1,11 +1,13 @@
 """Sequence-level distillation of one batch: the teacher translates it, a filter chooses each source's targets."""
 
 import math
-from typing import List, Sequence
+from typing import Dict, List, Sequence
 
 from fairseq.sequence_generator import SequenceGenerator
 
+from fairseq_flexdepth.corpus.engine import Teacher, length_limit
 from fairseq_flexdepth.corpus.hypothesis_filter import (
+    NEED_ALL,
     NEED_REFERENCES,
     DropRules,
     FilteredSource,
@@ -19,55 +21,37 @@ from fairseq_flexdepth.corpus.hypothesis_filter import (
 from fairseq_flexdepth.corpus.scores import sentence_bleu
 from fairseq_flexdepth.corpus.split import Split
 from fairseq_flexdepth.modules.device_copies import lists_of
-from fairseq_flexdepth.protocols import Hypotheses, Sample
+from fairseq_flexdepth.protocols import Hypotheses
 
 
-class Distiller:
-    """Translates batches with the teacher and filters the hypotheses of each source [kim2016].
+class FairseqTeacher:
+    """Translates with the models of *split* by fairseq's beam search or sampling.
 
     Args:
         split: the data and the teacher.
-        hypothesis_filter: one of ``HYPOTHESIS_FILTERS``.
-        drop_rules: the pairs that are dropped.
+        hypothesis_filter: one of ``HYPOTHESIS_FILTERS``, which says whether the best hypothesis is enough.
 
     Raises:
-        ValueError: fairseq refuses the options, or the data has no references and the hypothesis filter needs them.
+        ValueError: fairseq refuses the options.
     """
 
-    def __init__(self, split: Split, hypothesis_filter: str, drop_rules: DropRules) -> None:
-        if hypothesis_filter in NEED_REFERENCES:
-            split.require_references(f"--select {hypothesis_filter}")
+    def __init__(self, split: Split, hypothesis_filter: str) -> None:
         self.split = split
         self.hypothesis_filter = hypothesis_filter
-        self.drop_rules = drop_rules
         self.generator = split.build_generator()
         if not isinstance(self.generator, SequenceGenerator):
             raise ValueError(f"the task uses {type(self.generator).__name__}; expected beam search or sampling")
-        if hypothesis_filter == "sentence-bleu":
-            self.bleu = sentence_bleu(split.bleu_tokenizer)
+        self.strip = self.generator.symbols_to_strip_from_output
 
-    def distill(self, number: int, batch: Sequence[int]) -> List[FilteredSource]:
-        """Translate and filter one batch.
-
-        Args:
-            number: the batch's number, which seeds sampling.
-            batch: its sentence numbers.
-        """
+    def translate(self, number: int, batch: Sequence[int]) -> Dict[int, List[Target]]:
+        """Translate one batch, as a :class:`~fairseq_flexdepth.corpus.engine.Teacher`."""
         self.split.seed_batch(number)
         sample = self.split.sample(batch)
         results = self.split.search(self.generator, sample)
-        if self.hypothesis_filter in ("best", "mixture"):
+        if self.hypothesis_filter not in NEED_ALL:
             results = [hypotheses[:1] for hypotheses in results]
-        found = self._targets(results, self._length_limit(sample))
-        return [self._filter(index, targets) for index, targets in zip(sample["id"].tolist(), found)]
-
-    def _length_limit(self, sample: Sample) -> float:
-        """The tokens after which beam search must write the end symbol, computed as in fairseq's generator."""
-        generator = self.generator
-        if generator.match_source_len:
-            return math.inf
-        width = sample["net_input"]["src_tokens"].size(1)
-        return min(int(generator.max_len_a * width + generator.max_len_b), generator.max_len - 1)
+        limit = math.inf if self.generator.match_source_len else length_limit(self.generator, sample)
+        return dict(zip(sample["id"].tolist(), self._targets(results, limit)))
 
     def _targets(self, results: Sequence[Hypotheses], limit: float) -> List[List[Target]]:
         """The hypotheses of each sentence as targets; copied from the device all at once."""
@@ -79,6 +63,40 @@ class Distiller:
         tokens_of = self.split.target_tokens
         targets = iter([Target(tokens_of(t), math.fsum(s), len(t) > limit) for t, s in zip(tokens, scores)])
         return [[next(targets) for _ in hypotheses] for hypotheses in results]
+
+
+class Distiller:
+    """Translates batches with the teacher and filters the hypotheses of each source [kim2016].
+
+    Args:
+        split: the data.
+        teacher: translates it.
+        hypothesis_filter: one of ``HYPOTHESIS_FILTERS``.
+        drop_rules: the pairs that are dropped.
+
+    Raises:
+        ValueError: the data has no references and the hypothesis filter needs them.
+    """
+
+    def __init__(self, split: Split, teacher: Teacher, hypothesis_filter: str, drop_rules: DropRules) -> None:
+        if hypothesis_filter in NEED_REFERENCES:
+            split.require_references(f"--select {hypothesis_filter}")
+        self.split = split
+        self.teacher = teacher
+        self.hypothesis_filter = hypothesis_filter
+        self.drop_rules = drop_rules
+        if hypothesis_filter == "sentence-bleu":
+            self.bleu = sentence_bleu(split.bleu_tokenizer)
+
+    def distill(self, number: int, batch: Sequence[int]) -> List[FilteredSource]:
+        """Translate and filter one batch.
+
+        Args:
+            number: the batch's number, which seeds sampling.
+            batch: its sentence numbers.
+        """
+        found = self.teacher.translate(number, batch)
+        return [self._filter(index, targets) for index, targets in found.items()]
 
     def _filter(self, index: int, hypotheses: List[Target]) -> FilteredSource:
         if not hypotheses:
@@ -104,6 +122,5 @@ class Distiller:
         if self.hypothesis_filter != "sentence-bleu":
             return hypotheses[:1]
         reference = self.split.reference_text(index)
-        strip = self.generator.symbols_to_strip_from_output
-        texts = [self.split.target_text(target.tokens, strip) for target in hypotheses]
+        texts = [self.split.target_text(target.tokens, self.teacher.strip) for target in hypotheses]
         return [hypotheses[closest(texts, lambda text: self.bleu(text, reference))]]

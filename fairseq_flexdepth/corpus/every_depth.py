@@ -2,28 +2,21 @@
 
 import contextlib
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
 
+from fairseq_flexdepth.corpus.engine import Decoded, ModelDepth, chosen_pairs
 from fairseq_flexdepth.corpus.split import Split
 from fairseq_flexdepth.decoding.clock import seconds_now
 from fairseq_flexdepth.decoding.greedy_options import drafting_depths
-from fairseq_flexdepth.decoding.model_depth import common_pairs
-from fairseq_flexdepth.depth.supported_depths import DepthPair, DepthSpace, written_pair
+from fairseq_flexdepth.depth.supported_depths import DepthPair, DepthSpace
 from fairseq_flexdepth.modules.device_copies import lists_of
 from fairseq_flexdepth.protocols import FlexibleModel, Sample
 
 # fairseq's ``encoder_out``.
 EncoderOut = Dict[str, List[Tensor]]
-
-
-class Decoded(NamedTuple):
-    """A batch, translated at one depth pair."""
-
-    texts: Dict[int, str]  # the best translation of each sentence, by sentence number
-    seconds: float  # of beam search, and the depth pair's share of the encoder's run
 
 
 @dataclass
@@ -37,7 +30,7 @@ class _Ensemble:
 
 
 class EveryDepth:
-    """Translates batches of *split* at every depth pair of its ensembles.
+    """Translates batches of *split* at every depth pair of its ensembles, with fairseq's search.
 
     Args:
         split: the data and the models: one or more ensembles, each of one depth or of several.
@@ -47,9 +40,8 @@ class EveryDepth:
             depth pair that this depth can draft for.
 
     Raises:
-        ValueError: two ensembles have the same depth pair and *compare* is false, an ensemble supports none of
-            *depths*, a depth pair in *depths* is supported by no ensemble, *draft* can draft for none of them, or the
-            options are refused.
+        ValueError: as :func:`chosen_pairs`, or *draft* can draft for none of the depth pairs, or the options are
+            refused.
     """
 
     def __init__(
@@ -60,11 +52,7 @@ class EveryDepth:
         draft: Optional[Dict[str, Any]] = None,
     ) -> None:
         self.split = split
-        pairs = [common_pairs(models) for models in split.ensembles]
-        if depths is not None:
-            pairs = supported_only(depths, pairs, split.paths)
-        if not compare:
-            _check_distinct(pairs, split.paths)
+        pairs = chosen_pairs(split, depths, compare)
         self.ensembles = [
             _Ensemble(models, found, split.build_generator(models), self._drafting(models, found, draft))
             for models, found in zip(split.ensembles, pairs)
@@ -72,7 +60,16 @@ class EveryDepth:
         if draft and not any(ensemble.drafting for ensemble in self.ensembles):
             split.build_generator(self.ensembles[0].models, **draft)  # raises the reason
             raise ValueError(f"--draft-dec-layers {draft['draft_dec_layers']}: drafts for none of these depth pairs")
-        self.pairs = sorted({pair for found in pairs for pair in found})
+        # By whether there are drafts.
+        self._drafts: Dict[bool, Optional[int]] = {False: None}
+        if draft:
+            self._drafts = {False: 0, True: int(draft["draft_dec_layers"])}
+        self.model_depths = [
+            ModelDepth(model, pair, drafting)
+            for model, ensemble in enumerate(self.ensembles)
+            for drafted, drafting in self._drafts.items()
+            for pair in (ensemble.drafting if drafted else ensemble.pairs)
+        ]
         self._warm = False
 
     def _drafting(
@@ -88,25 +85,8 @@ class EveryDepth:
                 generators[pair] = self.split.build_generator(list(models), **draft)
         return generators
 
-    def decode(self, number: int, batch: Sequence[int]) -> Dict[DepthPair, Decoded]:
-        """Translate one batch at every depth pair; no two ensembles may have the same depth pair.
-
-        Args:
-            number: the batch's number, which seeds sampling.
-            batch: its sentence numbers.
-        """
-        return {pair: decoded for _, pair, _, decoded in self.each(number, batch)}
-
-    def each(self, number: int, batch: Sequence[int]) -> Iterator[Tuple[int, DepthPair, bool, Decoded]]:
-        """Translate one batch by every ensemble at each of its depth pairs, then once more with drafts.
-
-        Args:
-            number: the batch's number, which seeds sampling.
-            batch: its sentence numbers.
-
-        Yields:
-            The position of the ensemble, the depth pair, whether there were drafts, and the translations.
-        """
+    def each(self, number: int, batch: Sequence[int]) -> Iterator[Tuple[ModelDepth, Decoded]]:
+        """Translate one batch by every ensemble at each of its depth pairs, then once more with drafts."""
         if not self._warm:  # the first batch of a process is slow at any depth
             self._warm = True
             sample = self.split.sample(batch[:1])
@@ -115,7 +95,7 @@ class EveryDepth:
         sample = self.split.sample(batch)
         for position, ensemble in enumerate(self.ensembles):
             for pair, drafted, decoded in self._decode(ensemble, number, sample, ensemble.pairs):
-                yield position, pair, drafted, decoded
+                yield ModelDepth(position, pair, self._drafts[drafted]), decoded
 
     def _decode(
         self, ensemble: _Ensemble, number: int, sample: Sample, pairs: Sequence[DepthPair]
@@ -171,34 +151,6 @@ def set_depth(models: Sequence[Any], pair: DepthPair) -> None:
     for model in models:
         if hasattr(model, "set_depth"):
             model.set_depth(*pair)
-
-
-def supported_only(
-    depths: Sequence[DepthPair], pairs: Sequence[Sequence[DepthPair]], paths: Sequence[str]
-) -> List[List[DepthPair]]:
-    """The depth pairs among *depths*, per ensemble; *pairs* and *paths* have one element per ensemble."""
-    asked = ", ".join(map(written_pair, depths))
-    for depth in depths:
-        if not any(depth in found for found in pairs):
-            supported = ", ".join(map(written_pair, sorted({pair for found in pairs for pair in found})))
-            raise ValueError(f"--depths {written_pair(depth)}: {', '.join(paths)} supports {supported}")
-    chosen = [[pair for pair in found if pair in depths] for found in pairs]
-    for path, kept, found in zip(paths, chosen, pairs):
-        if not kept:
-            raise ValueError(f"--depths {asked}: {path} supports {', '.join(map(written_pair, found))} only")
-    return chosen
-
-
-def _check_distinct(pairs: Sequence[Sequence[DepthPair]], paths: Sequence[str]) -> None:
-    owners: Dict[DepthPair, str] = {}
-    for path, found in zip(paths, pairs):
-        for pair in found:
-            if pair in owners:
-                raise ValueError(
-                    f"--path {path}: decodes at {written_pair(pair)}, which {owners[pair]} does already; expected "
-                    "models of different depths"
-                )
-            owners[pair] = path
 
 
 def _exit(stacked: EncoderOut, index: int, exits: int) -> EncoderOut:

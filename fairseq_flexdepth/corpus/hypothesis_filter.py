@@ -11,6 +11,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 # The choices of --select.
 HYPOTHESIS_FILTERS = ("best", "sentence-bleu", "all", "mixture")
 NEED_REFERENCES = ("sentence-bleu", "mixture")
+NEED_ALL = ("sentence-bleu", "all")  # the other filters look at the best hypothesis alone
 # The reasons for which a source is dropped from the distilled data.
 REASONS = ("length", "ratio", "empty", "unknown")
 

@@ -8,7 +8,8 @@ from fairseq import tasks, utils
 from fairseq_cli.eval_lm import eval_lm
 from omegaconf import DictConfig
 
-from fairseq_flexdepth.corpus.every_depth import set_depth, supported_only
+from fairseq_flexdepth.corpus.engine import supported_only
+from fairseq_flexdepth.corpus.every_depth import set_depth
 from fairseq_flexdepth.corpus.loaded_models import load_models, uses_cuda
 from fairseq_flexdepth.corpus.sweep_rows import short_names
 from fairseq_flexdepth.decoding.clock import seconds_now

@@ -4,7 +4,7 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 import numpy
 
-from fairseq_flexdepth.corpus.every_depth import EveryDepth
+from fairseq_flexdepth.corpus.engine import Engine
 from fairseq_flexdepth.corpus.scores import SACREBLEU, corpus_scores, sentence_bleu, sentence_chrf
 from fairseq_flexdepth.corpus.split import Split
 from fairseq_flexdepth.depth.supported_depths import DepthPair, from_fastest
@@ -27,17 +27,18 @@ class Oracle:
 
     Args:
         split: the data and the models.
+        engine: decodes them, once at every depth pair.
         metric: the sentence score, ``chrf`` or ``bleu``.
 
     Raises:
-        ValueError: the split has no references, or :class:`EveryDepth` refuses the models.
+        ValueError: the split has no references.
     """
 
-    def __init__(self, split: Split, metric: str) -> None:
+    def __init__(self, split: Split, engine: Engine, metric: str) -> None:
         split.require_references("oracle")
         self.split = split
-        self.every_depth = EveryDepth(split)
-        self.pairs = self.every_depth.pairs
+        self.engine = engine
+        self.pairs = sorted(depth.pair for depth in engine.model_depths)
         self.from_fastest = from_fastest(self.pairs)
         self.score = sentence_chrf() if metric == "chrf" else sentence_bleu(split.bleu_tokenizer)
 
@@ -51,7 +52,7 @@ class Oracle:
         Returns:
             The seconds that the batch took at each depth pair, and a list of :class:`SentenceScores`.
         """
-        decoded = self.every_depth.decode(number, batch)
+        decoded = {depth.pair: decoded for depth, decoded in self.engine.each(number, batch)}
         seconds = [decoded[pair].seconds for pair in self.pairs]
         texts = {index: [decoded[pair].texts[index] for pair in self.pairs] for index in batch}
         return [seconds, [self._score_sentence(index, texts[index]) for index in batch]]

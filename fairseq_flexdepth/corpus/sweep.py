@@ -1,9 +1,11 @@
 """A split decoded at every depth pair of one or more models: translations, scores and times."""
 
 from statistics import median
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
-from fairseq_flexdepth.corpus.every_depth import EveryDepth
+import numpy
+
+from fairseq_flexdepth.corpus.engine import Engine, ModelDepth
 from fairseq_flexdepth.corpus.scores import SACREBLEU, CorpusScorer
 from fairseq_flexdepth.corpus.split import Split
 from fairseq_flexdepth.corpus.sweep_rows import SweepRow, SweepTable, short_names
@@ -15,47 +17,20 @@ Score = Callable[[List[str], List[str]], Dict[str, float]]
 DecodedBatch = Tuple[List[float], List[str]]
 
 
-class ModelDepth(NamedTuple):
-    """One of the models at one of its depth pairs."""
-
-    model: int  # position of its --path
-    pair: DepthPair
-    draft: Optional[int] = None  # the decoder depth that drafts, 0 for no drafts; None where no rows have drafts
-
-
 class Sweep:
-    """Decodes batches with every model at every depth pair, several times over to measure times.
+    """Decodes batches in all ways of an engine, several times over to measure times.
 
     Args:
         split: the data and the models.
-        depths: the depth pairs to decode at; ``None`` for all.
+        engine: decodes them.
         repeats: how often each batch is decoded.
-        draft: ``draft_dec_layers`` and the options that belong to it, for further rows.
-
-    Raises:
-        ValueError: as :class:`EveryDepth`.
     """
 
-    def __init__(
-        self,
-        split: Split,
-        depths: Optional[Sequence[DepthPair]],
-        repeats: int,
-        draft: Optional[Dict[str, Any]] = None,
-    ) -> None:
+    def __init__(self, split: Split, engine: Engine, repeats: int) -> None:
         self.split = split
+        self.engine = engine
         self.repeats = repeats
-        self.every_depth = EveryDepth(split, depths, compare=True, draft=draft)
-        # By whether there are drafts.
-        self._drafts: Dict[bool, Optional[int]] = {False: None}
-        if draft:
-            self._drafts = {False: 0, True: int(draft["draft_dec_layers"])}
-        self.model_depths = [
-            ModelDepth(model, pair, drafting)
-            for model, ensemble in enumerate(self.every_depth.ensembles)
-            for drafted, drafting in self._drafts.items()
-            for pair in (ensemble.drafting if drafted else ensemble.pairs)
-        ]
+        self.model_depths = engine.model_depths
 
     def decode(
         self, number: int, batch: Sequence[int], progress: Callable[[ModelDepth], None]
@@ -70,18 +45,23 @@ class Sweep:
         seconds: Dict[ModelDepth, List[float]] = {depth: [] for depth in self.model_depths}
         texts: Dict[ModelDepth, List[str]] = {}
         for _ in range(self.repeats):
-            for model, pair, drafted, decoded in self.every_depth.each(number, batch):
-                depth = ModelDepth(model, pair, self._drafts[drafted])
+            for depth, decoded in self.engine.each(number, batch):
                 seconds[depth].append(decoded.seconds)
                 texts[depth] = [decoded.texts[index] for index in batch]
                 progress(depth)
         return [(seconds[depth], texts[depth]) for depth in self.model_depths]
 
     @property
+    def pairs(self) -> List[DepthPair]:
+        """All depth pairs, in ascending order."""
+        return sorted({depth.pair for depth in self.model_depths})
+
+    @property
     def baseline(self) -> int:
         """Position in ``model_depths`` of the deepest depth pair of the first model, which times are relative to."""
-        # Those of the first model without drafts come first.
-        pairs = [depth.pair for depth in self.model_depths if depth.model == 0 and not depth.draft]
+        # The first model's, without drafts and in the first type of weights, come first.
+        first = self.model_depths[0]._replace(pair=(0, 0))
+        pairs = [depth.pair for depth in self.model_depths if depth._replace(pair=(0, 0)) == first]
         return from_fastest(pairs)[-1]
 
 
@@ -99,6 +79,7 @@ class SweepResults:
     ) -> None:
         self.sweep = sweep
         self.decoded = sorted(int(index) for batch in batches for index in batch)
+        self.one_by_one = all(len(batch) == 1 for batch in batches)
         self._texts: List[Dict[int, str]] = [{} for _ in sweep.model_depths]
         self._seconds: List[List[List[float]]] = [[] for _ in sweep.model_depths]  # model depth × batch × repeat
         for batch, of_batch in zip(batches, results):
@@ -140,15 +121,16 @@ class SweepResults:
         names = short_names(self.sweep.split.paths)
         baseline_seconds = self._median_seconds(self.sweep.baseline)
         rows = []
-        for position, (model, pair, draft) in enumerate(self.sweep.model_depths):
+        several = len({depth.quantization for depth in self.sweep.model_depths}) > 1
+        for position, depth in enumerate(self.sweep.model_depths):
             translations, seconds = self.translations(position), self._median_seconds(position)
             repeats = [sum(repeat) for repeat in zip(*self._seconds[position])]  # seconds of all batches
             rows.append(
                 SweepRow(
-                    path=self.sweep.split.paths[model],
-                    model=names[model],
-                    enc_layers=pair[0],
-                    dec_layers=pair[1],
+                    path=self.sweep.split.paths[depth.model],
+                    model=names[depth.model] + (f" {depth.quantization}" if several else ""),
+                    enc_layers=depth.pair[0],
+                    dec_layers=depth.pair[1],
                     **scorer.scores(counts[position]),
                     **compared[position],
                     sentence_chrf=scorer.sentence_chrf(counts[position]),
@@ -162,17 +144,31 @@ class SweepResults:
                     repeats=self.sweep.repeats,
                     sentences=len(self.decoded),
                     beam=self.sweep.split.cfg.generation.beam,
-                    translations=self._translations_file(self.sweep.model_depths[position]),
-                    draft_dec_layers=draft,
+                    translations=self._translations_file(depth, several),
+                    draft_dec_layers=depth.draft,
+                    quantization=depth.quantization,
+                    **self._latencies(position),
                 )
             )
         return SweepTable(rows, self.sweep.baseline, budget, max_loss)
 
-    def _translations_file(self, depth: ModelDepth) -> str:
-        """The file for the translations; each of several models has a folder."""
+    def _translations_file(self, depth: ModelDepth, quantized: bool) -> str:
+        """The file for the translations; each of several models has a folder, each of several types of weights a name.
+
+        Args:
+            depth: the way in which they were decoded.
+            quantized: whether there are several types of weights.
+        """
         drafted = f"-draft{depth.draft}" if depth.draft else ""
-        name = f"e{depth.pair[0]}d{depth.pair[1]}{drafted}.txt"
+        name = f"e{depth.pair[0]}d{depth.pair[1]}{drafted}{f'-{depth.quantization}' if quantized else ''}.txt"
         return name if len(self.sweep.split.paths) == 1 else f"system-{depth.model + 1}/{name}"
+
+    def _latencies(self, position: int) -> Dict[str, Any]:
+        """Percentiles of the milliseconds per sentence, each sentence's the median of its repeats; none for batches."""
+        if not self.one_by_one:
+            return {}
+        milliseconds = [1000 * median(batch) for batch in self._seconds[position]]
+        return {f"latency_p{part}_ms": round(float(numpy.percentile(milliseconds, part)), 2) for part in (50, 95)}
 
     def _median_seconds(self, position: int) -> float:
         """The seconds of all batches: the sum of each batch's median over its repeats."""

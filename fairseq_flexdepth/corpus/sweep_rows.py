@@ -38,6 +38,10 @@ class SweepRow:
     words_per_second: Optional[float] = None  # source words; None where the source is speech
     comet: Optional[float] = None  # None without --comet
     draft_dec_layers: Optional[int] = None  # 0 for a row without drafts; None without --draft-dec-layers
+    quantization: Optional[str] = None  # type of the weights with --engine ctranslate2; else None
+    # Milliseconds that half, and 95 %, of the sentences take at most; None unless each batch is one sentence
+    latency_p50_ms: Optional[float] = None
+    latency_p95_ms: Optional[float] = None
     # Set by SweepTable, which knows all rows:
     bleu_difference: Optional[float] = None  # to the baseline
     wer_difference: Optional[float] = None
@@ -57,6 +61,11 @@ class SweepRow:
     chrf_interval: Optional[float] = None
     chrf_p_value: Optional[float] = None
     sentence_chrf: Tuple[float, ...] = ()  # of every sentence, in the order of the data
+
+    @property
+    def system(self) -> str:
+        """The model that is deployed: the checkpoint and, with ``--engine ctranslate2``, the type of its weights."""
+        return self.path if self.quantization is None else f"{self.path} {self.quantization}"
 
     @property
     def pair(self) -> DepthPair:
@@ -145,7 +154,7 @@ class SweepTable:
         not_worse: the fastest row that is not significantly worse than the baseline.
         max_loss: the given loss.
         within_loss: the fastest row that loses no more than that; ``None`` without ``--max-loss``.
-        paths: the models' paths, in the order of ``--path``.
+        systems: the models, each in every type of its weights, in the order of ``--path`` and ``--quantization``.
     """
 
     def __init__(
@@ -181,34 +190,34 @@ class SweepTable:
         self.within_budget = None if best is None else self.rows[best]
         self.not_worse = self.rows[not_worse]
         self.within_loss = None if within_loss is None else self.rows[within_loss]
-        self.paths = list(dict.fromkeys(row.path for row in rows))
+        self.systems = list(dict.fromkeys(row.system for row in rows))
 
     def label(self, row: SweepRow) -> str:
         """The depth pair of *row*, with the model's name if there are several models, and with its drafts."""
-        model = f" of {row.model}" if len(self.paths) > 1 else ""
+        model = f" of {row.model}" if len(self.systems) > 1 else ""
         return row.pair_text + model + (f" with drafts by {row.draft_dec_layers}" if row.draft_dec_layers else "")
 
     @property
     def shallowest(self) -> SweepRow:
         """The row of the baseline's model with the fewest layers."""
-        own = {row.pair: row for row in reversed(self.of_model(self.baseline.path))}
+        own = {row.pair: row for row in reversed(self.of_model(self.baseline.system))}
         pairs = list(own)
         return own[pairs[from_fastest(pairs)[0]]]
 
-    def of_model(self, path: str) -> List[SweepRow]:
-        """The rows of the model at *path*."""
-        return [row for row in self.rows if row.path == path]
+    def of_model(self, system: str) -> List[SweepRow]:
+        """The rows of one of ``systems``."""
+        return [row for row in self.rows if row.system == system]
 
-    def by_depth(self, path: str) -> List[SweepRow]:
-        """The rows of the model at *path* without drafts: one per depth pair."""
-        return [row for row in self.of_model(path) if not row.draft_dec_layers]
+    def by_depth(self, system: str) -> List[SweepRow]:
+        """The rows of one of ``systems`` without drafts: one per depth pair."""
+        return [row for row in self.of_model(system) if not row.draft_dec_layers]
 
-    def best_within(self, share: float, path: Optional[str] = None) -> Optional[SweepRow]:
-        """The best row in at most *share* of the baseline's time; of one model if *path* is given.
+    def best_within(self, share: float, system: Optional[str] = None) -> Optional[SweepRow]:
+        """The best row in at most *share* of the baseline's time; of one of ``systems`` if given.
 
         If several rows are equally good, the fastest of them. ``None`` if no row is that fast.
         """
-        rows = self.rows if path is None else self.of_model(path)
+        rows = self.rows if system is None else self.of_model(system)
         quality = [self.measure.gain(row.score) for row in rows]
         found = best_within(quality, [row.seconds for row in rows], share * self.baseline.seconds)
         return None if found is None else rows[found]

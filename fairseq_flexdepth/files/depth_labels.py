@@ -28,7 +28,8 @@ class DepthLabels:
         scores: sentences × pairs, from 0 to 100, higher is better; a sentence without labels has NaN at all pairs.
         seconds: pairs; the decoding time per sentence at each depth pair.
         record: how the labels were made, as JSON values: ``metric``, the checksums of the ``models``, the number of
-            ``sentences``, and the checksums ``source`` and ``dictionary``.
+            ``sentences``, and the checksums ``source`` and ``dictionary``; ``engine`` and ``quantization`` if
+            CTranslate2 decoded.
     """
 
     pairs: List[DepthPair]

@@ -112,6 +112,6 @@ def test_retained_dropout_depends_on_the_batch_and_the_seed_alone(data: Path, te
         given = (data, "--path", teacher, "--batch-size", 4, *dropout, *DECODING)
         split = Split(parse_generation_options([str(word) for word in given]))
         every_depth, batches = EveryDepth(split), split.batches()
-        return [{p: d.texts for p, d in every_depth.decode(n, batches[n]).items()} for n in numbers][-1]
+        return [{depth: d.texts for depth, d in every_depth.each(n, batches[n])} for n in numbers][-1]
 
     assert decoded(1, (0, 1)) == decoded(1, (1,)) != decoded(2, (1,))

@@ -10,7 +10,15 @@ from fairseq.registry import REGISTRIES
 from fairseq.tasks import TASK_REGISTRY
 
 from fairseq_flexdepth.cli import generate_options
-from fairseq_flexdepth.cli.generate_options import ACTING, COMMANDS, REFUSED, WITHOUT_MEANING, refuse_options
+from fairseq_flexdepth.cli.generate_options import (
+    ACTING,
+    COMMANDS,
+    ENGINES,
+    REFUSED,
+    REFUSED_BY_ENGINE,
+    WITHOUT_MEANING,
+    refuse_options,
+)
 from fairseq_flexdepth.decoding.model_depth import SPEECH_TASK, TAGGED_TASKS, TASKS
 from fairseq_flexdepth.export.loaded_model import _check_kind
 from tests.integration.refusals import ours
@@ -63,6 +71,8 @@ def test_the_tables_name_only_options_that_there_are(names: Set[str], speech_nam
     of_one_stack = {"beam_mt", "max_len_a_mt", "max_len_b_mt", "lenpen_mt", "multitask_config_yaml"}
     named = ACTING.union(*WITHOUT_MEANING.values(), *REFUSED.values())
     assert named <= names | speech_names | of_one_stack
+    for refused in REFUSED_BY_ENGINE.values():
+        assert set(refused) <= ACTING
 
 
 def test_no_registry_is_left_out() -> None:
@@ -70,15 +80,17 @@ def test_no_registry_is_left_out() -> None:
     assert ACTING.union(*WITHOUT_MEANING.values()) >= REGISTRIES_OF_FAIRSEQ
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_refusal_names_its_option(parser: ArgumentParser, command: str) -> None:
-    for name in REFUSED[command]:
+def test_every_refusal_names_its_option(parser: ArgumentParser, command: str, engine: str) -> None:
+    refused = {**REFUSED_BY_ENGINE[engine], **REFUSED[command]}
+    for name in refused:
         option = f"--{name.replace('_', '-')}"
         with pytest.raises(ValueError, match=rf"^{option} 7: .*; leave it out$"):
-            refuse_options(parser, Namespace(**{name: 7}), command, REFUSED[command])
-        for value in (parser.get_default(name), *REFUSED[command][name].allowed):
+            refuse_options(parser, Namespace(**{name: 7}), command, REFUSED[command], engine)
+        for value in (parser.get_default(name), *refused[name].allowed):
             if name != "scoring":  # its default is taken away
-                refuse_options(parser, Namespace(**{name: value}), command, REFUSED[command])
+                refuse_options(parser, Namespace(**{name: value}), command, REFUSED[command], engine)
 
 
 def test_all_refused_options_are_named_together(parser: ArgumentParser) -> None:

@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from fairseq_flexdepth.cli.machine import describe_load
 from fairseq_flexdepth.cli.report.columns import COLUMNS, Place, columns_of, file_values
+from fairseq_flexdepth.cli.report.facts import command_of
 from fairseq_flexdepth.cli.report.files import csv_text
 from fairseq_flexdepth.cli.report.terminal import summary
+from fairseq_flexdepth.corpus.engine import ModelDepth
 from fairseq_flexdepth.corpus.scores import CometScorer
-from fairseq_flexdepth.corpus.sweep import ModelDepth, SweepResults
+from fairseq_flexdepth.corpus.sweep import SweepResults
 from fairseq_flexdepth.corpus.sweep_rows import SweepRow, SweepTable, short_names
 from fairseq_flexdepth.depth.supported_depths import parse_pairs
 from tests.made_up_sweep import table_and_facts
@@ -23,7 +26,8 @@ KEYS = [
     "path", "enc_layers", "dec_layers", "bleu", "chrf", "comet", "seconds", "relative_seconds", "sentences_per_second",
     "words_per_second", "seconds_min", "seconds_max", "repeats", "sentences", "beam", "translations", "bleu_signature",
     "chrf_signature", "pareto", "best_within_budget", "bleu_mean", "bleu_interval", "bleu_p_value", "chrf_mean",
-    "chrf_interval", "chrf_p_value", "fastest_not_worse", "fastest_within_loss",
+    "chrf_interval", "chrf_p_value", "fastest_not_worse", "fastest_within_loss", "quantization", "latency_p50_ms",
+    "latency_p95_ms",
 ]  # fmt: skip
 
 
@@ -75,10 +79,50 @@ def test_rows_count_medians_and_source_words() -> None:
     assert decoded().translations(0) == ["a b c d", "", "e f g h", "wrong"]
 
 
+def test_latency_is_measured_one_sentence_at_a_time() -> None:
+    results = decoded()
+    assert not results.one_by_one
+    assert {row.latency_p50_ms for row in scored().rows} == {None}
+    times: Any = [[[[seconds, 9.0, 0.0], ["text"]], [[1.0, 1.0, 1.0], ["text"]]] for seconds in (0.1, 0.2, 0.3, 0.5)]
+    alone = SweepResults(results.sweep, [[0], [2], [1], [3]], times)
+    row, other = alone.table(["s"] * 4, ["a b"] * 4).rows
+    assert (row.latency_p50_ms, row.latency_p95_ms) == (250.0, 470.0)  # of the medians 100, 200, 300 and 500
+    assert (other.latency_p50_ms, other.latency_p95_ms) == (1000.0, 1000.0)
+    assert list(file_values([row, other])[0])[-2:] == KEYS[-2:]
+
+
+@pytest.mark.parametrize(
+    "average, threads, busy",
+    [(None, 2, False), (0.4, 2, False), (0.6, 2, True), (1.4, 1, False), (1.6, 1, True), (0.3, 8, False)],
+)
+def test_a_busy_machine(average: Any, threads: int, busy: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert describe_load(average, threads) == {"average": average, "cores": 2, "threads": threads, "busy": busy}
+
+
+def test_types_of_weights_are_compared_like_models() -> None:
+    rows = [
+        dataclasses.replace(row, quantization=quantization, model=quantization, translations=f"{position}{quantization}")
+        for quantization in ("float32", "int8")
+        for position, row in enumerate(table_and_facts([(2, 1)])[0].rows)
+    ]
+    table = SweepTable(rows, 1)
+    assert table.systems == ["runs/<0>/last.pt float32", "runs/<0>/last.pt int8"]
+    assert table.label(rows[2]) == "(1, 1) of int8"
+    assert [row.pair for row in table.by_depth(table.systems[1])] == [(1, 1), (2, 1)]
+    assert "model" in {column.key for column in columns_of(Place.PAGE, rows)}
+    assert file_values(rows)[0]["quantization"] == "float32"
+    facts: Any = {"models": [{"path": rows[0].path, "has_depths": True}], "data": "bin"}
+    assert command_of(facts, rows[3]) == (
+        "fairseq-flexdepth export --path 'runs/<0>/last.pt' --data bin --enc-layers 2 --dec-layers 1 "
+        "--format ctranslate2 --quantization int8 --output e2d1-int8"
+    )
+
+
 def test_keys_of_the_files_keep_their_order() -> None:
     with_everything = scored(comet=lambda texts, references: {"comet": 0.5}, budget=0.5, max_loss=1)
-    plain = [key for key in KEYS if key not in ("comet", "best_within_budget", "fastest_within_loss")]
-    for table, keys in ((with_everything, KEYS), (scored(), plain)):
+    plain = [key for key in KEYS[:-3] if key not in ("comet", "best_within_budget", "fastest_within_loss")]
+    for table, keys in ((with_everything, KEYS[:-3]), (scored(), plain)):
         rows = file_values(table.rows)
         assert [list(row) for row in rows] == [keys] * 2
         assert csv_text(rows).splitlines()[0] == ",".join(keys)
@@ -100,7 +144,7 @@ def test_the_front_and_the_best_row_of_a_model() -> None:
     assert [row.pair for row in table.front] == [(1, 1), (2, 1), (3, 1), (2, 2), (3, 2)]
     assert [row for row in table.rows if row.pareto] == sorted(table.front, key=lambda row: row.pair)
     assert {row.best_within_budget for row in table.rows} == {None}
-    found = [table.best_within(0.7, path) for path in table.paths]
+    found = [table.best_within(0.7, system) for system in table.systems]
     assert [None if row is None else row.pair for row in found] == [(3, 1), (1, 1), (2, 1)]
     assert table.best_within(0.1) is None
 

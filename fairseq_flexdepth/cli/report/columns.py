@@ -75,6 +75,8 @@ COLUMNS = (
     Column("relative_seconds", FILES | TABLES, "relative", "share of the deepest pair's time", "{:.2f}".format),
     Column("sentences_per_second", EVERYWHERE, "sentences/s", "sentences per second", ONE_DECIMAL),
     Column("words_per_second", FILES | TABLES, "words/s", "source words per second", COUNT),
+    Column("latency_p50_ms", TABLES | FRONT, "p50, ms", "half of the sentences take at most this time", ONE_DECIMAL),
+    Column("latency_p95_ms", TABLES | FRONT, "p95, ms", "95 % of the sentences take at most this time", ONE_DECIMAL),
     Column("seconds_min", FILES),
     Column("seconds_max", FILES),
     Column("repeats", FILES),
@@ -99,6 +101,9 @@ COLUMNS = (
     Column("chrf_p_value", FILES),
     Column("fastest_not_worse", FILES),
     Column("fastest_within_loss", FILES),
+    Column("quantization", FILES),
+    Column("latency_p50_ms", FILES),
+    Column("latency_p95_ms", FILES),
     Column("chosen_as", PAGE | FRONT, "choice", "see “Which depth to use”", text=True),
 )
 
@@ -108,7 +113,7 @@ def columns_of(place: Place, rows: Sequence[Any], columns: Sequence[Column] = CO
 
     The models' names are shown if there are several models.
     """
-    several = len({row.path for row in rows}) > 1
+    several = len({row.system for row in rows}) > 1
     return [
         column
         for column in columns

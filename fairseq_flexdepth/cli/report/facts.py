@@ -1,4 +1,4 @@
-"""``report.json``: data, models, options and machine of a sweep; and the command that decodes as one of its rows."""
+"""``report.json``: data, models, options and machine of a sweep; and the command for each of its rows."""
 
 import argparse
 import os
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, TypedDict
 
 from fairseq_flexdepth.cli.fairseq_options import PACKAGE
 from fairseq_flexdepth.corpus.paired_bootstrap import LEVEL, SAMPLES, SEED
-from fairseq_flexdepth.corpus.sweep_rows import SweepRow, SweepTable, short_names
+from fairseq_flexdepth.corpus.sweep_rows import SweepRow, SweepTable
 
 if TYPE_CHECKING:
+    from fairseq_flexdepth.corpus.split import Split
     from fairseq_flexdepth.corpus.sweep import SweepResults
 
 
@@ -28,6 +29,15 @@ class ModelFacts(TypedDict):
     path: str
     name: str
     has_depths: bool  # takes --enc-layers and --dec-layers
+
+
+class EngineFacts(TypedDict, total=False):
+    """The facts about the engine; all but the name are CTranslate2's."""
+
+    engine: str  # fairseq, or CTranslate2 with its version
+    quantization: List[str]
+    inter_threads: int
+    intra_threads: int
 
 
 class Facts(TypedDict):
@@ -51,7 +61,9 @@ class Facts(TypedDict):
     chrf_signature: str
     comet_model: Optional[str]
     repeats: int
-    precision: str
+    precision: str  # of the weights
+    engine: EngineFacts
+    load: Dict[str, Any]  # of the machine, before the run that finished the sweep
     options: List[str]  # of fairseq-generate, without depths
     date: str
     machine: Dict[str, Any]
@@ -64,6 +76,8 @@ def collect_facts(
     table: SweepTable,
     source_words: Optional[int],
     machine: Dict[str, Any],
+    load: Dict[str, Any],
+    engine: EngineFacts,
     settings: Dict[str, Any],
 ) -> Facts:
     """The content of ``report.json``.
@@ -74,6 +88,8 @@ def collect_facts(
         table: its rows.
         source_words: the number of words in the decoded sentences; ``None`` where they are speech.
         machine: the machine and the versions of packages.
+        load: how busy it was.
+        engine: the engine that decoded.
         settings: all options that determine the results.
     """
     split = results.sweep.split
@@ -85,10 +101,7 @@ def collect_facts(
         "skipped": len(split.dataset) - len(results.decoded),
         "source_words": source_words,
         "references": args.references,
-        "models": [
-            {"path": path, "name": name, "has_depths": any(hasattr(model, "set_depth") for model in models)}
-            for path, name, models in zip(split.paths, short_names(split.paths), split.ensembles)
-        ],
+        "models": [_model_facts(table.of_model(system)[0], split) for system in table.systems],
         "baseline": _values(table.baseline, "path", "enc_layers", "dec_layers", "seconds"),
         "budget": budget_facts(table),
         "not_worse": row_facts(table.not_worse),
@@ -99,12 +112,21 @@ def collect_facts(
         "chrf_signature": table.baseline.chrf_signature,
         "comet_model": args.comet,
         "repeats": args.repeat,
-        "precision": "fp16" if split.cfg.common.fp16 else "fp32",
+        "precision": ", ".join(engine.get("quantization", ["fp16" if split.cfg.common.fp16 else "fp32"])),
+        "engine": engine,
+        "load": load,
         "options": _without_depths(args.fairseq_options),
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
         "machine": machine,
         "settings": settings,
     }
+
+
+def _model_facts(row: SweepRow, split: "Split") -> ModelFacts:
+    """The facts about the model of *row*."""
+    models = split.ensembles[split.paths.index(row.path)]
+    has_depths = any(hasattr(model, "set_depth") for model in models)
+    return {"path": row.path, "name": row.model, "has_depths": has_depths}
 
 
 def budget_facts(table: SweepTable) -> Optional[Dict[str, Any]]:
@@ -146,14 +168,18 @@ def _without_depths(options: Sequence[str]) -> List[str]:
     return kept
 
 
-def generate_command(facts: Facts, row: SweepRow) -> str:
-    """The fairseq-generate command that decodes with the model and at the depth pair of *row*."""
+def command_of(facts: Facts, row: SweepRow) -> str:
+    """The command for the model and the depth pair of *row*: fairseq-generate, or the export for CTranslate2."""
     model = next(model for model in facts["models"] if model["path"] == row.path)
+    depth = ["--enc-layers", str(row.enc_layers), "--dec-layers", str(row.dec_layers)] if model["has_depths"] else []
+    if row.quantization is not None:
+        words = ["fairseq-flexdepth", "export", "--path", row.path, "--data", facts["data"], *depth]
+        words += ["--format", "ctranslate2", "--quantization", row.quantization]
+        return shlex.join([*words, "--output", f"e{row.enc_layers}d{row.dec_layers}-{row.quantization}"])
     words = ["fairseq-generate", *facts["options"], "--path", row.path]
     if "--user-dir" not in words:
         words += ["--user-dir", "fairseq_flexdepth"]
-    if model["has_depths"]:
-        words += ["--enc-layers", str(row.enc_layers), "--dec-layers", str(row.dec_layers)]
+    words += depth
     if row.draft_dec_layers:
         given = {option: facts["settings"].get(name) for option, name in DRAFT_OPTIONS.items()}
         words += [str(word) for option, value in given.items() if value is not None for word in (option, value)]

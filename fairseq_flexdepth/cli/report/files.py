@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, List, Mapping, Sequence
 
 from fairseq_flexdepth.cli.report.columns import file_values
-from fairseq_flexdepth.cli.report.facts import Facts, generate_command
+from fairseq_flexdepth.cli.report.facts import Facts, command_of
 from fairseq_flexdepth.cli.report.heatmap import draw_sweep_heatmap
 from fairseq_flexdepth.cli.report.page import page
 from fairseq_flexdepth.cli.report.pareto_plot import draw_pareto
@@ -41,7 +41,7 @@ def write_report(
     with staging(os.path.join(folder, "unfinished")) as staged:
         _write_texts(staged, texts)
         _write_pictures(staged, table)
-        commands = {row.translations: generate_command(facts, row) for row in table.rows}
+        commands = {row.translations: command_of(facts, row) for row in table.rows}
         with open(os.path.join(staged, "pareto.png"), "rb") as picture:
             whole = page(table, facts, commands, picture.read(), texts)
         write_whole(os.path.join(staged, "index.html"), whole)
@@ -73,7 +73,7 @@ def _write_texts(folder: str, texts: Texts) -> None:
 
 def _write_pictures(folder: str, table: "SweepTable") -> None:
     """Draw one heatmap per model, and the plot of quality against time."""
-    for number, path in enumerate(table.paths, start=1):
+    for number, system in enumerate(table.systems, start=1):
         name = "heatmap.png" if number == 1 else f"heatmap-{number}.png"
-        draw_sweep_heatmap(table.by_depth(path), os.path.join(folder, name))
+        draw_sweep_heatmap(table.by_depth(system), os.path.join(folder, name))
     draw_pareto(table, os.path.join(folder, "pareto.png"))

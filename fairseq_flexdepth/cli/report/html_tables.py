@@ -31,7 +31,7 @@ def budget_table(table: SweepTable) -> str:
     """For several models: the best row of each model within several time limits, one of them ``--budget``."""
     lines = []
     for share in sorted({*SHARES, *([] if table.budget is None else [table.budget])}, reverse=True):
-        best = [table.best_within(share, path) for path in table.paths]
+        best = [table.best_within(share, system) for system in table.systems]
         cells = ["–" if row is None else f"{row.score:.1f} &nbsp;{row.pair_text}" for row in best]
         lines.append("".join(f"<td>{cell}</td>" for cell in (f"{share:g}", *cells)))
     header = "".join(f"<th>{title}</th>" for title in ("within relative time", *_names(table)))
@@ -41,10 +41,10 @@ def budget_table(table: SweepTable) -> str:
 
 def comparison_table(table: SweepTable) -> str:
     """For several models: one line per depth pair, quality and relative time of each model."""
-    cells = {(row.path, row.pair): row for path in table.paths for row in table.by_depth(path)}
+    cells = {(row.system, row.pair): row for system in table.systems for row in table.by_depth(system)}
     lines = []
     for pair in sorted({row.pair for row in table.rows}):
-        rows = [cells.get((path, pair)) for path in table.paths]
+        rows = [cells.get((system, pair)) for system in table.systems]
         quality = ["–" if row is None else f"{row.score:.1f}" for row in rows]
         times = ["–" if row is None else f"{row.relative_seconds:.2f}" for row in rows]
         lines.append("".join(f"<td>{cell}</td>" for cell in (f"({pair[0]}, {pair[1]})", *quality, *times)))
@@ -52,12 +52,12 @@ def comparison_table(table: SweepTable) -> str:
     return _table("".join(f"<th>{title}</th>" for title in ("depth pair", *titles)), lines)
 
 
-def heatmaps(table: SweepTable, path: str) -> str:
-    """Quality and speed-up of the model at *path* by encoder and decoder depth; "" for a model of one depth pair."""
-    own = table.by_depth(path)
+def heatmaps(table: SweepTable, system: str) -> str:
+    """Quality and speed-up of one of the table's systems by both depths; "" if it has one depth pair."""
+    own = table.by_depth(system)
     if len(own) == 1:
         return ""
-    title = f"<p><b>{escape(own[0].model)}</b></p>" if len(table.paths) > 1 else ""
+    title = f"<p><b>{escape(own[0].model)}</b></p>" if len(table.systems) > 1 else ""
     quality = _heatmap(
         f"{table.measure.title} (chrF below)", own, table, lambda row: table.measure.gain(row.score),
         lambda row: f"{row.score:.1f}<small>{row.chrf:.1f}</small>", "blue",
@@ -75,7 +75,7 @@ def heatmaps(table: SweepTable, path: str) -> str:
 
 def _names(table: SweepTable) -> List[str]:
     """The models' short names, in the order of ``--path``."""
-    return [escape(table.of_model(path)[0].model) for path in table.paths]
+    return [escape(table.of_model(system)[0].model) for system in table.systems]
 
 
 def _note(text: str) -> str:

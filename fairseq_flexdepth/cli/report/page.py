@@ -5,8 +5,9 @@ import shlex
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import Dict
+from typing import Any, Dict
 
+from fairseq_flexdepth.cli.generate_options import FAIRSEQ
 from fairseq_flexdepth.cli.report.advice import advice, command_list
 from fairseq_flexdepth.cli.report.changes import changes
 from fairseq_flexdepth.cli.report.facts import Facts
@@ -21,6 +22,12 @@ from fairseq_flexdepth.cli.report.reader import reader
 from fairseq_flexdepth.cli.report.texts import Texts
 from fairseq_flexdepth.corpus.quality import BLEU, WER
 from fairseq_flexdepth.corpus.sweep_rows import SweepTable
+
+FAIRSEQ_TIMES = (
+    "beam search and the encoder. The encoder runs once for all depth pairs of a model; each pair is charged for the "
+    "encoder layers that it uses."
+)
+CTRANSLATE2_TIMES = "translate_batch: encoder and search of each depth. Exporting and loading models is not counted."
 
 # The policy lets the page load nothing: no script, style, picture or address but those in it.
 PAGE = Template("""<!DOCTYPE html>
@@ -52,7 +59,7 @@ def page(table: SweepTable, facts: Facts, commands: Dict[str, str], pareto: byte
         pareto: the PNG file of quality against time.
         texts: the sources, the references and all translations.
     """
-    several_models, several_rows = len(table.paths) > 1, len(table.rows) > 1
+    several_models, several_rows = len(table.systems) > 1, len(table.rows) > 1
     languages = " → ".join(escape(str(language)) for language in facts["languages"] if language)
     subject = "Quality and speed at every depth" if several_rows else "Quality and speed"
     title = f"{subject}: {', '.join(part for part in (languages, escape(facts['split'])) if part)}"
@@ -62,7 +69,7 @@ def page(table: SweepTable, facts: Facts, commands: Dict[str, str], pareto: byte
         if several_models:
             parts.append(budget_table(table))
         parts += ["<h2>Quality against time</h2>", _picture(table, pareto)]
-    maps = [heatmaps(table, path) for path in table.paths]
+    maps = [heatmaps(table, system) for system in table.systems]
     if any(maps):
         parts += ["<h2>By encoder and decoder depth</h2>", *maps]
     if several_rows:
@@ -98,19 +105,21 @@ def _picture(table: SweepTable, pareto: bytes) -> str:
 
 def _introduction(table: SweepTable, facts: Facts) -> str:
     """The models, the data and the machine in one sentence, and how many sentences were too long to decode."""
-    counts = [len(table.of_model(path)) for path in table.paths]
+    counts = [len(table.of_model(system)) for system in table.systems]
     models = ", ".join(
         f"<b>{escape(model['name'])}</b> at {'one depth pair' if count == 1 else f'{count} depth pairs'}"
         for model, count in zip(facts["models"], counts)
     )
     machine = facts["machine"]
-    where = machine["gpu"] or f"{machine['cpu']}, {machine['threads']} threads"
+    where = machine["gpu"] or f"{machine['cpu']}, {facts['load']['threads']} threads"
     beam = table.baseline.beam
     search = "greedily" if beam == 1 else f"with beam {beam}"
     lines = [
-        f"<p>{models}: {facts['sentences']:,} sentences decoded {search} on {escape(where)}, "
-        f"{facts['precision']}.</p>"
+        f"<p>{models}: {facts['sentences']:,} sentences decoded {search} by {escape(facts['engine']['engine'])} on "
+        f"{escape(where)}, {facts['precision']}.</p>"
     ]
+    if facts["load"]["busy"]:
+        lines.append("<p><b>The machine was busy: measure the times again.</b></p>")
     if facts["skipped"]:
         lines.append(
             f"<p>{facts['skipped']} sentences were too long to decode; they are scored as empty translations.</p>"
@@ -126,10 +135,10 @@ def _measurement(facts: Facts) -> str:
     wer = facts["wer_signature"]
     measure = WER if wer else BLEU
     words = facts["source_words"]
+    times = FAIRSEQ_TIMES if facts["engine"]["engine"] == FAIRSEQ else CTRANSLATE2_TIMES
     values = {
-        "Times": "beam search and the encoder. The encoder runs once for all depth pairs of a model; each pair is "
-        "charged for the encoder layers that it uses. A warm-up batch is not counted. Each batch was decoded "
-        f"{repeats}.",
+        "Engine": facts["engine"]["engine"],
+        "Times": f"{times} A warm-up batch is not counted. Each batch was decoded {repeats}.",
         "Words/s": words
         and "source words per second. Words are separated by white space, after sub-words are joined; there are "
         f"{words:,}.",
@@ -146,7 +155,8 @@ def _measurement(facts: Facts) -> str:
         "Models": ", ".join(model["path"] for model in facts["models"]),
         "Options": shlex.join(facts["options"]),
         "Batches": ", ".join(f"--{name.replace('_', '-')} {value}" for name, value in batch.items()),
-        "Processor": f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads",
+        "Processor": f"{machine['cpu']}, {machine['cores']} cores, {facts['load']['threads']} threads",
+        "Load": _load(facts["load"]),
         "GPU": machine["gpu"],
         "Precision": facts["precision"],
         "Versions": f"Python {machine['python']}, torch {machine['torch']}, {machine['fairseq']}",
@@ -156,3 +166,11 @@ def _measurement(facts: Facts) -> str:
     }
     items = [f"<dt>{escape(name)}</dt><dd>{escape(str(value))}</dd>" for name, value in values.items() if value]
     return "<dl>" + "\n".join(items) + "</dl>"
+
+
+def _load(load: Dict[str, Any]) -> str:
+    """The load average before the run, in words; empty where it is unknown."""
+    if load["average"] is None:
+        return ""
+    busy = "busy with other processes, so times are too long" if load["busy"] else "idle enough"
+    return f"{load['average']:g} of {load['cores']} cores in the minute before: {busy}"

@@ -32,8 +32,8 @@ def draw_pareto(table: SweepTable, path: str) -> None:
     figure, axes = pyplot.subplots(figsize=(8.6, 5.2))
     front = [(row.relative_seconds, row.score) for row in table.front]
     axes.step(*zip(*front), where="post", color="#999999", linewidth=1, zorder=1)
-    for number, model in enumerate(table.paths):
-        colour, shape, rows = COLOURS[number % len(COLOURS)], SHAPES[number % len(SHAPES)], table.of_model(model)
+    for number, system in enumerate(table.systems):
+        colour, shape, rows = COLOURS[number % len(COLOURS)], SHAPES[number % len(SHAPES)], table.of_model(system)
         _draw_whiskers(axes, rows, colour)
         best, others = ([row for row in rows if row.pareto is pareto] for pareto in (True, False))
         for dots, face, size in ((others, "white", 22), (best, colour, 34)):
@@ -45,7 +45,7 @@ def draw_pareto(table: SweepTable, path: str) -> None:
     finish_axes(axes, "decoding time relative to the deepest depth pair", table.measure.title)
     if table.measure.lower_is_better:
         axes.invert_yaxis()
-    if len(table.paths) > 1:
+    if len(table.systems) > 1:
         axes.legend(loc="lower right", fontsize=9, frameon=True)
     figure.tight_layout()
     points = [(row.relative_seconds, score) for row in table.rows for score in (row.score, *row.interval)]

@@ -1,0 +1,151 @@
+"""Compare the engines of ``distill`` and ``sweep``: fairseq's search and CTranslate2's.
+
+    python -m recipes.benchmarks.engines
+
+``distill``'s teachers decode the same batches in turns, in one process and with one thread. ``sweep --engine
+ctranslate2`` is compared with one ``fairseq-generate`` per depth pair: whole commands. Invented text, random weights;
+every translation has the greatest length. See recipes/benchmarks/README.md.
+"""
+
+import tempfile
+from argparse import Namespace
+from pathlib import Path
+from statistics import median
+from typing import Any, Dict, List
+
+import torch
+
+from fairseq_flexdepth.cli.engines import EngineChoice, check_engine
+from fairseq_flexdepth.cli.fairseq_options import parse_generation_options, quiet
+from fairseq_flexdepth.corpus.split import Split
+from recipes.benchmarks import build, commands, common
+from recipes.benchmarks.selection import Bench
+from recipes.benchmarks.sweep import BATCHES, timed
+from recipes.common.markdown import markdown_table
+
+KINDS = ("distill", "sweep")
+SYSTEMS = ("fairseq", "float32", "int8")  # the last two: weight types of CTranslate2
+ENGINE = ("--engine", "ctranslate2")
+
+
+def parse() -> Namespace:
+    """Read the command line."""
+    parser = common.benchmark_parser(__doc__ or "")
+    build.add_size_options(parser)
+    parser.set_defaults(vocabulary=8000, threads=1)
+    parser.add_argument("--decoded", type=int, default=1000, help="sentences that sweep decodes")
+    parser.add_argument("--distilled", type=int, default=300, help="sentences that the teachers decode per turn")
+    parser.add_argument("--beam", type=int, default=5)
+    parser.add_argument("--turns", type=int, default=3, help="turns of the teachers; the median is reported")
+    return parser.parse_args()
+
+
+def measure(kind: str, args: Namespace) -> Dict[str, Any]:
+    """Measure one of KINDS, in a temporary folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        return (measure_distill if kind == "distill" else measure_sweep)(Path(folder), args)
+
+
+def decoding_options(folder: Path, args: Namespace, sentences: int) -> List[Any]:
+    """Write data and a model; return the options of decoding.
+
+    Random weights would never end a sentence: a constant length gives both engines the same work.
+    """
+    bench = Bench(folder, args, args.layers, args.vocabulary, sentences)
+    kept = [option for option in bench.options if option != "--match-source-len"]
+    return [*kept, "--max-len-b", args.length, *BATCHES]
+
+
+def teacher_of(system: str, options: List[Any]) -> Any:
+    """The teacher of a system, and the batches, as ``distill`` sets them up."""
+    engine, quantization = ("fairseq", None) if system == "fairseq" else ("ctranslate2", system)
+    chosen = Namespace(engine=engine, quantization=quantization, inter_threads=None, intra_threads=None)
+    with quiet():
+        check_engine(chosen)
+        config = parse_generation_options(list(map(str, options)), "distill", engine)
+        choice = EngineChoice(chosen, config)
+        split = Split(config)
+        return choice.build_teacher(split, "best"), split.batches()
+
+
+def measure_distill(folder: Path, args: Namespace) -> Dict[str, Any]:
+    """Let the teachers decode the same batches at the deepest depth pair, in turns."""
+    torch.set_num_threads(args.threads)
+    options = decoding_options(folder, args, args.distilled)
+    teachers = {system: teacher_of(system, options) for system in SYSTEMS}
+    timers = {system: common.Timer(args.device) for system in SYSTEMS}
+    for turn in range(args.turns + 1):
+        for system in SYSTEMS if turn % 2 else reversed(SYSTEMS):
+            teacher, batches = teachers[system]
+            timer = timers[system] if turn else common.Timer(args.device)  # the first turn warms up
+            timer(lambda: [teacher.translate(number, batch) for number, batch in enumerate(batches)])  # noqa: B023
+            common.progress(f"{system}: {timer.seconds[-1]:.2f} s, other processes {timer.other_load[-1]:.0%}")
+    seconds = {system: timer.seconds for system, timer in timers.items()}
+    return {
+        "seconds": seconds,
+        "speed": {
+            system: median(fairseq / own for fairseq, own in zip(seconds["fairseq"], seconds[system]))
+            for system in SYSTEMS
+        },
+        "other_load": {system: timer.other_load for system, timer in timers.items()},
+    }
+
+
+def measure_sweep(folder: Path, args: Namespace) -> Dict[str, Any]:
+    """Time ``sweep --engine ctranslate2``, first with the export of all depths, and all ``fairseq-generate`` runs."""
+    options = decoding_options(folder, args, args.decoded)
+    given = ("fairseq-flexdepth", "sweep", *options, *ENGINE, "--overwrite", "--output", folder / "sweep")
+    sweeps = []
+    for kind in ("with export", "exported before"):
+        sweeps.append(timed(*given)[0])
+        common.progress(f"sweep {kind}: {sweeps[-1]['whole']:.1f} s, {sweeps[-1]['cpu']:.1f} CPU seconds")
+    separate = []
+    layers = range(1, args.layers + 1)
+    for n, m in [(n, m) for n in layers for m in layers]:
+        depth = ("--user-dir", commands.PLUGIN, "--enc-layers", n, "--dec-layers", m)
+        separate.append(timed("fairseq-generate", *options, *depth)[0])
+        common.progress(f"fairseq-generate at ({n}, {m}): {separate[-1]['whole']:.1f} s")
+    sums = {key: sum(run[key] for run in separate) for key in ("whole", "cpu")}
+    ratios = [{key: run[key] / sums[key] for key in sums} for run in sweeps]
+    return {"sweeps": sweeps, "separate": separate, "separate_sums": sums, "ratios": ratios}
+
+
+def table(distill: Dict[str, Any], sweep: Dict[str, Any], args: Namespace) -> str:
+    """Return the report as Markdown."""
+    rows = []
+    for system in SYSTEMS:
+        seconds = median(distill["seconds"][system])
+        name = "fairseq" if system == "fairseq" else f"CTranslate2 {system}"
+        rows.append([name, f"{seconds:.2f}", f"{args.distilled / seconds:.1f}", f"{distill['speed'][system]:.2f}"])
+    first, again = sweep["ratios"]
+    return common.page(
+        f"{args.layers}×{args.layers}, d {args.embed_dim}, ffn {args.ffn_dim}, V {args.vocabulary:,}, beam "
+        f"{args.beam}, translations of {args.length} tokens. Decoding of {args.distilled:,} sentences at the deepest "
+        f"depth pair, {args.threads} thread, median of {args.turns} turns:",
+        markdown_table(["engine", "seconds", "sentences/s", "× fairseq"], rows),
+        [
+            "speed of `distill --engine ctranslate2` relative to fairseq's search: "
+            f"{common.reached(distill['speed']['float32'], 3, at_least=True)}",
+            f"time of `sweep --engine ctranslate2` ({args.decoded:,} sentences, {len(sweep['separate'])} depth pairs, "
+            "export and start-up included) relative to as many runs of `fairseq-generate`: "
+            f"{common.reached(first['whole'], 0.2)}; in CPU seconds {first['cpu']:.3g}",
+            f"with the depths exported before: {again['whole']:.3g}; in CPU seconds {again['cpu']:.3g}",
+        ],
+    )
+
+
+def conclude(results: Dict[str, Any], args: Namespace) -> None:
+    """Write the report."""
+    result = {**common.report(args), **results}
+    common.write_results(
+        args.results, f"engines-{args.device}", result, table(results["distill"], results["sweep"], args)
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Measure and write the report."""
+    common.run("recipes.benchmarks.engines", parse(), KINDS, measure, conclude)
+
+
+if __name__ == "__main__":
+    main()
