@@ -7,6 +7,7 @@ from fairseq_flexdepth.protocols import EncoderDecoder, FlexibleModel
 
 # The tasks whose models decode at a chosen depth.
 TASKS = ("translation", "translation_flexdepth")
+LANGUAGE_MODEL_TASKS = ("language_modeling", "language_modeling_flexdepth")
 
 
 def apply_depth(
