@@ -98,7 +98,7 @@ def _state(model: Any, positions: Tuple[List[int], List[int]]) -> Dict[str, Tens
         key: tensor
         for key, tensor in model.state_dict().items()
         # 0.12.2's sinusoidal positions have an empty tensor of this name, which a new model creates itself.
-        if not key.startswith(layers) and not key.endswith("_float_tensor")
+        if not key.startswith(layers) and not key.endswith("embed_positions._float_tensor")
     }
     for side, prefix, kept in zip(("encoder", "decoder"), layers, positions):
         for index, position in enumerate(kept):

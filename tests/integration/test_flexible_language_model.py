@@ -1,6 +1,7 @@
 """A language model of many depths with fairseq's commands: train, evaluate, generate; each depth as a stock model."""
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any, Dict, List
@@ -266,9 +267,11 @@ def test_mistakes_in_sweep(text: Path, trained: Path, tmp_path: Path, options: s
 
 
 def scores(model: Any, tokens: torch.Tensor) -> torch.Tensor:
-    """The log-probability of each token after the first: batch × (length - 1)."""
+    """The log-probability of each token after the first, where padding is impossible: batch × (length - 1)."""
     with torch.no_grad():
         output = model.get_normalized_probs(model(tokens[:, :-1]), log_probs=True)
+    output[:, :, model.decoder.dictionary.pad()] = -math.inf
+    output = output.log_softmax(dim=2)  # batch × (length - 1) × words
     return output.gather(2, tokens[:, 1:].unsqueeze(2)).squeeze(2)  # batch × (length - 1)
 
 
