@@ -46,7 +46,6 @@ COMPARISON = (
 EXAMPLES = (
     "fairseq-flexdepth sweep data-bin --path checkpoint_best.pt --output report --beam 4 --budget 0.5 --max-loss 0.5",
     "fairseq-flexdepth sweep data-bin --path a.pt --path b.pt --output report --depths 1-1,3-3 --repeat 3",
-    "fairseq-flexdepth sweep data-bin --task language_modeling --path lm.pt --output report --tokens-per-sample 512",
 )
 
 

@@ -36,8 +36,8 @@ TINY: Dict[str, Any] = {
     "tpu": False,
     "ddp_backend": "legacy_ddp",
 }
-ADAPTIVE = {"adaptive_softmax_cutoff": "10,20", "adaptive_softmax_factor": 2}
-TIED = {
+ADAPTIVE: Dict[str, Any] = {"adaptive_softmax_cutoff": "10,20", "adaptive_softmax_factor": 2}
+TIED: Dict[str, Any] = {
     **ADAPTIVE,
     "adaptive_input": True,
     "adaptive_input_cutoff": "10,20",
@@ -134,7 +134,7 @@ def test_label_smoothing_and_fewer_depths():
 
 
 def test_sub_networks_and_shared_layers():
-    sharing = {"layer_sharing": "cycle_rev", "unique_decoder_layers": 2, "decoder_layers": 4}
+    sharing: Dict[str, Any] = {"layer_sharing": "cycle_rev", "unique_decoder_layers": 2, "decoder_layers": 4}
     model = flexible(**sharing, subnetworks="optimal", decoder_depths="1,2,4")
     assert len(model.decoder.layers) == 4 and "decoder.layers.2.fc1.weight" not in model.state_dict()
     assert_is_mean_of_stock(model, list(assign_subnetworks("optimal", 4, (1, 2, 4)).values()), {})
