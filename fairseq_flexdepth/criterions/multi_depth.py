@@ -185,10 +185,11 @@ class MultiDepthCriterion(WeightedSentencesCriterion):
                 f"--quant-noise-scalar {noise}: the losses of many depths read the output projection without its "
                 "noise; use --quant-noise-pq, or a stock criterion, which trains the deepest pair alone"
             )
-        if self.cfg.label_smoothing > 0 and model.decoder.adaptive_softmax is not None:
+        cutoff = model.cfg.adaptive_softmax_cutoff
+        if self.cfg.label_smoothing > 0 and cutoff is not None:
             raise ValueError(
                 f"--label-smoothing {self.cfg.label_smoothing}: needs the probabilities of all words, which "
-                f"--adaptive-softmax-cutoff {model.cfg.adaptive_softmax_cutoff} does not compute; leave out one of them"
+                f"--adaptive-softmax-cutoff {cutoff} does not compute; leave out one of them"
             )
         drawn = self._draw(space, update=0)  # raises if there are fewer depths than are to be sampled
         if self.cfg.depth_weights is not None:

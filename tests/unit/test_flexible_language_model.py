@@ -157,9 +157,9 @@ def test_chunks_of_an_adaptive_softmax_equal_the_whole(monkeypatch):
 
 
 @pytest.mark.parametrize("words", [[4, 5, 6], [1, 1, 1]], ids=["frequent words only", "no word at all"])
-def test_tails_without_a_word_get_zero_gradients(words):
-    model, sample = flexible(**ADAPTIVE), batch((3,))
-    sample["target"] = torch.tensor([words])
+def test_bands_without_a_word_get_zero_gradients(words):
+    model, sample = flexible(**ADAPTIVE, adaptive_input=True, adaptive_input_cutoff="10,20"), batch((3,))
+    sample["target"] = sample["net_input"]["src_tokens"] = torch.tensor([words])
     loss, _, _ = criterion()(model, sample)
     loss.backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
