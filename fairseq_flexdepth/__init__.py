@@ -23,9 +23,12 @@ def register() -> None:
         best_metric,
         depth_selection,
         language_modeling,
+        multilingual_translation,
         resuming,
         tensorboard_groups,
         translation,
+        translation_from_pretrained_bart,
+        translation_multi_simple_epoch,
     )
 
     safe_loader.allow_safe_checkpoints()

@@ -213,7 +213,7 @@ def register_task(name: str, dataclass: type) -> Callable:
     return _registered_or(tasks.TASK_REGISTRY.get(name), tasks.register_task(name, dataclass=dataclass))
 
 
-def replace_task(name: str, task: type, dataclass: Callable[[], Any]) -> None:
+def replace_task(name: str, task: type, dataclass: Optional[Callable[[], Any]] = None) -> None:
     """Register *task* in place of the task *name*, which it extends.
 
     ``fairseq-generate`` uses ``--task translation`` by default: the options of the task that replaces it are available
@@ -222,9 +222,11 @@ def replace_task(name: str, task: type, dataclass: Callable[[], Any]) -> None:
     Args:
         name: the name of a registered task.
         task: a subclass of that task.
-        dataclass: the class of its options.
+        dataclass: the class of its options; ``None`` for a task with ``add_args``.
     """
     tasks.TASK_REGISTRY[name] = task
+    if dataclass is None:
+        return
     tasks.TASK_DATACLASS_REGISTRY[name] = dataclass
     node = dataclass()
     node._name = name

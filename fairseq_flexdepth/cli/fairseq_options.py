@@ -134,7 +134,7 @@ def parsed_by_fairseq(
     user_dirs: Sequence[str],
     command: str,
     refused: Mapping[str, Refusal],
-    check_task: Callable[[str], None] = lambda name: None,
+    check_task: Callable[[str, str], None] = lambda name, command: None,
 ) -> argparse.Namespace:
     """Parse options with one of fairseq's parsers, and refuse those that *command* does not support.
 
@@ -144,7 +144,7 @@ def parsed_by_fairseq(
         user_dirs: the user directories of other packages.
         command: the sub-command.
         refused: the options that it refuses.
-        check_task: checks the name of the task, before other tasks add options of their own.
+        check_task: checks the name of the task for *command*, before other tasks add options of their own.
 
     Raises:
         ValueError: fairseq or *command* refuses the options.
@@ -156,7 +156,7 @@ def parsed_by_fairseq(
         parser = get_parser()
         parser.error = _refuse  # type: ignore[method-assign]
         parser.set_defaults(scoring=None)  # not fairseq's default: its bleu scores tokens, not text
-        check_task(parser.parse_known_args(arguments)[0].task)
+        check_task(parser.parse_known_args(arguments)[0].task, command)
         args = options.parse_args_and_arch(parser, list(arguments))
         refuse_options(parser, parser.parse_args(arguments), command, refused)  # as typed: --bf16 sets --tpu in fairseq
     return args

@@ -116,7 +116,7 @@ def _check(args: argparse.Namespace, config: "DictConfig") -> Optional[List[Dept
     check_report_options(args, config)
     if args.depths is None:
         return None
-    if config.task.get("enc_layers") is not None or config.task.get("dec_layers") is not None:
+    if config.task.enc_layers is not None or config.task.dec_layers is not None:
         raise ValueError(f"--depths {args.depths}: names both depths; leave out --enc-layers and --dec-layers")
     return parse_pairs(args.depths, "--depths")
 
@@ -200,7 +200,7 @@ def _pairs_of_given_depth(split: "Split") -> Optional[List[DepthPair]]:
     from fairseq_flexdepth.decoding.model_depth import common_pairs
 
 
-    n, m = split.cfg.task.get("enc_layers"), split.cfg.task.get("dec_layers")
+    n, m = split.cfg.task.enc_layers, split.cfg.task.dec_layers
     if n is None and m is None:
         return None
     pairs = {pair for models in split.ensembles for pair in common_pairs(models)}

@@ -16,6 +16,7 @@ from fairseq_flexdepth.compat import register_architecture, register_own_archite
 from fairseq_flexdepth.models import (  # noqa: F401  (registers the models)
     flexible_language_model,
     language_model,
+    multilingual_transformer,
     speech_to_text,
     transformer,
 )

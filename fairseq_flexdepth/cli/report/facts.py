@@ -79,7 +79,7 @@ def collect_facts(
     return {
         "data": split.cfg.task.data,
         "split": split.cfg.dataset.gen_subset,
-        "languages": [split.task.cfg.source_lang, split.task.cfg.target_lang],
+        "languages": [split.task.options.source_lang, split.task.options.target_lang],
         "sentences": len(results.decoded),
         "skipped": len(split.dataset) - len(results.decoded),
         "source_words": source_words,
