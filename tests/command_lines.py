@@ -10,6 +10,7 @@ from typing import Callable, Dict, FrozenSet, Iterator, List, Optional
 
 from fairseq import options
 
+from fairseq_flexdepth.cli.eval_lm_options import is_of_language_model, parse_eval_lm_options
 from fairseq_flexdepth.cli.fairseq_options import parse_generation_options, quiet, split_user_dirs
 from fairseq_flexdepth.cli.main import build_parser
 
@@ -61,7 +62,8 @@ def check_fairseq_command(command: List[str]) -> Optional[argparse.Namespace]:
             if rest:
                 raise ValueError(f"{shlex.join(command)}: unrecognized arguments: {' '.join(rest)}")
             return None
-        program, rest = ("fairseq-train", ["DATA", *rest]) if own.command == "params" else ("fairseq-generate", rest)
+        generation = "fairseq-eval-lm" if is_of_language_model(rest) else "fairseq-generate"
+        program, rest = ("fairseq-train", ["DATA", *rest]) if own.command == "params" else (generation, rest)
 
     def refuse(message: str) -> None:
         raise ValueError(f"{shlex.join(command)}: {message}")
@@ -115,10 +117,11 @@ def check_command(command: List[str], folder: Path) -> None:
 
 
 def _check_generation(arguments: List[str]) -> None:
-    """Refuse options of fairseq-generate that the sub-command refuses."""
+    """Refuse options of fairseq-generate or fairseq-eval-lm that the sub-command refuses."""
     own, rest = _our_parser().parse_known_args(arguments)
     paths = [] if own.command == "distill" else ["--path", own.path[0]]
-    parse_generation_options([*paths, *rest], own.command)
+    parse = parse_eval_lm_options if is_of_language_model(rest) else parse_generation_options
+    parse([*paths, *rest], own.command)
 
 
 def _python_exists(arguments: List[str]) -> bool:

@@ -11,8 +11,6 @@ from fairseq_flexdepth.cli.generate_options import REFUSED, Refusal, composed, r
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-TASKS = ("language_modeling", "language_modeling_flexdepth")
-
 _REFUSED: Dict[str, Refusal] = {
     **{name: refusal for name, refusal in REFUSED["sweep"].items() if name not in ("scoring", "depth_selector")},
     **dict.fromkeys(("output_word_probs", "output_word_stats"), Refusal("{command} prints no words")),
@@ -22,9 +20,11 @@ _REFUSED: Dict[str, Refusal] = {
 
 def is_of_language_model(arguments: Sequence[str]) -> bool:
     """Whether the options typed ask for a language model: ``--task language_modeling``."""
+    from fairseq_flexdepth.decoding.model_depth import LANGUAGE_MODEL_TASKS
+
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--task")
-    return parser.parse_known_args(list(arguments))[0].task in TASKS
+    return parser.parse_known_args(list(arguments))[0].task in LANGUAGE_MODEL_TASKS
 
 
 def parse_eval_lm_options(arguments: Sequence[str], command: str) -> "DictConfig":

@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         import_plugin()
         from fairseq_flexdepth.export import loaded_model, stock_checkpoint
 
-        loaded = loaded_model.load_translation_model(args.path, args.data)
+        loaded = loaded_model.load_exported_model(args.path, args.data)
         stock = stock_checkpoint.stock_model(loaded, args.enc_layers, args.dec_layers, args.subnetworks)
         unsupported = stock.unsupported + _unsupported(args.format, stock)
         if unsupported:
@@ -124,6 +124,8 @@ def _unsupported(format_name: str, stock: "StockModel") -> List[str]:
     if format_name == HUGGINGFACE:
         from fairseq_flexdepth.export.huggingface import families
 
+        if not stock.positions[0]:
+            return ["a language model: expected --format fairseq or ctranslate2"]
         return families.unsupported(stock.options)
     return []
 
@@ -135,7 +137,10 @@ def _write(args: argparse.Namespace, loaded: "LoadedModel", stock: "StockModel")
 
     tie_equal(stock.state)
     parameters = count_parameters(stock_checkpoint.build_stock(loaded, stock)).total
-    limits = dict(zip(LIMITS, loaded_model.longest_sentences(loaded)))
+    if stock.positions[0]:
+        limits = dict(zip(LIMITS, loaded_model.longest_sentences(loaded)))
+    else:
+        limits = {LIMITS[1]: loaded_model.longest_text(loaded)}
     if args.format == FAIRSEQ:
         save_checkpoint(stock_checkpoint.stock_checkpoint(loaded, stock), args.output)
         size = os.path.getsize(args.output)
@@ -189,11 +194,14 @@ def _sentence(summary: Dict[str, Any]) -> str:
     layers = " and ".join(
         f"{len(positions)} {side} layers ({','.join(map(str, positions))})"
         for side, positions in (("encoder", summary["encoder_layers"]), ("decoder", summary["decoder_layers"]))
+        if positions
     )
     quantization = f", {summary['quantization']}" if summary["quantization"] else ""
     size = f"{summary['parameters']:,} parameters, {summary['bytes'] / 2**20:.1f} MiB"
-    source, target = (summary[name] for name in LIMITS)
-    if summary["format"] == CTRANSLATE2:
+    source, target = (summary.get(name) for name in LIMITS)
+    if source is None:
+        limits = f"at most {target} tokens"
+    elif summary["format"] == CTRANSLATE2:
         limits = f"at most {source} source tokens, max_decoding_length at most {target}"
     else:
         limits = f"at most {source} source and {target} target tokens"

@@ -235,7 +235,7 @@ class MultiDepthCriterion(WeightedSentencesCriterion):
                 f"--quant-noise-scalar {noise}: the losses of many depths read the output projection without its "
                 "noise; use --quant-noise-pq, or a stock criterion, which trains the deepest pair alone"
             )
-        if model.decoder.adaptive_softmax is not None:
+        if model.cfg.adaptive_softmax_cutoff is not None:
             self._refuse_needs_of_all_words(model.cfg.adaptive_softmax_cutoff)
         drawn = self._draw(space, update=0)  # raises if there are fewer depths than are to be sampled
         if self.cfg.depth_weights is not None:

@@ -1,4 +1,4 @@
-"""Convert one depth of a model to CTranslate2, with CTranslate2's own converter for fairseq's ``transformer``.
+"""Convert one depth of a model to CTranslate2, with CTranslate2's own converter for fairseq's models.
 
 The converter refuses unsupported options one at a time, and ignores some. They are looked for first, so that the error
 message lists all of them.
@@ -13,6 +13,7 @@ import numpy
 import torch
 from ctranslate2.converters import FairseqConverter
 
+from fairseq_flexdepth.export.language_model import unsupported_by_ctranslate2
 from fairseq_flexdepth.export.loaded_model import LoadedModel
 from fairseq_flexdepth.export.stock_checkpoint import StockModel, stock_options
 from fairseq_flexdepth.export.unsupported_options import unequal_sides, unsupported_options
@@ -26,6 +27,8 @@ NEVER = -1e4
 
 def unsupported(options: Dict[str, Any]) -> List[str]:
     """The options of a stock model that CTranslate2 does not support, each with the reason."""
+    if "encoder_layers" not in options:
+        return unsupported_by_ctranslate2(options, ACTIVATIONS)
     reasons = unsupported_options(options, RUNTIME) + unequal_sides(options, "attention_heads", RUNTIME)
     if options["activation_fn"] not in ACTIVATIONS:
         reasons.append(f"--activation-fn {options['activation_fn']}: {RUNTIME} has {', '.join(ACTIVATIONS)}")
@@ -35,8 +38,8 @@ def unsupported(options: Dict[str, Any]) -> List[str]:
 class _Converter(FairseqConverter):
     """CTranslate2's converter, with a bias that keeps the padding symbol out of translations."""
 
-    def __init__(self, path: str, task: Any) -> None:
-        super().__init__(path, task.cfg.data)
+    def __init__(self, path: str, task: Any, data: str) -> None:
+        super().__init__(path, data)
         self._padding = task.target_dictionary.pad()
 
     def _load(self) -> Any:
@@ -63,9 +66,10 @@ def convert(
         # The converter reads a file with the options in a Namespace, which this process allows the safe loader to read.
         path = os.path.join(temporary, "stock.pt")
         history = [{"optimizer_name": "adam", "lr_scheduler_state": {}, "num_updates": loaded.updates}]
-        checkpoint = {"args": stock_options(loaded, stock), "model": stock.state, "optimizer_history": history}
+        options = stock_options(loaded, stock)
+        checkpoint = {"args": options, "model": stock.state, "optimizer_history": history}
         torch.save({**checkpoint, "extra_state": {}}, path)
-        _Converter(path, loaded.task).convert(folder, quantization=quantization)
+        _Converter(path, loaded.task, options.data).convert(folder, quantization=quantization)
     config = os.path.join(folder, "config.json")
     with open(config, encoding="utf-8") as file:
         known = json.load(file)

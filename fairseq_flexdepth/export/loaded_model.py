@@ -7,10 +7,10 @@ import torch
 from fairseq import checkpoint_utils, models, tasks, utils
 from fairseq.models.transformer import TransformerModel, TransformerModelBase
 from fairseq.models.transformer_align import TransformerAlignModel
-from fairseq.tasks.translation import TranslationTask
 from torch import Tensor
 
-from fairseq_flexdepth.decoding.model_depth import TASKS
+from fairseq_flexdepth.decoding.model_depth import LANGUAGE_MODEL_TASKS, TASKS
+from fairseq_flexdepth.export import language_model
 from fairseq_flexdepth.files.checkpoints import brief, check_finite, read_checkpoint
 from fairseq_flexdepth.files.safe_loader import allow_safe_checkpoints
 from fairseq_flexdepth.models.transformer import FlexDepthTransformer
@@ -20,16 +20,16 @@ EXPORTABLE = (FlexDepthTransformer, TransformerModel, TransformerModelBase, Tran
 
 
 class LoadedModel(NamedTuple):
-    """A translation model and its task, set up for decoding."""
+    """A translation model or a language model, and its task, set up for decoding."""
 
     model: Any  # of one of the classes in EXPORTABLE
-    task: TranslationTask
+    task: Any  # fairseq's TranslationTask or LanguageModelingTask
     precision: torch.dtype  # of the weights in the file
     updates: int  # of training
 
 
-def load_translation_model(path: str, data: Optional[str]) -> LoadedModel:
-    """Load a checkpoint of this package's or fairseq's ``transformer``, the way ``fairseq-generate`` does.
+def load_exported_model(path: str, data: Optional[str]) -> LoadedModel:
+    """Load a checkpoint of this package's or fairseq's ``transformer`` or ``transformer_lm``, as fairseq does.
 
     Args:
         path: the checkpoint.
@@ -52,6 +52,11 @@ def load_translation_model(path: str, data: Optional[str]) -> LoadedModel:
     return LoadedModel(model.eval(), task, precision, state["optimizer_history"][-1]["num_updates"])
 
 
+def longest_text(loaded: LoadedModel) -> int:
+    """The maximum tokens of a language model's text, the end symbol not counted."""
+    return int(loaded.model.max_positions()) - 1
+
+
 def longest_sentences(loaded: LoadedModel) -> Tuple[int, int]:
     """The maximum tokens of a source and of a translation that fairseq supports, the end symbol not counted."""
     source, target = utils.resolve_max_positions(loaded.task.max_positions(), loaded.model.max_positions())
@@ -62,14 +67,15 @@ def _check_kind(path: str, cfg: Any) -> None:
     """Refuse an architecture or a task that cannot be exported."""
     name = getattr(cfg.model, "_name", None) or getattr(cfg.model, "arch", None)
     kind = models.ARCH_MODEL_REGISTRY.get(name) or models.MODEL_REGISTRY.get(name)
-    if kind not in EXPORTABLE:
+    of_text = kind in language_model.MODELS
+    if kind not in EXPORTABLE and not of_text:
         raise ValueError(
-            f"--path {path}: holds a model of --arch {name}; expected a translation model of this package or of "
-            "fairseq's transformer: language, speech and other models are not exported"
+            f"--path {path}: holds a model of --arch {name}; expected a translation model or a language model of this "
+            "package, or of fairseq's transformer or transformer_lm: speech and other models are not exported"
         )
-    task = getattr(cfg.task, "_name", None)
-    if task not in TASKS:
-        raise ValueError(f"--path {path}: was trained with --task {task}; expected --task translation")
+    task, allowed = getattr(cfg.task, "_name", None), LANGUAGE_MODEL_TASKS if of_text else TASKS
+    if task not in allowed:
+        raise ValueError(f"--path {path}: was trained with --task {task}; expected --task {allowed[0]}")
 
 
 def _precision(state: Dict[str, Tensor]) -> torch.dtype:
@@ -78,7 +84,7 @@ def _precision(state: Dict[str, Tensor]) -> torch.dtype:
     return found.pop() if len(found) == 1 else torch.float32
 
 
-def _task(cfg: Any) -> TranslationTask:
+def _task(cfg: Any) -> Any:
     folder = cfg.data.split(os.pathsep)[0] if cfg.data else None
     if folder is None or not os.path.isdir(folder):
         raise ValueError(f"--data {folder or ''}: no such directory; give the one with the model's dictionaries")

@@ -1,4 +1,6 @@
-"""One depth of a model as a checkpoint of fairseq's own ``transformer``, which loads without this package.
+"""One depth of a model as a checkpoint of fairseq's own ``transformer`` or ``transformer_lm``.
+
+It loads without this package.
 
 The checkpoint holds only the layers that run at this depth. Besides tensors it consists of numbers, strings, lists and
 dictionaries, which torch's safe loader reads without any allowed class.
@@ -6,21 +8,21 @@ dictionaries, which torch's safe loader reads without any allowed class.
 
 from argparse import Namespace
 from dataclasses import fields
+from enum import Enum
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from fairseq import models
 from fairseq.dataclass.configs import FairseqConfig
 from fairseq.modules import SinusoidalPositionalEmbedding
-from fairseq.tasks.translation import TranslationTask
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from fairseq_flexdepth.compat import FAST_PATH_NAMES
 from fairseq_flexdepth.decoding.model_depth import apply_depth, current_depth, depth_space
+from fairseq_flexdepth.export import language_model
 from fairseq_flexdepth.export.admin_folding import cannot_fold, fold_residual_scales
 from fairseq_flexdepth.export.loaded_model import LoadedModel
 from fairseq_flexdepth.models.config import FlatTransformerConfig
-from fairseq_flexdepth.models.transformer import FlexDepthTransformer
 from fairseq_flexdepth.modules.admin import SCALE_SUFFIX
 
 # The task options that a stock translation task needs: the languages, and how sentences become batches.
@@ -31,7 +33,7 @@ TASK_OPTIONS = (
 
 
 class StockModel(NamedTuple):
-    """One depth of a model, as weights and options of fairseq's ``transformer``."""
+    """One depth of a model, as weights and options of fairseq's ``transformer`` or ``transformer_lm``."""
 
     state: Dict[str, Tensor]  # the state_dict
     options: Dict[str, Any]  # of the model, by fairseq's flat names
@@ -76,7 +78,7 @@ def _positions(
     model: Any, encoder_depth: Optional[int], decoder_depth: Optional[int], subnetworks: Optional[str]
 ) -> Tuple[List[int], List[int]]:
     """The encoder and the decoder layers that run at this depth, counted from 1."""
-    if isinstance(model, FlexDepthTransformer):
+    if hasattr(model, "set_depth"):
         apply_depth(model, encoder_depth, decoder_depth, subnetworks)
         n, m = current_depth(model)
         return list(model.encoder_subnetworks[n]), list(model.decoder_subnetworks[m])
@@ -96,12 +98,11 @@ def _state(model: Any, positions: Tuple[List[int], List[int]]) -> Dict[str, Tens
         key: tensor
         for key, tensor in model.state_dict().items()
         # 0.12.2's sinusoidal positions have an empty tensor of this name, which a new model creates itself.
-        if not key.startswith(layers) and not key.endswith("_float_tensor")
+        if not key.startswith(layers) and not key.endswith("embed_positions._float_tensor")
     }
-    for side, kept in zip((model.encoder, model.decoder), positions):
-        prefix = layers[side is model.decoder]
+    for side, prefix, kept in zip(("encoder", "decoder"), layers, positions):
         for index, position in enumerate(kept):
-            for key, tensor in side.layers[position - 1].state_dict().items():
+            for key, tensor in getattr(model, side).layers[position - 1].state_dict().items():
                 if key not in FAST_PATH_NAMES:  # copies that 0.12.2 creates itself and fairseq-fixed does not have
                     state[f"{prefix}{index}.{key}"] = tensor
     return state
@@ -122,7 +123,9 @@ def position_tables(model: Any) -> Dict[str, Tensor]:
 
 
 def _model_options(model: Any, encoder_layers: int, decoder_layers: int) -> Dict[str, Any]:
-    """The options of fairseq's ``transformer`` for this model with these numbers of layers."""
+    """The options of fairseq's model for this model with these numbers of layers."""
+    if language_model.is_language_model(model):
+        return {name: _plain(value) for name, value in language_model.model_options(model, decoder_layers).items()}
     names = [option.name for option in fields(FlatTransformerConfig) if not option.name.startswith("_")]
     options = {name: _plain(getattr(model.cfg, name)) for name in names}
     options.update(encoder_layers=encoder_layers, decoder_layers=decoder_layers)
@@ -134,6 +137,8 @@ def _model_options(model: Any, encoder_layers: int, decoder_layers: int) -> Dict
 
 def _plain(value: Any) -> Any:
     """Convert *value* to plain numbers, strings, ``None`` or lists: fairseq's choices are subclasses of ``str``."""
+    if isinstance(value, Enum):
+        value = value.value
     if value is None or isinstance(value, (bool, int, float)):
         return value
     return str(value) if isinstance(value, str) else [_plain(item) for item in value]
@@ -141,19 +146,29 @@ def _plain(value: Any) -> Any:
 
 def stock_options(loaded: LoadedModel, stock: StockModel) -> Namespace:
     """The options with which ``fairseq-train`` would build this model, in the form of its parsed command line."""
-    return Namespace(**{"arch": "transformer", "task": "translation", **_task_options(loaded.task), **stock.options})
+    arch, task = stock_names(loaded)
+    return Namespace(**{"arch": arch, "task": task, **_task_options(loaded), **stock.options})
 
 
-def _task_options(task: TranslationTask) -> Dict[str, Any]:
-    return {name: _plain(getattr(task.cfg, name)) for name in TASK_OPTIONS}
+def stock_names(loaded: LoadedModel) -> Tuple[str, str]:
+    """fairseq's ``--arch`` and ``--task`` for this kind of model."""
+    of_text = language_model.is_language_model(loaded.model)
+    return ("transformer_lm", "language_modeling") if of_text else ("transformer", "translation")
+
+
+def _task_options(loaded: LoadedModel) -> Dict[str, Any]:
+    if language_model.is_language_model(loaded.model):
+        return {name: _plain(value) for name, value in language_model.task_options(loaded.task).items()}
+    return {name: _plain(getattr(loaded.task.cfg, name)) for name in TASK_OPTIONS}
 
 
 def stock_checkpoint(loaded: LoadedModel, stock: StockModel) -> Dict[str, Any]:
     """The contents of the checkpoint file, which ``fairseq-generate`` loads without ``--user-dir``."""
     # All sections with their defaults: fairseq's Python interface reads several of them.
     cfg = OmegaConf.to_container(OmegaConf.structured(FairseqConfig), enum_to_str=True)
-    cfg["model"] = {"_name": "transformer", **vars(stock_options(loaded, stock))}
-    cfg["task"] = {"_name": "translation", **_task_options(loaded.task)}
+    arch, task = stock_names(loaded)
+    cfg["model"] = {"_name": arch, **vars(stock_options(loaded, stock))}
+    cfg["task"] = {"_name": task, **_task_options(loaded)}
     cfg["criterion"] = {"_name": "cross_entropy"}
     history = {
         "criterion_name": "CrossEntropyCriterion",
@@ -173,7 +188,7 @@ def stock_checkpoint(loaded: LoadedModel, stock: StockModel) -> Dict[str, Any]:
 
 
 def build_stock(loaded: LoadedModel, stock: StockModel) -> nn.Module:
-    """Build fairseq's ``transformer`` with these weights, in evaluation mode, which checks that they fit.
+    """Build fairseq's model with these weights, in evaluation mode, which checks that they fit.
 
     Raises:
         ValueError: a weight is missing, has another shape or is not part of the model.
@@ -182,5 +197,5 @@ def build_stock(loaded: LoadedModel, stock: StockModel) -> nn.Module:
     try:
         model.load_state_dict(dict(stock.state), strict=True)
     except RuntimeError as error:
-        raise ValueError(f"fairseq's transformer cannot hold this model: {error}") from error
+        raise ValueError(f"fairseq's {stock_names(loaded)[0]} cannot hold this model: {error}") from error
     return model.eval()

@@ -17,6 +17,8 @@ _NO_RUNS = DepthPlan((), ())
 class AnyDecoderDepthModel(AnyDepthModel):
     """Mixin for a model without an encoder whose decoder has ``layers`` of class DepthLayers."""
 
+    encoder_subnetworks: Dict[int, Tuple[int, ...]] = {NO_ENCODER[0]: ()}
+
     def support_depths(self, cfg: TransformerConfig) -> None:
         """Set the depths and the sub-networks that the options ask for.
 

@@ -39,6 +39,7 @@ class FlexDepthLanguageModelDecoder(FlexDepthDecoder):
     """A decoder of many depths, built from the flat options that fairseq's language model gives."""
 
     def __init__(self, args: Any, dictionary: Dictionary, embed_tokens: nn.Module, no_encoder_attn: bool) -> None:
+        self.args = args  # as fairseq's TransformerDecoder has them
         super().__init__(nested_config(args), dictionary, embed_tokens, no_encoder_attn)
 
 

@@ -5,6 +5,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from fairseq.data import Dictionary
 from fairseq.models.transformer import TransformerConfig, TransformerDecoderBase
+from fairseq.modules import AdaptiveInput
 from torch import Tensor, nn
 
 from fairseq_flexdepth.depth.plan import DepthPlan
@@ -104,8 +105,8 @@ class FlexDepthDecoder(TransformerDecoderBase):
     ) -> Tuple[Tensor, Dict[str, List]]:
         """Run the layers as fairseq does; by default the alignment is taken from the last active layer.
 
-        In training, layers that did not run get zero gradients. If LayerDrop drops all layers, no layer reads the
-        encoder's output, which then also gets zero gradients.
+        In training, layers that did not run get zero gradients, and so do adaptive inputs that no word uses. If
+        LayerDrop drops all layers, no layer reads the encoder's output, which then also gets zero gradients.
         """
         if alignment_layer is None:
             alignment_layer = len(self.layers.active) - 1
@@ -117,9 +118,12 @@ class FlexDepthDecoder(TransformerDecoderBase):
             alignment_layer,
             alignment_heads,
         )
-        if self.training and not self.layers.replaced:
-            read = encoder_out["encoder_out"] if encoder_out is not None else []
-            x = with_zero_gradients(x, [*read, *self.layers.unused_parameters()])
+        if self.training:
+            unused: List[Tensor] = list(_unused_inputs(self.embed_tokens, prev_output_tokens))
+            if not self.layers.replaced:
+                unused += encoder_out["encoder_out"] if encoder_out is not None else []
+                unused += self.layers.unused_parameters()
+            x = with_zero_gradients(x, unused)
         return x, extra
 
     def reorder_incremental_state_scripting(
@@ -135,3 +139,13 @@ class FlexDepthDecoder(TransformerDecoderBase):
                     result = module.reorder_incremental_state(incremental_state, new_order)
                     if result is not None:
                         incremental_state = result
+
+
+def _unused_inputs(embed_tokens: nn.Module, tokens: Tensor) -> Iterator[nn.Parameter]:
+    """The parameters of the bands of adaptive inputs ([baevski2019]) to which none of the *tokens* belongs."""
+    if isinstance(embed_tokens, AdaptiveInput):
+        start = 0
+        for end, band in zip(embed_tokens.cutoff, embed_tokens.embeddings):
+            if not (tokens.ge(start) & tokens.lt(end)).any():
+                yield from band.parameters()
+            start = end

@@ -19,7 +19,7 @@ from omegaconf import OmegaConf, open_dict
 import fairseq_flexdepth
 from fairseq_flexdepth.cli.average import average_checkpoints
 from fairseq_flexdepth.cli.prune import prune_checkpoint
-from fairseq_flexdepth.export.loaded_model import load_translation_model
+from fairseq_flexdepth.export.loaded_model import load_exported_model
 from fairseq_flexdepth.export.stock_checkpoint import stock_checkpoint, stock_model
 from fairseq_flexdepth.files.checkpoint_editing import load_checkpoint, save_checkpoint
 from tests.integration import cli
@@ -133,9 +133,9 @@ def test_every_option_that_changes_a_checkpoint(name: str, defaults: Any, tmp_pa
     assert [run["num_updates"] for run in state["optimizer_history"]] == [1, 3]
     save_checkpoint(average_checkpoints([str(last), str(last)]), str(tmp_path / "mean.pt"))
     save_checkpoint(prune_checkpoint(load_checkpoint(str(last), "--path"), 0.5), str(tmp_path / "pruned.pt"))
-    loaded = load_translation_model(str(last), None)
+    loaded = load_exported_model(str(last), None)
     save_checkpoint(stock_checkpoint(loaded, stock_model(loaded, 2, 1)), str(tmp_path / "exported.pt"))
-    assert load_translation_model(str(tmp_path / "exported.pt"), None).updates == 3
+    assert load_exported_model(str(tmp_path / "exported.pt"), None).updates == 3
     for name in ("checkpoint_last.pt", "checkpoint_best.pt", "mean.pt", "pruned.pt"):
         fairseq_flexdepth.load(str(tmp_path / name)).translate("w1 w2", max_len_b=2)
 

@@ -149,7 +149,7 @@ def test_models_of_every_kind_decode_the_same(
     name: str, random_model: Callable[..., Path], data: Path, tmp_path: Path
 ) -> None:
     checkpoint = random_model(**MODELS[name])
-    loaded = loaded_model.load_translation_model(str(checkpoint), None)
+    loaded = loaded_model.load_exported_model(str(checkpoint), None)
     model, task = loaded.model, loaded.task
     task.load_dataset("test")
     dataset = task.dataset("test")
@@ -260,7 +260,7 @@ def test_mistakes(checkpoint: Path, data: Path, tmp_path: Path, capsys: pytest.C
     for path, options, message in (
         ("none", (), f"--path {tmp_path / 'none'}: no such file"),
         ("text", (), f"--path {tmp_path / 'text'}: cannot be read as a fairseq checkpoint"),
-        ("lm", (), "holds a model of --arch transformer_lm; expected a translation model"),
+        ("lm", (), "was trained with --task other; expected --task language_modeling"),
         ("speech", (), "holds a model of --arch s2t_transformer; expected a translation model"),
         ("unknown", (), "holds a model of --arch unheard_of; expected a translation model"),
         ("multilingual", (), "was trained with --task multilingual_translation; expected --task translation"),

@@ -1,12 +1,16 @@
 """A language model of many depths with fairseq's commands: train, evaluate, generate; each depth as a stock model."""
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any, Dict, List
 
+import ctranslate2
 import pytest
 import torch
+from fairseq import checkpoint_utils
+from fairseq.models.transformer_lm import TransformerLanguageModel
 
 from fairseq_flexdepth.cli.main import main
 from tests.integration import cli
@@ -260,3 +264,51 @@ def test_mistakes_in_sweep(text: Path, trained: Path, tmp_path: Path, options: s
     given = (text, "--task", "language_modeling", "--path", path, "--cpu", "--output", tmp_path / "new", *BY_SENTENCE)
     assert ours("sweep", *given, *options.split()).startswith(message.format(path=path))
     assert not (tmp_path / "new").exists()
+
+
+def scores(model: Any, tokens: torch.Tensor) -> torch.Tensor:
+    """The log-probability of each token after the first, where padding is impossible: batch × (length - 1)."""
+    with torch.no_grad():
+        output = model.get_normalized_probs(model(tokens[:, :-1]), log_probs=True)
+    output[:, :, model.decoder.dictionary.pad()] = -math.inf
+    output = output.log_softmax(dim=2)  # batch × (length - 1) × words
+    return output.gather(2, tokens[:, 1:].unsqueeze(2)).squeeze(2)  # batch × (length - 1)
+
+
+def test_export_of_a_depth(text: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    train(text, tmp_path / "shared", *SHARED)
+    tokens = torch.tensor([[2, *range(4, 12)], [2, *range(20, 28)]])
+    for number, path in enumerate((trained / "checkpoint_last.pt", tmp_path / "shared" / "checkpoint_last.pt")):
+        (model,), _, task = checkpoint_utils.load_model_ensemble_and_task([str(path)])
+        model.eval().set_depth(decoder_depth=2)
+        stock = tmp_path / f"stock{number}.pt"
+        assert main(["export", "--path", str(path), "--dec-layers", "2", "--output", str(stock)]) == 0
+        assert "fairseq, 2 decoder layers (1,2) of the model" in capsys.readouterr().out
+        (other,), _, _ = checkpoint_utils.load_model_ensemble_and_task([str(stock)])
+        assert type(other) is TransformerLanguageModel and len(other.decoder.layers) == 2
+        assert torch.allclose(scores(model, tokens), scores(other.eval(), tokens), atol=1e-6)
+    folder = tmp_path / "converted"
+    given = ("--path", str(path), "--dec-layers", "2", "--format", "ctranslate2", "--output", str(folder))
+    assert main(["export", *given]) == 0
+    assert "at most 23 tokens" in capsys.readouterr().out
+    generator = ctranslate2.Generator(str(folder))
+    words = [[task.dictionary[number] for number in line] for line in tokens.tolist()]
+    found = [result.log_probs for result in generator.score_batch(words)]
+    assert torch.allclose(torch.tensor(found), scores(model, tokens), atol=1e-4)
+
+
+EXPORT_MISTAKES = [
+    ("--enc-layers 1", "--enc-layers 1: a language model has no encoder; give --dec-layers alone"),
+    ("--dec-layers 4", "--dec-layers 4: this model supports 1,2,3"),
+    ("--format huggingface", "cannot be exported to huggingface: a language model: expected --format fairseq or"),
+    (
+        "--format ctranslate2",
+        "ctranslate2: --adaptive-input: not in CTranslate2; --adaptive-softmax-cutoff 10,20: not in CTranslate2",
+    ),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), EXPORT_MISTAKES)
+def test_mistakes_in_export(trained: Path, tmp_path: Path, options: str, message: str) -> None:
+    line = ours("export", "--path", trained / "checkpoint_last.pt", "--output", tmp_path / "new", *options.split())
+    assert message in line and not list(tmp_path.iterdir())

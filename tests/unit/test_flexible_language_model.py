@@ -36,8 +36,8 @@ TINY: Dict[str, Any] = {
     "tpu": False,
     "ddp_backend": "legacy_ddp",
 }
-ADAPTIVE = {"adaptive_softmax_cutoff": "10,20", "adaptive_softmax_factor": 2}
-TIED = {
+ADAPTIVE: Dict[str, Any] = {"adaptive_softmax_cutoff": "10,20", "adaptive_softmax_factor": 2}
+TIED: Dict[str, Any] = {
     **ADAPTIVE,
     "adaptive_input": True,
     "adaptive_input_cutoff": "10,20",
@@ -134,7 +134,7 @@ def test_label_smoothing_and_fewer_depths():
 
 
 def test_sub_networks_and_shared_layers():
-    sharing = {"layer_sharing": "cycle_rev", "unique_decoder_layers": 2, "decoder_layers": 4}
+    sharing: Dict[str, Any] = {"layer_sharing": "cycle_rev", "unique_decoder_layers": 2, "decoder_layers": 4}
     model = flexible(**sharing, subnetworks="optimal", decoder_depths="1,2,4")
     assert len(model.decoder.layers) == 4 and "decoder.layers.2.fc1.weight" not in model.state_dict()
     assert_is_mean_of_stock(model, list(assign_subnetworks("optimal", 4, (1, 2, 4)).values()), {})
@@ -157,9 +157,9 @@ def test_chunks_of_an_adaptive_softmax_equal_the_whole(monkeypatch):
 
 
 @pytest.mark.parametrize("words", [[4, 5, 6], [1, 1, 1]], ids=["frequent words only", "no word at all"])
-def test_tails_without_a_word_get_zero_gradients(words):
-    model, sample = flexible(**ADAPTIVE), batch((3,))
-    sample["target"] = torch.tensor([words])
+def test_bands_without_a_word_get_zero_gradients(words):
+    model, sample = flexible(**ADAPTIVE, adaptive_input=True, adaptive_input_cutoff="10,20"), batch((3,))
+    sample["target"] = sample["net_input"]["src_tokens"] = torch.tensor([words])
     loss, _, _ = criterion()(model, sample)
     loss.backward()
     assert all(parameter.grad is not None for parameter in model.parameters())

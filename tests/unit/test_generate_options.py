@@ -19,7 +19,7 @@ from fairseq_flexdepth.cli.generate_options import (
     WITHOUT_MEANING,
     refuse_options,
 )
-from fairseq_flexdepth.decoding.model_depth import SPEECH_TASK, TAGGED_TASKS, TASKS
+from fairseq_flexdepth.decoding.model_depth import LANGUAGE_MODEL_TASKS, SPEECH_TASK, TAGGED_TASKS, TASKS
 from fairseq_flexdepth.export.loaded_model import _check_kind
 from tests.integration.refusals import ours
 
@@ -104,7 +104,7 @@ def test_all_refused_options_are_named_together(parser: ArgumentParser) -> None:
 def test_every_other_task_is_refused(command: str, tmp_path: Path) -> None:
     place = "--dest" if command == "distill" else "--output"
     supported = {"oracle": TASKS, "sweep": (*TASKS, *TAGGED_TASKS, SPEECH_TASK)}.get(command, (*TASKS, *TAGGED_TASKS))
-    tested_elsewhere = {SPEECH_TASK, *(["language_modeling", "language_modeling_flexdepth"] * (command == "sweep"))}
+    tested_elsewhere = {SPEECH_TASK, *(LANGUAGE_MODEL_TASKS if command == "sweep" else ())}
     for task in sorted(set(TASK_REGISTRY) - {*supported, *tested_elsewhere}):
         line = ours(command, "none", "--path", "none.pt", place, tmp_path / "new", "--task", task)
         why = "; a depth selector knows no language tags" if task in TAGGED_TASKS else ""
