@@ -19,7 +19,14 @@ def register() -> None:
     from fairseq_flexdepth import compat, criterions  # noqa: F401
     from fairseq_flexdepth.files import checkpoints, safe_loader
     from fairseq_flexdepth.models import architectures, built_models, depth_selector, typed_options  # noqa: F401
-    from fairseq_flexdepth.tasks import best_metric, depth_selection, resuming, tensorboard_groups, translation  # noqa: F401
+    from fairseq_flexdepth.tasks import (  # noqa: F401
+        best_metric,
+        depth_selection,
+        resuming,
+        started_trainings,
+        tensorboard_groups,
+        translation,
+    )
 
     safe_loader.allow_safe_checkpoints()
     checkpoints.guard_checkpoints()
@@ -27,6 +34,7 @@ def register() -> None:
     built_models.note_built_models()
     typed_options.guard_types()
     best_metric.check_before_training()
+    started_trainings.check_started_trainings()
     tensorboard_groups.group_depth_pairs()
     resuming.copy_whole()
     resuming.end_stalled_jobs()

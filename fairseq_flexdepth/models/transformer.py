@@ -22,6 +22,7 @@ from fairseq_flexdepth.models.checkpoint_fit import check_fits
 from fairseq_flexdepth.models.config import FlexDepthTransformerConfig, check_options, nested_config
 from fairseq_flexdepth.models.depth_losses import DepthBatch, WordDistillation, stacked_losses
 from fairseq_flexdepth.models.layer_sharing import reentrant_under_ddp
+from fairseq_flexdepth.models.pretrained_keys import fit_keys
 from fairseq_flexdepth.models.transformer_decoder import FlexDepthDecoder
 from fairseq_flexdepth.models.transformer_encoder import FlexDepthEncoder
 from fairseq_flexdepth.modules.admin import broadcast_from_first, profiled
@@ -202,8 +203,10 @@ class FlexDepthTransformer(AnyDepthModel, TransformerModelBase):
         """Load a checkpoint as fairseq does.
 
         Raises:
-            ValueError: its dictionaries, layers or ``--residual-init`` are not this model's, or weights are missing.
+            ValueError: its dictionaries, layers, embeddings or ``--residual-init`` are not this model's, or weights are
+                missing or left over.
         """
+        fit_keys(self, state_dict)
         check_fits(self, state_dict)
         self.residuals_profiled = True  # the checkpoint has trained scales
         try:
