@@ -33,8 +33,9 @@ def check_started_trainings() -> None:
             with also_checked(check):
                 return stock(self, *args, **kwargs)
         except Exception as error:
-            if isinstance(error.__context__, ValueError):  # the reason, which fairseq has replaced
-                raise error.__context__ from None
+            reason = error.__context__
+            if type(error) is Exception and isinstance(reason, ValueError):  # fairseq has replaced the reason
+                raise reason from None
             raise
 
     setattr(Trainer, "load_checkpoint", load_checkpoint)  # noqa: B010  (mypy takes no assignment to a method)
