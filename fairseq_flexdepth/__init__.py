@@ -26,6 +26,7 @@ def register() -> None:
         multilingual_translation,
         resuming,
         speech_to_text,
+        started_trainings,
         tensorboard_groups,
         translation,
         translation_from_pretrained_bart,
@@ -39,6 +40,7 @@ def register() -> None:
     built_models.note_built_models()
     typed_options.guard_types()
     best_metric.check_before_training()
+    started_trainings.check_started_trainings()
     tensorboard_groups.group_depth_pairs()
     resuming.copy_whole()
     resuming.end_stalled_jobs()

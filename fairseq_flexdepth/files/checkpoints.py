@@ -1,8 +1,9 @@
 """Reject unreadable, unsafe or mismatched checkpoints, with one line that names the file."""
 
 import os
+from contextlib import contextmanager
 from functools import wraps
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from fairseq import checkpoint_utils
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from fairseq_flexdepth.files.initial_files import forget_initial_files
 from fairseq_flexdepth.files.safe_loader import UnsafeCheckpointError, reading_checkpoint
 
 LONGEST_REASON = 300  # characters; torch's own messages list every parameter
+_FURTHER_CHECKS: List[Callable[[Dict[str, Any]], None]] = []  # of also_checked
 
 
 def brief(error: BaseException) -> str:
@@ -51,9 +53,21 @@ def _guarded(stock: Callable, check: Optional[Callable]) -> Callable:
             check(path, state)
         refuse_code(path, state)
         forget_initial_files(state)
+        for further in _FURTHER_CHECKS:
+            further(state)
         return state
 
     return load
+
+
+@contextmanager
+def also_checked(check: Callable[[Dict[str, Any]], None]) -> Iterator[None]:
+    """Within this context, the contents of every checkpoint that fairseq reads are given to *check*, too."""
+    _FURTHER_CHECKS.append(check)
+    try:
+        yield
+    finally:
+        _FURTHER_CHECKS.remove(check)
 
 
 def _check_parts(path: str, state: Dict[str, Any]) -> None:

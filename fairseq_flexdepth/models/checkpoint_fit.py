@@ -2,6 +2,7 @@
 
 from typing import Any, Dict, List
 
+import torch
 from fairseq.models import BaseFairseqModel
 
 from fairseq_flexdepth.modules.admin import SCALE_SUFFIX
@@ -17,17 +18,20 @@ def check_fits(model: BaseFairseqModel, state_dict: Dict[str, Any]) -> None:
         state_dict: the weights of the checkpoint.
 
     Raises:
-        ValueError: the size of a dictionary, a width, Pre-LN or Post-LN, the number of unique layers, or
-            ``--residual-init`` is not the same.
+        ValueError: the size of a dictionary, a width, the embeddings of words or positions, Pre-LN or Post-LN, the
+            number of unique layers, or ``--residual-init`` is not the same.
     """
     expected, state_dict = _with_common_names(model.state_dict()), _with_common_names(state_dict)
     _check_width(expected, state_dict, _CONVOLUTION, "input_feat_per_channel", axis=1)  # of DATA's config.yaml
     for side, language in (("encoder", "source"), ("decoder", "target")):
-        _check_dictionary(expected, state_dict, side, language)
+        _check_dictionary(getattr(getattr(model, side, None), "dictionary", None), expected, state_dict, side, language)
         _check_width(expected, state_dict, f"{side}.embed_tokens.weight", f"--{side}-embed-dim", axis=1)
         _check_width(expected, state_dict, f"{side}.layers.0.fc1.weight", f"--{side}-ffn-embed-dim", axis=0)
+        _check_positions(expected, state_dict, side, language)
+        _check_presence(expected, state_dict, f"{side}.layernorm_embedding.weight", "--layernorm-embedding")
         _check_norm(model.cfg, expected, state_dict, side)
         _check_layers(model.cfg, expected, state_dict, side)
+    _check_sharing(expected, state_dict)
     # Without this check Admin's scales would be missing or left over, and the model would compute something else.
     scaled = any(key.endswith(SCALE_SUFFIX) for key in state_dict)
     if scaled != any(key.endswith(SCALE_SUFFIX) for key in expected):
@@ -40,14 +44,49 @@ def _with_common_names(state_dict: Dict[str, Any]) -> Dict[str, Any]:
     return {key.replace("encoder.transformer_layers.", "encoder.layers."): value for key, value in state_dict.items()}
 
 
-def _check_dictionary(expected: Dict[str, Any], state_dict: Dict[str, Any], side: str, language: str) -> None:
+def _check_dictionary(
+    dictionary: Any, expected: Dict[str, Any], state_dict: Dict[str, Any], side: str, language: str
+) -> None:
     """Compare the number of words."""
     key = f"{side}.embed_tokens.weight"
     if key in state_dict and key in expected and len(state_dict[key]) != len(expected[key]):
+        of_bart = len(state_dict[key]) == len(expected[key]) + 1 and "<mask>" not in dictionary
+        hint = ", or if it is BART's append the line '<mask> 1' to their files" if of_bart else ""
         raise ValueError(
             f"{language} dictionary of {len(expected[key])} entries: the checkpoint was trained with "
-            f"{len(state_dict[key])}; give the data directory whose dictionaries it was trained with"
+            f"{len(state_dict[key])}; give the data directory whose dictionaries it was trained with{hint}"
         )
+
+
+def _check_presence(expected: Dict[str, Any], state_dict: Dict[str, Any], key: str, option: str) -> None:
+    """Compare whether there is a weight, which *option* adds."""
+    if (key in state_dict) != (key in expected):
+        trained = "with" if key in state_dict else "without"
+        raise ValueError(f"{option}: the checkpoint was trained {trained} it")
+
+
+def _check_positions(expected: Dict[str, Any], state_dict: Dict[str, Any], side: str, language: str) -> None:
+    """Compare the learned positions; those of a longer table were cut off before."""
+    key = f"{side}.embed_positions.weight"
+    _check_presence(expected, state_dict, key, f"--{side}-learned-pos")
+    if key in state_dict and len(state_dict[key]) < len(expected[key]):
+        fewer = len(expected[key]) - len(state_dict[key])
+        raise ValueError(f"--max-{language}-positions: the checkpoint has learned {fewer} positions less; give no more")
+
+
+def _check_sharing(expected: Dict[str, Any], state_dict: Dict[str, Any]) -> None:
+    """Compare the embeddings that the model shares: of two different ones it would keep the last."""
+    target = "decoder.embed_tokens.weight"
+    for first, second, option in (
+        ("encoder.embed_tokens.weight", target, "--share-all-embeddings"),
+        (target, "decoder.output_projection.weight", "--share-decoder-input-output-embed"),
+    ):
+        if not all(key in weights for key in (first, second) for weights in (expected, state_dict)):
+            continue
+        one, other = state_dict[first], state_dict[second]
+        shared = expected[first].data_ptr() == expected[second].data_ptr()
+        if shared and one.data_ptr() != other.data_ptr() and not torch.equal(one, other):
+            raise ValueError(f"{option}: in the checkpoint, {first} and {second} differ; leave the option out")
 
 
 def _check_width(expected: Dict[str, Any], state_dict: Dict[str, Any], key: str, option: str, axis: int) -> None:
@@ -60,11 +99,9 @@ def _check_width(expected: Dict[str, Any], state_dict: Dict[str, Any], key: str,
 
 def _check_norm(cfg: Any, expected: Dict[str, Any], state_dict: Dict[str, Any], side: str) -> None:
     """Compare Pre-LN with Post-LN: only Pre-LN has a final layer norm."""
-    key = f"{side}.layer_norm.weight"
     no_final_norm = side == "decoder" and cfg.no_decoder_final_norm  # then its absence does not mean Post-LN
-    if (key in state_dict) != (key in expected) and not no_final_norm:
-        trained = "with" if key in state_dict else "without"
-        raise ValueError(f"--{side}-normalize-before: the checkpoint was trained {trained} it")
+    if not no_final_norm:
+        _check_presence(expected, state_dict, f"{side}.layer_norm.weight", f"--{side}-normalize-before")
 
 
 def _check_layers(cfg: Any, expected: Dict[str, Any], state_dict: Dict[str, Any], side: str) -> None:

@@ -19,6 +19,7 @@ from fairseq_flexdepth.files.checkpoints import brief
 from fairseq_flexdepth.models.any_depth import AnyDepthModel, check_checkpointing
 from fairseq_flexdepth.models.config import FlexDepthTransformerConfig, check_options, nested_config
 from fairseq_flexdepth.models.depth_losses import WordDistillation
+from fairseq_flexdepth.models.pretrained_keys import fit_keys
 from fairseq_flexdepth.models.transformer_decoder import FlexDepthDecoder
 from fairseq_flexdepth.models.transformer_encoder import FlexDepthEncoder
 from fairseq_flexdepth.modules.admin import broadcast_from_first, profiled
@@ -173,6 +174,7 @@ class FlexDepthTransformer(AnyDepthModel, TransformerModelBase):
 
     def load_state_dict(self, state_dict: Dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Load a checkpoint as :class:`AnyDepthModel` does; Admin's residual scales are then set."""
+        fit_keys(self, state_dict)
         result = super().load_state_dict(state_dict, *args, **kwargs)
         self.residuals_profiled = True  # the checkpoint has trained scales
         return result

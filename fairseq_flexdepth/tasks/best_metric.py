@@ -116,9 +116,9 @@ def _of_task(task: FairseqTask) -> Optional[List[str]]:
 
 
 def _listed(names: List[str]) -> str:
-    """The names, with those of all depth pairs abbreviated, to ``nll_e<n>d<m>`` or ``nll_d<m>`` for example."""
-    pairs = [pair for pair in map(OF_A_PAIR.fullmatch, names) if pair]
-    listed = [name for name in names if not OF_A_PAIR.fullmatch(name)]
+    """The names; those that all depths have are abbreviated, to ``nll_e<n>d<m>`` or ``nll_d<m>`` for example."""
+    pairs = [pair for pair in map(OF_A_PAIR.fullmatch, names) if pair and pair.group(1) != "bleu"]
+    listed = [name for name in names if name not in [pair.group() for pair in pairs]]
     for what in dict.fromkeys(pair.group(1) for pair in pairs):
         of_what = [pair for pair in pairs if pair.group(1) == what]
         found = ({pair.group(side) for pair in of_what} - {None} for side in (2, 3))

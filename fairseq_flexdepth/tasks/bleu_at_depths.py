@@ -36,8 +36,9 @@ class BleuAtDepthsMixin(FairseqTask):
         Raises:
             ValueError: the option is not a list of depth pairs.
         """
-        text = self.cfg.eval_bleu_depths
-        return parse_pairs(text, DEPTHS) if self.cfg.eval_bleu and text is not None else []
+        if not self.cfg.eval_bleu or self.cfg.eval_bleu_depths is None:
+            return []
+        return parse_pairs(self.cfg.eval_bleu_depths, DEPTHS)
 
     def build_model(self, cfg: Options, from_checkpoint: bool = False) -> BaseFairseqModel:
         """Build the model.
@@ -70,9 +71,11 @@ class BleuAtDepthsMixin(FairseqTask):
     def reduce_metrics(self, logging_outputs: List[Dict[str, Any]], criterion: FairseqCriterion) -> None:
         """Log fairseq's values and the BLEU of each pair, all workers together."""
         super().reduce_metrics(logging_outputs, criterion)
-        sums = logged_sums(logging_outputs) if self.cfg.eval_bleu else {}
-        for key in map(bleu_key, self.bleu_pairs):
-            if f"_{key}_sys_len" in sums:  # absent in training
+        keys = [bleu_key(pair) for pair in self.bleu_pairs]
+        keys = [key for key in keys if any(f"_{key}_sys_len" in output for output in logging_outputs)]
+        if keys:  # none in training: to sum waits for the device
+            sums = logged_sums(logging_outputs)
+            for key in keys:
                 _log_bleu(key, sums)
 
 

@@ -124,7 +124,7 @@ def test_bleu_of_a_depth_pair_needs_the_pair(monkeypatch: pytest.MonkeyPatch) ->
     tested, task = criterion("tied_multi", None, monkeypatch), at_depths("1-1,3-2")
     for metric in ("bleu", "bleu_e1d1", "bleu_e3d2"):
         check(metric, tested, task=task, maximize=True)
-    message = "bleu_e2d2: expected .*bleu_e<n>d<m> with n of 1,3 and m of 1,2; --eval-bleu --eval-bleu-depths 2-2"
+    message = "bleu_e2d2: expected .*bleu_e1d1, bleu_e3d2, nll_e<n>d<m> with .*; --eval-bleu --eval-bleu-depths 2-2"
     with pytest.raises(ValueError, match=message):
         check("bleu_e2d2", tested, task=task)
     with pytest.raises(ValueError, match="bleu_e2d2: needs --eval-bleu-depths, which logs it"):

@@ -1,0 +1,44 @@
+"""Compare the options of a checkpoint with those of the model that starts from it, where the weights do not show them.
+
+With another number of attention heads, for example, all weights fit and the model computes something else.
+"""
+
+from typing import Any
+
+from fairseq.utils import safe_getattr
+
+_OPTIONS = ("encoder_attention_heads", "decoder_attention_heads", "activation_fn")
+_FLAGS = ("no_scale_embedding", "no_token_positional_embeddings", "cross_self_attention")
+
+
+def check_same_function(cfg: Any, saved: Any) -> None:
+    """Refuse options with which a model computes something else than the checkpoint's model with the same weights.
+
+    Args:
+        cfg: the options of the model.
+        saved: the options of the checkpoint's model; one that it lacks is not compared.
+
+    Raises:
+        ValueError: an option has another value; the message names all of them.
+    """
+    differences = []
+    for name in (*_OPTIONS, *_FLAGS):
+        own, trained = _value(cfg, name), _value(saved, name)
+        if trained is None or own is None or str(own) == str(trained):
+            continue
+        option = f"--{name.replace('_', '-')}"
+        if name in _FLAGS:
+            differences.append(f"{option}: the checkpoint was trained {'with' if trained else 'without'} it")
+        else:
+            differences.append(f"{option} {own}: the checkpoint was trained with {trained}")
+    if differences:
+        raise ValueError("; ".join(differences))
+
+
+def _value(cfg: Any, name: str) -> Any:
+    """The value of an option in flat or nested options, ``None`` if it is missing."""
+    value = safe_getattr(cfg, name)
+    if value is not None:
+        return value
+    side, _, rest = name.partition("_")
+    return safe_getattr(safe_getattr(cfg, side), rest)

@@ -1,0 +1,77 @@
+"""Trainings that start from stock checkpoints of several tasks, among them mBART's architecture."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Dict
+
+import pytest
+
+from tests.integration import cli
+from tests.integration.refusals import training
+
+SHAPE = (
+    "--encoder-normalize-before", "--decoder-normalize-before", "--share-all-embeddings", "--max-source-positions", 40,
+    "--max-target-positions", 40,
+)  # fmt: skip
+# mbart_base sets these for itself.
+MBART = ("--encoder-learned-pos", "--decoder-learned-pos", "--layernorm-embedding", "--activation-fn", "gelu")
+MULTILINGUAL = (
+    "--task", "translation_multi_simple_epoch", "--lang-pairs", "src-tgt", "--encoder-langtok", "src",
+    "--decoder-langtok",
+)  # fmt: skip
+STOCK = ("--criterion", "label_smoothed_cross_entropy", "--report-accuracy")
+UNCHANGED = ("--lr", 0, "--report-accuracy", "--max-update", 1)
+
+
+def last_validation(output: str) -> Dict[str, Any]:
+    return json.loads(re.findall(r"\{.*\"valid_loss\".*\}", output)[-1])
+
+
+@pytest.fixture(scope="module")
+def mbart(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An mBART-shaped model and what its training printed."""
+    folder = tmp_path_factory.mktemp("mbart")
+    (folder / "log").write_text(cli.train(data, folder, "--arch", "mbart_base", *STOCK, *SHAPE, "--lr", 0.01))
+    return folder
+
+
+def assert_starts_alike(ours: Dict[str, Any], stock: Dict[str, Any]) -> None:
+    assert float(ours["valid_nll_e3d2"]) == pytest.approx(float(stock["valid_nll_loss"]), abs=2e-3)
+    assert float(ours["valid_accuracy_e3d2"]) == pytest.approx(float(stock["valid_accuracy"]), abs=2e-3)
+    assert ours["valid_nll_e1d1"] != ours["valid_nll_e3d2"]
+
+
+@pytest.mark.parametrize("start", ["--finetune-from-model", "--restore-file"])
+def test_mbarts_loss_is_that_of_the_deepest_pair(start: str, data: Path, mbart: Path, tmp_path: Path) -> None:
+    """Our model has fewer learned positions."""
+    reset = () if start == "--finetune-from-model" else (
+        "--reset-optimizer", "--reset-lr-scheduler", "--reset-dataloader", "--reset-meters"
+    )  # fmt: skip
+    output = cli.train(
+        data, tmp_path, *SHAPE, *MBART, *UNCHANGED, "--max-source-positions", 30, start,
+        mbart / "checkpoint_last.pt", *reset,
+    )  # fmt: skip
+    assert "--max-source-positions: of the checkpoint's 42 rows of learned positions the first 32 are kept" in output
+    assert_starts_alike(last_validation(output), last_validation((mbart / "log").read_text()))
+
+
+def test_a_multilingual_model_goes_on_in_its_task(data: Path, tmp_path: Path) -> None:
+    given = (*MULTILINGUAL, "--encoder-normalize-before", "--decoder-normalize-before")
+    stock = cli.train(data, tmp_path / "stock", "--arch", "transformer_tiny", *STOCK, *given)
+    start = ("--finetune-from-model", tmp_path / "stock" / "checkpoint_last.pt")
+    ours = cli.train(data, tmp_path / "ours", *given, *UNCHANGED, *start)
+    assert_starts_alike(last_validation(ours), last_validation(stock))
+
+
+def test_what_does_not_fit_is_the_last_line(data: Path, mbart: Path, tmp_path: Path) -> None:
+    start = ("--finetune-from-model", mbart / "checkpoint_last.pt")
+    heads: Any = ("--encoder-attention-heads", 2, "--decoder-attention-heads", 2)
+    for options, message in (
+        ((*MBART[:-2], "--no-scale-embedding"), "--activation-fn relu: the checkpoint was trained with gelu; --no-"),
+        ((*MBART, "--decoder-attention-heads", 4), "--decoder-attention-heads 4: the checkpoint was trained with 2"),
+        (("--activation-fn", "gelu"), "--encoder-learned-pos: the checkpoint was trained with it"),
+    ):
+        line = training(data, tmp_path, *SHAPE, *start, *heads, *options)
+        assert line.startswith(f"ValueError: {message}"), line
+    assert not list(tmp_path.glob("*.pt"))
