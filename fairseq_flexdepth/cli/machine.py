@@ -3,7 +3,7 @@
 import os
 import platform
 import re
-from typing import Any, Dict, Optional
+from typing import Any, Dict
 
 import torch
 
@@ -29,29 +29,6 @@ def describe_machine(use_cuda: bool) -> Dict[str, Any]:
         "torch": str(torch.__version__),
         "fairseq": fairseq,
     }
-
-
-def describe_load(average: Optional[float], threads: int) -> Dict[str, Any]:
-    """Describe how busy the machine was before a measurement, for reports.
-
-    ``busy`` says whether other processes and the measurement's threads need more cores than there are, by a margin of
-    half a core.
-
-    Args:
-        average: the load average of the last minute; ``None`` where the system has none.
-        threads: the threads of the measurement.
-    """
-    cores = os.cpu_count() or 1
-    busy = average is not None and average + threads > cores + 0.5 and average > 0.5
-    return {"average": average, "cores": cores, "threads": threads, "busy": busy}
-
-
-def load_average() -> Optional[float]:
-    """How many processes ran or waited for a core on average during the last minute; ``None`` where it is unknown."""
-    try:
-        return round(os.getloadavg()[0], 2)
-    except (AttributeError, OSError):  # not on every system
-        return None
 
 
 def cpu_model() -> str:

@@ -78,9 +78,7 @@ class CTranslate2Search:
         sources = [self._words(index) for index in batch]
         part = -(-len(batch) // self._parts) if self._parts > 1 else 0  # 0: all at once
         start = time.perf_counter()
-        results = translator.translate_batch(
-            sources, max_batch_size=part, max_decoding_length=limit, **self._options
-        )  # fmt: skip
+        results = translator.translate_batch(sources, max_batch_size=part, max_decoding_length=limit, **self._options)
         seconds = time.perf_counter() - start
         found = {
             int(index): [self._target(*pair, limit) for pair in zip(result.hypotheses, result.scores)]
