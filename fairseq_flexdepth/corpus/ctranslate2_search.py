@@ -55,7 +55,7 @@ class CTranslate2Search:
             "length_penalty": self._length_penalty,
             "min_decoding_length": self.generator.min_len,
             "max_input_length": 0,  # no limit: batches have no longer sentences than the model's
-            "return_end_token": True,  # counted by the length penalty, as in fairseq
+            "return_end_token": True,  # tells which hypotheses are cut off
             "return_scores": True,
         }
 
