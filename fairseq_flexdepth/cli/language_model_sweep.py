@@ -7,7 +7,7 @@ from fairseq_flexdepth.cli.eval_lm_options import parse_eval_lm_options
 from fairseq_flexdepth.cli.fairseq_options import check_paths
 from fairseq_flexdepth.cli.generate_options import FAIRSEQ, hides_progress
 from fairseq_flexdepth.cli.launched_processes import choose_gpu
-from fairseq_flexdepth.cli.machine import describe_load, describe_machine, warn_of_load
+from fairseq_flexdepth.cli.machine_load import describe_load, warn_of_load
 from fairseq_flexdepth.cli.report_options import check_report_options
 from fairseq_flexdepth.depth.supported_depths import NO_ENCODER, DepthPair, parse_decoder_depths
 
@@ -57,6 +57,7 @@ def _sweep(
     import torch
     from tqdm import tqdm
 
+    from fairseq_flexdepth.cli.machine import describe_machine
     from fairseq_flexdepth.cli.report.perplexity import json_text, table_text, write_report
     from fairseq_flexdepth.corpus.language_model_sweep import LanguageModelSweep
     from fairseq_flexdepth.corpus.loaded_models import uses_cuda

@@ -14,6 +14,7 @@ from fairseq_flexdepth.cli.fairseq_options import check_paths, parse_generation_
 from fairseq_flexdepth.cli.generate_options import hides_progress
 from fairseq_flexdepth.cli.language_model_sweep import sweep_language_models
 from fairseq_flexdepth.cli.launched_processes import choose_gpu, launched_process
+from fairseq_flexdepth.cli.machine_load import describe_load, load_average, warn_of_load
 from fairseq_flexdepth.cli.report_options import check_report_options
 from fairseq_flexdepth.depth.supported_depths import DepthPair, parse_pairs
 
@@ -103,8 +104,6 @@ def run(args: argparse.Namespace) -> int:
         print(f"process {process.number} of {process.processes}: nothing to do, process 0 sweeps", file=sys.stderr)
         return 0
     with quiet():
-        from fairseq_flexdepth.cli.machine import load_average
-
         load = load_average()  # before this process loads anything
         check_engine(args, several=True)
         given = [*(["--path", args.path[0]] if args.path else []), *args.fairseq_options]
@@ -157,7 +156,7 @@ def _sweep(
     load_before: Optional[float],
 ) -> str:
     """Decode the remaining batches and write the report; return the text to print."""
-    from fairseq_flexdepth.cli.machine import describe_load, describe_machine, warn_of_load
+    from fairseq_flexdepth.cli.machine import describe_machine
     from fairseq_flexdepth.cli.report.columns import file_values
     from fairseq_flexdepth.cli.report.facts import collect_facts
     from fairseq_flexdepth.cli.report.files import write_report

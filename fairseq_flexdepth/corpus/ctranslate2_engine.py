@@ -4,6 +4,7 @@ import os
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import ctranslate2
+import torch
 
 from fairseq_flexdepth.corpus.ctranslate2_search import CTranslate2Options, CTranslate2Search
 from fairseq_flexdepth.corpus.engine import Decoded, ModelDepth, chosen_pairs
@@ -19,14 +20,18 @@ Exported = Callable[[int, DepthPair, str], str]
 class _Translators:
     """CTranslate2's translators of the exported depths, loaded when they are first needed.
 
-    They stay in memory while their files take at most half of it; a further one is loaded for each batch.
+    They stay in memory (on a GPU: in its own) while their files take at most half of it; further ones are loaded for
+    each batch.
     """
 
     def __init__(self, options: CTranslate2Options, exported: Exported) -> None:
         self.options = options
         self.exported = exported
         self._kept: Dict[ModelDepth, Any] = {}
-        self._free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2  # bytes
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")  # bytes
+        if options.device == "cuda":
+            memory = torch.cuda.get_device_properties(options.device_index).total_memory
+        self._free = memory // 2
 
     def of(self, depth: ModelDepth) -> Tuple[Any, bool]:
         """The translator, and whether it has just been loaded."""
@@ -104,15 +109,11 @@ class CTranslate2Teacher:
         ValueError: fairseq refuses the options.
     """
 
-    def __init__(
-        self, split: Split, options: CTranslate2Options, exported: Exported, hypothesis_filter: str
-    ) -> None:
+    def __init__(self, split: Split, options: CTranslate2Options, exported: Exported, hypothesis_filter: str) -> None:
         (model,) = split.models
         pair = current_depth(model) if hasattr(model, "set_depth") else depth_space(model).deepest
         self._depth = ModelDepth(0, pair, quantization=options.quantizations[0])
-        self._search = CTranslate2Search(
-            split, split.models, hypothesis_filter in NEED_ALL, options.inter_threads
-        )  # fmt: skip
+        self._search = CTranslate2Search(split, split.models, hypothesis_filter in NEED_ALL, options.inter_threads)
         self._translators = _Translators(options, exported)
         self.strip = self._search.strip
 

@@ -55,7 +55,7 @@ class CTranslate2Search:
             "length_penalty": self._length_penalty,
             "min_decoding_length": self.generator.min_len,
             "max_input_length": 0,  # no limit: batches have no longer sentences than the model's
-            "return_end_token": True,  # counted by the length penalty, as in fairseq
+            "return_end_token": True,  # tells which hypotheses are cut off
             "return_scores": True,
         }
 
@@ -78,9 +78,7 @@ class CTranslate2Search:
         sources = [self._words(index) for index in batch]
         part = -(-len(batch) // self._parts) if self._parts > 1 else 0  # 0: all at once
         start = time.perf_counter()
-        results = translator.translate_batch(
-            sources, max_batch_size=part, max_decoding_length=limit, **self._options
-        )  # fmt: skip
+        results = translator.translate_batch(sources, max_batch_size=part, max_decoding_length=limit, **self._options)
         seconds = time.perf_counter() - start
         found = {
             int(index): [self._target(*pair, limit) for pair in zip(result.hypotheses, result.scores)]

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from fairseq_flexdepth.cli.machine import describe_load
+from fairseq_flexdepth.cli.machine_load import describe_load
 from fairseq_flexdepth.cli.report.columns import COLUMNS, Place, columns_of, file_values
-from fairseq_flexdepth.cli.report.facts import command_of
+from fairseq_flexdepth.cli.report.facts import command_of, row_facts
 from fairseq_flexdepth.cli.report.files import csv_text
 from fairseq_flexdepth.cli.report.terminal import summary
 from fairseq_flexdepth.corpus.engine import ModelDepth
@@ -102,9 +102,9 @@ def test_a_busy_machine(average: Any, threads: int, busy: bool, monkeypatch: pyt
 
 def test_types_of_weights_are_compared_like_models() -> None:
     rows = [
-        dataclasses.replace(row, quantization=quantization, model=quantization, translations=f"{position}{quantization}")
+        dataclasses.replace(row, quantization=quantization, model=quantization)
         for quantization in ("float32", "int8")
-        for position, row in enumerate(table_and_facts([(2, 1)])[0].rows)
+        for row in table_and_facts([(2, 1)])[0].rows
     ]
     table = SweepTable(rows, 1)
     assert table.systems == ["runs/<0>/last.pt float32", "runs/<0>/last.pt int8"]
@@ -112,10 +112,13 @@ def test_types_of_weights_are_compared_like_models() -> None:
     assert [row.pair for row in table.by_depth(table.systems[1])] == [(1, 1), (2, 1)]
     assert "model" in {column.key for column in columns_of(Place.PAGE, rows)}
     assert file_values(rows)[0]["quantization"] == "float32"
-    facts: Any = {"models": [{"path": rows[0].path, "has_depths": True}], "data": "bin"}
+    chosen: Any = row_facts(rows[3])
+    assert chosen["quantization"] == "int8"
+    models = [{"path": rows[0].path, "has_depths": True}]
+    facts: Any = {"models": models, "data": "bin", "settings": {"subnetworks": "seq"}}
     assert command_of(facts, rows[3]) == (
         "fairseq-flexdepth export --path 'runs/<0>/last.pt' --data bin --enc-layers 2 --dec-layers 1 "
-        "--format ctranslate2 --quantization int8 --output e2d1-int8"
+        "--subnetworks seq --format ctranslate2 --quantization int8 --output e2d1-int8"
     )
 
 

@@ -102,7 +102,10 @@ def collect_facts(
         "source_words": source_words,
         "references": args.references,
         "models": [_model_facts(table.of_model(system)[0], split) for system in table.systems],
-        "baseline": _values(table.baseline, "path", "enc_layers", "dec_layers", "seconds"),
+        "baseline": {
+            **_values(table.baseline, "path", "enc_layers", "dec_layers", "seconds"),
+            **_weights(table.baseline),
+        },
         "budget": budget_facts(table),
         "not_worse": row_facts(table.not_worse),
         "max_loss": loss_facts(table),
@@ -146,7 +149,13 @@ def row_facts(row: Optional[SweepRow]) -> Optional[Dict[str, Any]]:
     if row is None:
         return None
     score = row.measure.key
-    return _values(row, "path", "enc_layers", "dec_layers", score, f"{score}_p_value", "relative_seconds")
+    keys = ("path", "enc_layers", "dec_layers", score, f"{score}_p_value", "relative_seconds")
+    return {**_values(row, *keys), **_weights(row)}
+
+
+def _weights(row: SweepRow) -> Dict[str, Any]:
+    """The type of a row's weights; nothing with fairseq's engine."""
+    return {} if row.quantization is None else _values(row, "quantization")
 
 
 def _values(row: SweepRow, *keys: str) -> Dict[str, Any]:
@@ -174,6 +183,8 @@ def command_of(facts: Facts, row: SweepRow) -> str:
     depth = ["--enc-layers", str(row.enc_layers), "--dec-layers", str(row.dec_layers)] if model["has_depths"] else []
     if row.quantization is not None:
         words = ["fairseq-flexdepth", "export", "--path", row.path, "--data", facts["data"], *depth]
+        if facts["settings"].get("subnetworks") is not None:
+            words += ["--subnetworks", facts["settings"]["subnetworks"]]
         words += ["--format", "ctranslate2", "--quantization", row.quantization]
         return shlex.join([*words, "--output", f"e{row.enc_layers}d{row.dec_layers}-{row.quantization}"])
     words = ["fairseq-generate", *facts["options"], "--path", row.path]
