@@ -22,10 +22,13 @@ def register() -> None:
     from fairseq_flexdepth.tasks import (  # noqa: F401
         best_metric,
         depth_selection,
+        multilingual_translation,
         resuming,
         speech_to_text,
         tensorboard_groups,
         translation,
+        translation_from_pretrained_bart,
+        translation_multi_simple_epoch,
     )
 
     safe_loader.allow_safe_checkpoints()

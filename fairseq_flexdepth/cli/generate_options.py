@@ -25,6 +25,9 @@ ACTING = _names(
     "left_pad_target max_source_positions max_target_positions truncate_source required_seq_len_multiple max_tokens "
     "batch_size required_batch_size_multiple skip_invalid_size_inputs_valid_test num_shards shard_id "
     "config_yaml "
+    # languages and their tags
+    "lang_pairs langs lang_dict source_dict target_dict fixed_dictionary lang_tok_style encoder_langtok "
+    "decoder_langtok lang_tok_replacing_bos_eos langtoks langtoks_specs enable_lang_ids prepend_bos "
     # models, depths and how they compute
     "path model_overrides cpu fp16 memory_efficient_fp16 seed enc_layers dec_layers subnetworks depth_selector "
     "selector_threshold fast_greedy draft_dec_layers draft_tokens draft_vocabulary retain_dropout "
@@ -61,7 +64,9 @@ WITHOUT_MEANING: Dict[str, FrozenSet[str]] = {
         "reset_optimizer optimizer_overrides save_interval save_interval_updates keep_interval_updates "
         "keep_interval_updates_pattern keep_last_epochs keep_best_checkpoints no_save no_epoch_checkpoints "
         "no_last_checkpoints no_save_optimizer_state best_checkpoint_metric maximize_best_checkpoint_metric patience "
-        "load_checkpoint_on_all_dp_ranks write_checkpoints_asynchronously"
+        "load_checkpoint_on_all_dp_ranks write_checkpoints_asynchronously "
+        "sampling_method sampling_temperature sampling_weights sampling_weights_from_file virtual_epoch_size "
+        "virtual_data_size extra_data extra_lang_pairs enable_reservsed_directions_shared_datasets"
     ),
     "fairseq-generate does not read it with --task translation": _names(
         "beam_mt max_len_a_mt max_len_b_mt lenpen_mt eos_token decoding_format iter_decode_eos_penalty "
@@ -72,7 +77,9 @@ WITHOUT_MEANING: Dict[str, FrozenSet[str]] = {
         "eval_bleu eval_bleu_args eval_bleu_detok eval_bleu_detok_args eval_tokenized_bleu eval_bleu_remove_bpe "
         "eval_bleu_print_samples"
     ),
-    "fairseq no longer reads it": _names("no_early_stop no_beamable_mm no_seed_provided"),
+    "fairseq no longer reads it": _names(
+        "no_early_stop no_beamable_mm no_seed_provided keep_inference_langtok"
+    ),
     "it only silences a warning of fairseq-generate; BLEU is sacrebleu's": _names("sacrebleu"),
     "no sentences are printed": _names("quiet"),
     "no lines are logged while decoding": _names("log_interval"),
@@ -103,7 +110,7 @@ _ALL: Dict[str, Refusal] = {
     **dict.fromkeys(("checkpoint_suffix", "checkpoint_shard_count"), _FILE),
     **dict.fromkeys(
         ("replace_unk", "score_reference", "constraints", "print_alignment", "print_step", "retain_iter_history",
-         "pipeline_model_parallel"),
+         "pipeline_model_parallel", "multitask_config_yaml"),
         _UNSUPPORTED,
     ),
 }  # fmt: skip
@@ -114,7 +121,6 @@ REFUSED: Dict[str, Dict[str, Refusal]] = {
         **_ALL,
         **dict.fromkeys(("num_shards", "shard_id", "distributed_world_size", "distributed_rank"), _WHOLE_SPLIT),
         "depth_selector": _EVERY_DEPTH,
-        "multitask_config_yaml": _UNSUPPORTED,
         "scoring": Refusal("expected sacrebleu, which computes BLEU and chrF, or wer", ("sacrebleu", "wer")),
     },
     "oracle": {
@@ -134,18 +140,20 @@ REFUSED: Dict[str, Dict[str, Refusal]] = {
 
 
 def check_task(name: str, command: str) -> None:
-    """Refuse a task that *command* does not decode.
+    """Refuse a task that *command* does not support.
 
     Raises:
-        ValueError: *name* is another task.
+        ValueError: *name* is such a task.
     """
-    from fairseq_flexdepth.decoding.model_depth import TASKS
+    from fairseq_flexdepth.decoding.model_depth import SPEECH_TASK, TAGGED_TASKS, TASKS
 
-    if name == "speech_to_text":
-        if command != "sweep":
-            raise ValueError(f"--task {name}: {command} reads source words, which speech has not; sweep decodes speech")
-    elif name not in TASKS:
-        raise ValueError(f"--task {name}: expected {' or '.join(TASKS)}")
+    supported = TASKS if command == "oracle" else (*TASKS, *TAGGED_TASKS)
+    if command == "sweep":
+        supported = (*supported, SPEECH_TASK)
+    if name not in supported:
+        why = {SPEECH_TASK: "; speech has no source words"}.get(name, "")
+        why = "; a depth selector knows no language tags" if name in TAGGED_TASKS else why
+        raise ValueError(f"--task {name}: {command} takes {', '.join(supported)}{why}")
 
 
 def refuse_options(parser: argparse.ArgumentParser, given: argparse.Namespace, command: str) -> None:
@@ -185,7 +193,10 @@ def check_values(args: argparse.Namespace) -> None:
     for option in ("beam", "nbest", "required_batch_size_multiple", "required_seq_len_multiple"):
         if getattr(args, option) < 1:
             raise ValueError(f"--{option.replace('_', '-')} {getattr(args, option)}: expected 1 or more")
-    if args.tokenizer == "moses" and not all(getattr(args, f"{side}_lang", None) for side in ("source", "target")):
+    direction = [getattr(args, name, None) for name in ("source_lang", "target_lang")]
+    if getattr(args, "lang_pairs", None) is not None and None in direction:
+        raise ValueError(f"--lang-pairs {args.lang_pairs}: needs --source-lang and --target-lang, one direction")
+    if args.tokenizer == "moses" and None in direction:
         raise ValueError("--tokenizer moses: needs --source-lang and --target-lang")
 
 

@@ -112,7 +112,7 @@ def _judge(args: argparse.Namespace, config: "DictConfig") -> Optional[str]:
 
 def _dictionary(folder: str, split: "Split") -> str:
     """The path of the source dictionary in *folder*."""
-    return os.path.join(folder, f"dict.{split.task.cfg.source_lang}.txt")
+    return os.path.join(folder, f"dict.{split.task.options.source_lang}.txt")
 
 
 def _check_dictionary(folder: str, split: "Split") -> None:
@@ -153,12 +153,12 @@ def _write_sources(folder: str, split: "Split") -> None:
     """Write the source sentences as fairseq-preprocess would."""
     from fairseq.data import indexed_dataset
 
-    prefix = os.path.join(folder, f"{split.cfg.dataset.gen_subset}.{split.task.cfg.source_lang}")
+    prefix = os.path.join(folder, f"{split.cfg.dataset.gen_subset}.{split.task.options.source_lang}")
     builder: Any = indexed_dataset.make_builder(
         f"{prefix}.bin", impl="mmap", vocab_size=len(split.task.source_dictionary)
     )
     for index in range(len(split.dataset)):
-        builder.add_item(split.dataset.src[index])
+        builder.add_item(split.pairs.src[index])
     builder.finalize(f"{prefix}.idx")
 
 

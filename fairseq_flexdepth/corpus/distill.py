@@ -76,17 +76,18 @@ class Distiller:
         scores: Sequence[Sequence[float]] = [()] * len(every)
         if self.hypothesis_filter == "all":
             scores = lists_of([hypothesis["positional_scores"] for hypothesis in every])
-        targets = iter([Target(t, math.fsum(s), len(t) > limit) for t, s in zip(tokens, scores)])
+        tokens_of = self.split.target_tokens
+        targets = iter([Target(tokens_of(t), math.fsum(s), len(t) > limit) for t, s in zip(tokens, scores)])
         return [[next(targets) for _ in hypotheses] for hypotheses in results]
 
     def _filter(self, index: int, hypotheses: List[Target]) -> FilteredSource:
         if not hypotheses:
             return FilteredSource(index, "empty", [], [])
-        source_length = int(self.split.dataset.src_sizes[index]) - 1  # without the end symbol
+        source_length = len(self.split.source_tokens(index)) - 1  # without the end symbol
         targets = self._filtered(index, hypotheses)
         reasons = [self.drop_rules.reason(source_length, target) for target in targets]
         if self.hypothesis_filter == "mixture":
-            targets.insert(0, Target(self.split.dataset.tgt[index].tolist()))
+            targets.insert(0, Target(self.split.target_tokens(self.split.pairs.tgt[index].tolist())))
             # --drop-unknown drops hypotheses of the teacher, never references.
             reasons.insert(0, self.drop_rules._replace(unknown=None).reason(source_length, targets[0]))
         weighted = self.hypothesis_filter == "all"

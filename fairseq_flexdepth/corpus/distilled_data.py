@@ -1,5 +1,6 @@
 """The distilled data set: its pairs in the order of the data, written in the format of ``fairseq-preprocess``."""
 
+import copy
 import itertools
 import os
 import re
@@ -12,7 +13,6 @@ import numpy
 import torch
 from fairseq import tasks
 from fairseq.data import data_utils, indexed_dataset
-from omegaconf import OmegaConf
 
 from fairseq_flexdepth.corpus.hypothesis_filter import REASONS, FilteredSource
 from fairseq_flexdepth.corpus.split import Split
@@ -87,7 +87,7 @@ def write_distilled(folder: str, split: Split, distilled: DistilledSplit, weight
         weighted: also write the weights of the pairs, to ``NAME.SRC-TGT.weights.npy``.
         text: also write both sides as text, to ``NAME.SRC`` and ``NAME.TGT``.
     """
-    languages = split.task.cfg.source_lang, split.task.cfg.target_lang
+    languages = split.task.options.source_lang, split.task.options.target_lang
     name = split.cfg.dataset.gen_subset
     prefix = os.path.join(folder, f"{name}.{'-'.join(languages)}")
     dictionaries = split.task.source_dictionary, split.task.target_dictionary
@@ -102,7 +102,7 @@ def write_distilled(folder: str, split: Split, distilled: DistilledSplit, weight
             if text
         ]
         for pair in distilled:
-            builders[0].add_item(split.dataset.src[pair.source])
+            builders[0].add_item(torch.tensor(split.source_tokens(pair.source)))
             builders[1].add_item(pair.target)
             if text:
                 files[0].write(f"{split.source_text(pair.source)}\n")
@@ -129,8 +129,8 @@ def other_splits(split: Split, combined: bool) -> List[str]:
         split: the split that is distilled.
         combined: whether NAME1, NAME2 and so on belong to the distilled split NAME.
     """
-    source, target = split.task.cfg.source_lang, split.task.cfg.target_lang
-    data, impl = split.cfg.task.data, split.task.cfg.dataset_impl
+    source, target = split.task.options.source_lang, split.task.options.target_lang
+    data, impl = split.cfg.task.data, split.task.options.dataset_impl
     end = "" if impl == "raw" else ".bin"
     found = set()
     for pair in (f"{source}-{target}", f"{target}-{source}"):
@@ -167,7 +167,7 @@ def carry_over(folder: str, split: Split, combined: bool) -> None:
         split: the split that is distilled.
         combined: whether NAME1, NAME2 and so on belong to the distilled split NAME.
     """
-    source, target = split.task.cfg.source_lang, split.task.cfg.target_lang
+    source, target = split.task.options.source_lang, split.task.options.target_lang
     data = split.cfg.task.data
     parts = _parts(split, combined)
     for language in {source, target}:
@@ -185,9 +185,10 @@ def _copy_as_mmap(path: str, to: str, task: Any) -> None:
     """Copy one file of a split; convert sentences in another format to mmap's ``.bin`` and ``.idx``."""
     sentences = re.compile(r"\.(bin|idx|vocab)$")
     prefix, new = sentences.sub("", path), sentences.sub("", to)
-    dictionaries = {task.cfg.source_lang: task.source_dictionary, task.cfg.target_lang: task.target_dictionary}
+    options = task.options
+    dictionaries = {options.source_lang: task.source_dictionary, options.target_lang: task.target_dictionary}
     dictionary = dictionaries.get(prefix.rpartition(".")[2])  # None for alignments
-    impl = format_of(prefix, task.cfg.dataset_impl) if dictionary is not None or prefix != path else None
+    impl = format_of(prefix, options.dataset_impl) if dictionary is not None or prefix != path else None
     if impl in (None, "mmap"):
         shutil.copyfile(path, to)
     elif path in (prefix, f"{prefix}.idx"):
@@ -214,9 +215,10 @@ def check_readable(folder: str, split: Split) -> None:
     Raises:
         ValueError: a split cannot be read.
     """
-    options = OmegaConf.to_container(split.cfg.task, resolve=True)
-    task = tasks.setup_task(OmegaConf.create({**options, "data": folder, "dataset_impl": None}))
-    languages = task.cfg.source_lang, task.cfg.target_lang
+    options = copy.deepcopy(split.cfg.task)
+    options.data, options.dataset_impl = folder, None
+    task = tasks.setup_task(options)
+    languages = task.options.source_lang, task.options.target_lang
     for file in sorted(os.listdir(folder)):
         name, found, _ = file.partition(f".{'-'.join(languages)}.{languages[0]}.bin")
         if found and os.path.getsize(os.path.join(folder, file)):

@@ -29,6 +29,11 @@ TASK_OPTIONS = (
     "left_pad_source",
     "config_yaml",
 )
+# The language tags, in the tasks that have them.
+TAG_OPTIONS = (
+    "langs", "lang_pairs", "encoder_langtok", "decoder_langtok", "langtoks", "lang_tok_style",
+    "lang_tok_replacing_bos_eos", "prepend_bos",
+)  # fmt: skip
 DATASET_OPTIONS = ("gen_subset", "max_tokens", "batch_size", "required_batch_size_multiple")
 # Options that do not change the results: options of printing, fairseq's own records of the command line, and the path
 # of the language model, which counts by its contents.
@@ -50,7 +55,8 @@ def settings(split: Split, own: Dict[str, Any]) -> Dict[str, Any]:
     generation = OmegaConf.to_container(cfg.generation)
     options = {
         **own,
-        **{name: split.task.option(name) for name in TASK_OPTIONS},
+        **{name: getattr(split.task.options, name, None) for name in TASK_OPTIONS},
+        **_given(split.task.options, TAG_OPTIONS),
         **{name: cfg.dataset.get(name) for name in DATASET_OPTIONS},
         "seed": cfg.common.seed,
         "fp16": cfg.common.fp16,
@@ -67,12 +73,19 @@ def settings(split: Split, own: Dict[str, Any]) -> Dict[str, Any]:
         },
         "path": [[file_checksum(file) for file in utils.split_paths(path)] for path in split.paths],
     }
-    if split.task.option("depth_selector") is not None:
-        options["depth_selector"] = _selector(split.task.option("depth_selector"), cfg.dataset.gen_subset)
-        options["selector_threshold"] = split.task.option("selector_threshold")
+    selector = _given(split.task.options, ("depth_selector", "selector_threshold"))
+    if "depth_selector" in selector:
+        options["depth_selector"] = _selector(selector["depth_selector"], cfg.dataset.gen_subset)
+        options["selector_threshold"] = selector.get("selector_threshold")
     if cfg.generation.lm_path is not None:
         options["language_model"] = file_checksum(cfg.generation.lm_path)
     return json.loads(json.dumps(options, default=str))
+
+
+def _given(options: Any, names: Sequence[str]) -> Dict[str, Any]:
+    """Those of *names* that are in *options*, with their values."""
+    values = {name: getattr(options, name, None) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _section(options: Any) -> Any:

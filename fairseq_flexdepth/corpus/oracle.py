@@ -59,7 +59,7 @@ class Oracle:
     def _score_sentence(self, index: int, texts: List[str]) -> SentenceScores:
         deepest = self.from_fastest[-1]
         reference = self.split.reference_text(index)
-        if not reference or int(self.split.dataset.src_sizes[index]) <= 1:  # the end symbol alone
+        if not reference or int(self.split.pairs.src_sizes[index]) <= 1:  # the end symbol alone
             return SentenceScores(int(index), None, texts[deepest], texts[deepest])
         found = {text: self.score(text, reference) for text in dict.fromkeys(texts)}
         scores = [found[text] for text in texts]
@@ -103,7 +103,7 @@ class OracleResults:
         record = {
             **made_by,
             "sentences": size,
-            "source": source_checksum(split.dataset.src),
+            "source": source_checksum(split.pairs.src),
             "dictionary": dictionary_checksum(split.task.source_dictionary),
         }
         seconds = _seconds_per_sentence(batch_seconds, oracle.from_fastest[-1], decoded)

@@ -5,8 +5,7 @@ from typing import List, Sequence
 from omegaconf import DictConfig
 
 from fairseq_flexdepth.corpus.split import Split
-
-TASK = "speech_to_text"
+from fairseq_flexdepth.decoding.model_depth import SPEECH_TASK
 
 
 class SpeechSplit(Split):
@@ -40,7 +39,7 @@ def open_split(cfg: DictConfig, paths: Sequence[str]) -> Split:
     Raises:
         ValueError: as :class:`Split`, or several splits of speech are given.
     """
-    if cfg.task._name != TASK:
+    if cfg.task._name != SPEECH_TASK:
         return Split(cfg, paths=paths)
     if "," in cfg.dataset.gen_subset:
         raise ValueError(f"--gen-subset {cfg.dataset.gen_subset}: expected one split")

@@ -12,6 +12,7 @@ from fairseq.data import Dictionary, data_utils
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from fairseq_flexdepth.corpus.directions import LanguageTags, of_one_direction, sentence_pairs
 from fairseq_flexdepth.corpus.scores import BleuText, asked_bleu_text, asked_wer, warn_of_unspaced_words
 from fairseq_flexdepth.files.binarised_data import named_batching_mistakes
 from fairseq_flexdepth.files.checkpoints import brief
@@ -46,13 +47,15 @@ class Split:
         self.ensembles = [self._load_ensemble(path) for path in self.paths]
         self.models = self.ensembles[0]
         self.task.load_dataset(cfg.dataset.gen_subset, combine=combine)
-        self.dataset = self.task.dataset(cfg.dataset.gen_subset)
+        self.dataset = of_one_direction(self.task.dataset(cfg.dataset.gen_subset))
+        self.pairs: Any = sentence_pairs(self.dataset) if self.source_is_text else None
         if len(self.dataset) == 0:
             raise ValueError(f"--gen-subset {cfg.dataset.gen_subset}: expected sentences")
         if getattr(self.dataset, "supports_prefetch", False):  # --dataset-impl cached reads only prefetched sentences
             self.dataset.prefetch(range(len(self.dataset)))
         self.tokenizer = self._build_detokenizer("tokenizer", self.task.build_tokenizer)
         self.bpe = self._build_detokenizer("bpe", self.task.build_bpe)
+        self._tags = LanguageTags(self.task)
         self._post_process = cfg.common_eval.post_process  # kept: reading it from cfg takes longer than a sentence
         self.bleu_text = asked_bleu_text(cfg.scoring)
         self.wer = cfg.scoring if asked_wer(cfg.scoring) else None
@@ -101,7 +104,7 @@ class Split:
         Raises:
             ValueError: the split has no target side.
         """
-        if self.dataset.tgt is None:
+        if self.pairs.tgt is None:
             raise ValueError(f"--gen-subset {self.cfg.dataset.gen_subset}: expected references, {needed_by} needs them")
 
     def build_generator(self, models: Optional[List[Any]] = None, **changes: Any) -> Any:
@@ -143,11 +146,8 @@ class Split:
         Raises:
             ValueError: a sentence has more tokens than ``--max-tokens`` or than the models' positions.
         """
-        dataset = self.cfg.dataset
-        defaults = {
-            "max_positions": self.max_positions,
-            "ignore_invalid_inputs": dataset.skip_invalid_size_inputs_valid_test,
-        }
+        dataset, limits = self.cfg.dataset, self.max_positions
+        defaults = {"max_positions": limits, "ignore_invalid_inputs": dataset.skip_invalid_size_inputs_valid_test}
         with named_batching_mistakes(f"--gen-subset {dataset.gen_subset}", dataset.max_tokens):
             iterator = self.task.get_batch_iterator(
                 dataset=self.dataset,
@@ -163,7 +163,8 @@ class Split:
     def max_positions(self) -> Tuple[float, float]:
         """The maximum lengths of source and target, in tokens, that the task and all models support."""
         models = [model for ensemble in self.ensembles for model in ensemble]
-        return utils.resolve_max_positions(self.task.max_positions(), *[model.max_positions() for model in models])
+        limits = utils.resolve_max_positions(self.task.max_positions(), *[model.max_positions() for model in models])
+        return next(iter(limits.values())) if isinstance(limits, dict) else limits  # a dict has the direction's alone
 
     def sample(self, batch: Sequence[int]) -> Sample:
         """The sentences of *batch*, collated, on the device of the models."""
@@ -213,27 +214,36 @@ class Split:
     @property
     def languages(self) -> List[str]:
         """The codes of the source and the target language; "" for an unknown one."""
-        return [self.task.cfg.source_lang, self.task.cfg.target_lang]
+        return [self.task.options.source_lang, self.task.options.target_lang]
 
     def source_text(self, index: int) -> str:
-        """Source sentence number *index* as text."""
-        return self._text(self.task.source_dictionary, self.dataset.src[index].tolist())
+        """Source sentence number *index* as text, without language tags."""
+        words = self.task.source_dictionary
+        return self._text(words, self.pairs.src[index].tolist(), self._tags.numbers(words))
 
     def reference_text(self, index: int) -> str:
-        """Reference number *index* as text; as in fairseq, unknown words are escaped (``<<unk>>``)."""
-        return self._text(self.task.target_dictionary, self.dataset.tgt[index].tolist(), escape_unk=True)
+        """Reference *index* as text, without language tags; as in fairseq, unknown words are escaped (``<<unk>>``)."""
+        words = self.task.target_dictionary
+        return self._text(words, self.pairs.tgt[index].tolist(), self._tags.numbers(words), escape_unk=True)
 
     def target_text(self, tokens: Sequence[int], strip: Optional[Set[int]] = None) -> str:
         """Target *tokens* as text, without the tokens in *strip*."""
         return self._text(self.task.target_dictionary, tokens, strip)
+
+    def source_tokens(self, index: int) -> List[int]:
+        """Source sentence number *index* as fairseq-preprocess writes it: without language tags."""
+        return self._tags.without(self.pairs.src[index].tolist(), self.task.source_dictionary)
+
+    def target_tokens(self, tokens: Sequence[int]) -> List[int]:
+        """A translation or reference as fairseq-preprocess writes it: without language tags."""
+        return self._tags.without(tokens, self.task.target_dictionary)
 
     def _text(
         self, dictionary: Dictionary, tokens: Sequence[int], strip: Optional[Set[int]] = None, escape_unk: bool = False
     ) -> str:
         # A list of integers, not a tensor: fairseq takes several times as long for a tensor.
         text = dictionary.string(tokens, self._post_process, escape_unk, extra_symbols_to_ignore=strip)
-        if self.bpe is not None:
-            text = self.bpe.decode(text)
+        text = text if self.bpe is None else self.bpe.decode(text)
         return text if self.tokenizer is None else self.tokenizer.decode(text)
 
 

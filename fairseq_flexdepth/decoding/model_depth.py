@@ -7,6 +7,9 @@ from fairseq_flexdepth.protocols import EncoderDecoder, FlexibleModel
 
 # The tasks whose models decode at a chosen depth.
 TASKS = ("translation", "translation_flexdepth")
+# The same, of sentences with language tags.
+TAGGED_TASKS = ("multilingual_translation", "translation_from_pretrained_bart", "translation_multi_simple_epoch")
+SPEECH_TASK = "speech_to_text"  # only sweep decodes it
 
 
 def apply_depth(

@@ -13,7 +13,12 @@ from fairseq.models.transformer import (
 )
 
 from fairseq_flexdepth.compat import register_architecture, register_own_architecture
-from fairseq_flexdepth.models import language_model, speech_to_text, transformer  # noqa: F401  (registers the models)
+from fairseq_flexdepth.models import (  # noqa: F401  (registers the models)
+    language_model,
+    multilingual_transformer,
+    speech_to_text,
+    transformer,
+)
 from fairseq_flexdepth.models.layer_sharing import cycle_rev_by_default, share_by_default
 
 Architecture = Callable[[Namespace], None]

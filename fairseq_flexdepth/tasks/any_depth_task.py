@@ -2,7 +2,7 @@
 
 import logging
 import os
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 import torch
 from fairseq import utils
@@ -15,7 +15,7 @@ from fairseq.tasks import FairseqTask
 
 from fairseq_flexdepth.decoding.model_depth import apply_depth, describe_depth
 from fairseq_flexdepth.depth.supported_depths import written_pair
-from fairseq_flexdepth.files.binarised_data import name_of, named_batching_mistakes, read_dictionary
+from fairseq_flexdepth.files.binarised_data import check_split, name_of, named_batching_mistakes, read_dictionary
 from fairseq_flexdepth.models.mixed_precision import loss_scale, refresh_fp32_copies
 from fairseq_flexdepth.protocols import Hypotheses, Options, Sample
 from fairseq_flexdepth.pruning.keep_pruned import PrunedWeights
@@ -34,8 +34,10 @@ class AnyDepthTask(FairseqTask):
     latest_model: Optional[BaseFairseqModel] = None
     latest_update: Optional[int] = None
     pruned_weights: Optional[PrunedWeights] = None
+    checked_splits: Set[str] = set()
     profiles_residuals = True  # --residual-init admin needs it
     gives_loss_scale = True  # --accumulate-depths needs it
+    tag_words: Sequence[str] = ()  # the words that mark languages, which are no words of the text
     data_is = "made by fairseq-preprocess"  # says of the data directory what it should be
 
     @property
@@ -72,6 +74,22 @@ class AnyDepthTask(FairseqTask):
             ValueError: the file is missing, or is not a dictionary.
         """
         return read_dictionary(filename)
+
+    def check_files(self, split: str, combine: bool, dictionaries: Dict[str, Dictionary]) -> None:
+        """Check the files of a split, once: a training loads its data again every epoch.
+
+        Args:
+            split: the name of the split.
+            combine: whether NAME1, NAME2 and so on belong to the split NAME.
+            dictionaries: the dictionaries by language.
+
+        Raises:
+            ValueError: a file is empty or damaged, or was made with other dictionaries.
+        """
+        if split not in self.checked_splits:
+            for folder in utils.split_paths(self.options.data):
+                check_split(folder, split, combine, dictionaries, self.option("dataset_impl"))
+            self.checked_splits = {*self.checked_splits, split}
 
     def build_model(self, cfg: Options, from_checkpoint: bool = False) -> BaseFairseqModel:
         """Build the model and set the depth to decode at; in training, ``--subnetworks`` is an option of the model.

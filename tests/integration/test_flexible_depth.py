@@ -1,14 +1,12 @@
 """Multi-task flexible depth with fairseq's command lines: fine-tuning a trained model, LayerDrop, decoding."""
 
-import re
-from argparse import Namespace
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any
 
 import pytest
-import torch
 
 from tests.integration import cli
+from tests.integration.stock import stock_checkpoint
 
 PRE_NORM = ("--encoder-normalize-before", "--decoder-normalize-before")
 DEEP = ("--encoder-layers", 4, "--decoder-layers", 2, *PRE_NORM)
@@ -33,30 +31,6 @@ def finetuned(data: Path, trained: Path, tmp_path_factory: pytest.TempPathFactor
     output = cli.train(data, folder, *FLEXIBLE, "--finetune-from-model", trained, "--max-update", 10)
     assert f"loading pretrained model from {trained}" in output
     return folder / "checkpoint_last.pt"
-
-
-def stock_checkpoint(checkpoint: Path, encoder: Sequence[int], decoder: Sequence[int], destination: Path) -> Path:
-    """A checkpoint of fairseq's own ``transformer`` with only these layers, counted from 1."""
-    state = torch.load(str(checkpoint), map_location="cpu")
-    positions = {"encoder": list(encoder), "decoder": list(decoder)}
-    model = {}
-    for key, value in state["model"].items():
-        found = re.match(r"(encoder|decoder)\.layers\.(\d+)\.(.*)", key)
-        if found is None:
-            model[key] = value
-        elif int(found.group(2)) + 1 in positions[found.group(1)]:
-            index = positions[found.group(1)].index(int(found.group(2)) + 1)
-            model[f"{found.group(1)}.layers.{index}.{found.group(3)}"] = value
-    options = dict(
-        state["cfg"]["model"] if isinstance(state["cfg"]["model"], dict) else vars(state["cfg"]["model"]),
-        _name="transformer",
-        arch="transformer",
-        encoder_layers=len(encoder),
-        decoder_layers=len(decoder),
-    )
-    state["model"], state["cfg"]["model"] = model, Namespace(**options)
-    torch.save(state, str(destination))
-    return destination
 
 
 @pytest.mark.parametrize(

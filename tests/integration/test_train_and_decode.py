@@ -2,16 +2,15 @@
 
 import re
 import shlex
-from argparse import Namespace
 from pathlib import Path
 from typing import Dict
 
 import pytest
-import torch
 
 import fairseq_flexdepth
 from fairseq_flexdepth.depth.supported_depths import DepthPair
 from tests.integration import cli
+from tests.integration.stock import stock_checkpoint
 
 PAIRS = [(n, m) for n in (1, 2, 3) for m in (1, 2)]
 
@@ -22,28 +21,14 @@ def generated(data: Path, checkpoint: Path) -> Dict[DepthPair, str]:
     return {(n, m): cli.generate(data, checkpoint, "--enc-layers", n, "--dec-layers", m) for n, m in PAIRS}
 
 
-def stock_checkpoint(checkpoint: Path, n: int, m: int, destination: Path) -> Path:
-    """A checkpoint of fairseq's own ``transformer`` with the first n and m layers of ours."""
-    state = torch.load(str(checkpoint), map_location="cpu")
-
-    def kept(key: str) -> bool:
-        found = re.match(r"(encoder|decoder)\.layers\.(\d+)\.", key)
-        return found is None or int(found.group(2)) < (n if found.group(1) == "encoder" else m)
-
-    state["model"] = {key: value for key, value in state["model"].items() if kept(key)}
-    options = dict(state["cfg"]["model"], _name="transformer", arch="transformer", encoder_layers=n, decoder_layers=m)
-    state["cfg"]["model"] = Namespace(**options)
-    torch.save(state, str(destination))
-    return destination
-
-
 @pytest.mark.parametrize("pair", PAIRS)
 def test_generate_at_a_depth_equals_a_stock_model_of_that_depth(
     data: Path, checkpoint: Path, generated: Dict[DepthPair, str], tmp_path: Path, pair: DepthPair
 ) -> None:
     (n, m), ours = pair, generated[pair]
     assert f"decoding with {n} of 3 encoder layers, {m} of 2 decoder layers" in ours
-    stock = cli.generate(data, stock_checkpoint(checkpoint, n, m, tmp_path / "stock.pt"))
+    layers = range(1, n + 1), range(1, m + 1)
+    stock = cli.generate(data, stock_checkpoint(checkpoint, *layers, tmp_path / "stock.pt"))
     assert "encoder layers" not in stock
     assert len(cli.hypotheses(ours)) == 20
     for our_line, stock_line in zip(cli.hypotheses(ours), cli.hypotheses(stock)):

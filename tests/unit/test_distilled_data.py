@@ -50,7 +50,7 @@ def test_dictionaries_and_other_splits_are_carried_over_under_the_direction_aske
         (data / name).write_text(name)
     split: Any = SimpleNamespace(
         task=SimpleNamespace(
-            cfg=SimpleNamespace(source_lang="de", target_lang="en", dataset_impl=None),
+            options=SimpleNamespace(source_lang="de", target_lang="en", dataset_impl=None),
             source_dictionary=None,
             target_dictionary=None,
         ),

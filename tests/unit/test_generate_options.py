@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Set
 
 import pytest
 from fairseq import options
@@ -10,7 +11,7 @@ from fairseq.tasks import TASK_REGISTRY
 
 from fairseq_flexdepth.cli import generate_options
 from fairseq_flexdepth.cli.generate_options import ACTING, COMMANDS, REFUSED, WITHOUT_MEANING, refuse_options
-from fairseq_flexdepth.decoding.model_depth import TASKS
+from fairseq_flexdepth.decoding.model_depth import SPEECH_TASK, TAGGED_TASKS, TASKS
 from fairseq_flexdepth.export.loaded_model import _check_kind
 from tests.integration.refusals import ours
 
@@ -18,8 +19,13 @@ from tests.integration.refusals import ours
 REGISTRIES_OF_FAIRSEQ = {"bpe", "tokenizer", "criterion", "optimizer", "lr_scheduler"}
 
 
-def parser_of(task: str, scoring: str) -> ArgumentParser:
-    """fairseq-generate's, with the options that task and scoring add."""
+@pytest.fixture(scope="module")
+def parser() -> ArgumentParser:
+    """fairseq-generate's, with the options that translation and --scoring sacrebleu add."""
+    return _parser_of("translation")
+
+
+def _parser_of(task: str, scoring: str = "sacrebleu") -> ArgumentParser:
     parser = options.get_generation_parser()
     parser.set_defaults(criterion=None, lr_scheduler=None)  # whose options fairseq-generate does not read
     options.parse_args_and_arch(parser, ["data", "--task", task, "--scoring", scoring])
@@ -27,33 +33,24 @@ def parser_of(task: str, scoring: str) -> ArgumentParser:
 
 
 @pytest.fixture(scope="module")
-def parser() -> ArgumentParser:
-    return parser_of("translation", "sacrebleu")
-
-
-@pytest.fixture(scope="module")
-def speech_parser() -> ArgumentParser:
-    return parser_of("speech_to_text", "wer")
+def names(parser: ArgumentParser) -> Set[str]:
+    """The names of the options of fairseq-generate with each task that is not refused."""
+    parsers = [parser, _parser_of(SPEECH_TASK, "wer"), *map(_parser_of, TAGGED_TASKS)]
+    return {action.dest for each in parsers for action in each._actions} - {"help"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_option_acts_is_refused_or_has_no_meaning(
-    parser: ArgumentParser, speech_parser: ArgumentParser, command: str
-) -> None:
-    known = {action.dest for action in parser._actions} - {"help"}
-    if command == "sweep":
-        known |= {action.dest for action in speech_parser._actions} - {"help"}
+def test_every_option_acts_is_refused_or_has_no_meaning(names: Set[str], command: str) -> None:
     meaningless = [name for names in WITHOUT_MEANING.values() for name in names]
     assert len(meaningless) == len(set(meaningless))
     assert ACTING.isdisjoint(meaningless)
-    assert known - ACTING - set(meaningless) - set(REFUSED[command]) == set()
+    assert names - ACTING - set(meaningless) - set(REFUSED[command]) == set()
 
 
-def test_the_tables_name_only_options_that_there_are(parser: ArgumentParser, speech_parser: ArgumentParser) -> None:
+def test_the_tables_name_only_options_that_there_are(names: Set[str]) -> None:
     of_one_stack = {"beam_mt", "max_len_a_mt", "max_len_b_mt", "lenpen_mt", "multitask_config_yaml"}
-    known = {action.dest for action in (*parser._actions, *speech_parser._actions)} | of_one_stack
     named = ACTING.union(*WITHOUT_MEANING.values(), *REFUSED.values())
-    assert named <= known
+    assert named <= names | of_one_stack
 
 
 def test_no_registry_is_left_out() -> None:
@@ -82,9 +79,13 @@ def test_all_refused_options_are_named_together(parser: ArgumentParser) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_other_task_is_refused(command: str, tmp_path: Path) -> None:
     place = "--dest" if command == "distill" else "--output"
-    for task in sorted(set(TASK_REGISTRY) - {*TASKS, "speech_to_text"}):
+    supported = TASKS if command == "oracle" else (*TASKS, *TAGGED_TASKS)
+    if command == "sweep":
+        supported = (*supported, SPEECH_TASK)
+    for task in sorted(set(TASK_REGISTRY) - {*supported, SPEECH_TASK}):
         line = ours(command, "none", "--path", "none.pt", place, tmp_path / "new", "--task", task)
-        assert line == f"--task {task}: expected translation or translation_flexdepth"
+        why = "; a depth selector knows no language tags" if task in TAGGED_TASKS else ""
+        assert line == f"--task {task}: {command} takes {', '.join(supported)}{why}"
     assert not list(tmp_path.iterdir())
 
 

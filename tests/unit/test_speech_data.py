@@ -100,8 +100,8 @@ def test_mistakes_of_the_commands(folder: Path, tmp_path: Path) -> None:
     speech = ("--task", "speech_to_text")
     for command, place in (("oracle", "--output"), ("distill", "--dest")):
         line = ours(command, folder, *speech, "--path", "none.pt", place, tmp_path / "new")
-        refused = f"--task speech_to_text: {command} reads source words, which speech has not; sweep decodes speech"
-        assert line == refused
+        assert line.startswith(f"--task speech_to_text: {command} takes translation, ")
+        assert line.endswith("; speech has no source words")
     for options, line in (
         (("--scoring", "bleu"), "--scoring bleu: expected sacrebleu, which computes BLEU and chrF, or wer; leave"),
         (("--path", "none.pt"), "--path none.pt: no such file"),

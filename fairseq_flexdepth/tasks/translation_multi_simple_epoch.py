@@ -1,0 +1,32 @@
+"""fairseq's task for many language pairs with one model, ``translation_multi_simple_epoch``, at a chosen depth."""
+
+import itertools
+from argparse import ArgumentParser
+from typing import Sequence
+
+from fairseq.data.multilingual.multilingual_utils import get_lang_tok
+from fairseq.dataclass.utils import gen_parser_from_dataclass
+from fairseq.tasks.translation_multi_simple_epoch import TranslationMultiSimpleEpochTask
+
+from fairseq_flexdepth.compat import replace_task
+from fairseq_flexdepth.tasks.depth_options import DepthOptions
+from fairseq_flexdepth.tasks.many_directions import ManyDirectionsTask
+
+
+class FlexDepthTranslationMultiSimpleEpochTask(ManyDirectionsTask, TranslationMultiSimpleEpochTask):
+    """fairseq's task ``translation_multi_simple_epoch`` at a chosen depth; it replaces fairseq's."""
+
+    @staticmethod
+    def add_args(parser: ArgumentParser) -> None:
+        """Declare fairseq's options and the depth to decode at."""
+        TranslationMultiSimpleEpochTask.add_args(parser)
+        gen_parser_from_dataclass(parser, DepthOptions())
+
+    @property
+    def tag_words(self) -> Sequence[str]:  # type: ignore[override]
+        """The words that mark languages."""
+        styles = itertools.product(self.langs, self.args.langtoks_specs)
+        return [get_lang_tok(language, self.args.lang_tok_style, spec) for language, spec in styles]
+
+
+replace_task("translation_multi_simple_epoch", FlexDepthTranslationMultiSimpleEpochTask)
