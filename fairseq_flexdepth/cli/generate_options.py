@@ -110,7 +110,7 @@ _ALL: Dict[str, Refusal] = {
     **dict.fromkeys(("checkpoint_suffix", "checkpoint_shard_count"), _FILE),
     **dict.fromkeys(
         ("replace_unk", "score_reference", "constraints", "print_alignment", "print_step", "retain_iter_history",
-         "pipeline_model_parallel"),
+         "pipeline_model_parallel", "multitask_config_yaml"),
         _UNSUPPORTED,
     ),
 }  # fmt: skip
@@ -121,7 +121,6 @@ REFUSED: Dict[str, Dict[str, Refusal]] = {
         **_ALL,
         **dict.fromkeys(("num_shards", "shard_id", "distributed_world_size", "distributed_rank"), _WHOLE_SPLIT),
         "depth_selector": _EVERY_DEPTH,
-        "multitask_config_yaml": _UNSUPPORTED,
         "scoring": Refusal("expected sacrebleu, which computes BLEU and chrF, or wer", ("sacrebleu", "wer")),
     },
     "oracle": {
@@ -167,11 +166,12 @@ def check_task(name: str, command: str) -> None:
     """
     from fairseq_flexdepth.decoding.model_depth import SPEECH_TASK, TAGGED_TASKS, TASKS
 
-    if name == SPEECH_TASK and command != "sweep":
-        raise ValueError(f"--task {name}: {command} reads source words, which speech has not; sweep decodes speech")
-    supported = {"oracle": TASKS, "sweep": (*TASKS, *TAGGED_TASKS, SPEECH_TASK)}.get(command, (*TASKS, *TAGGED_TASKS))
+    supported = TASKS if command == "oracle" else (*TASKS, *TAGGED_TASKS)
+    if command == "sweep":
+        supported = (*supported, SPEECH_TASK)
     if name not in supported:
-        why = "; a depth selector knows no language tags" if name in TAGGED_TASKS else ""
+        why = {SPEECH_TASK: "; speech has no source words"}.get(name, "")
+        why = "; a depth selector knows no language tags" if name in TAGGED_TASKS else why
         raise ValueError(f"--task {name}: {command} takes {', '.join(supported)}{why}")
 
 

@@ -49,7 +49,7 @@ def load(path: str, data: Optional[str] = None, **overrides: Any) -> FlexDepthHu
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: the checkpoint holds a model without depths.
+        ValueError: the checkpoint holds a model without depths, or one of speech.
     """
     paths = path.split(os.pathsep)
     for file in paths:
@@ -59,6 +59,8 @@ def load(path: str, data: Optional[str] = None, **overrides: Any) -> FlexDepthHu
         overrides["data"] = data
     task = _task_with(paths[0], overrides)
     models, cfg, task = checkpoint_utils.load_model_ensemble_and_task(paths, arg_overrides=overrides, task=task)
+    if task.source_dictionary is None:
+        raise ValueError(f"{path}: recognises speech; expected a model that translates text")
     for model in models:
         if not hasattr(model, "depth_space"):
             raise ValueError(f"{path}: holds a {type(model).__name__}, which has no depths to choose from; expected "

@@ -42,7 +42,10 @@ class FlexDepthSpeechDecoder(FlexDepthDecoder):
     ) -> Tuple[Tensor, Dict[str, Any]]:
         """Run the layers as :class:`FlexDepthDecoder` does; a CTC loss reads the encoder's output."""
         x, extra = super().extract_features(prev_output_tokens, encoder_out, incremental_state, *args, **kwargs)
-        return x, extra if incremental_state is not None else {**extra, "encoder_out": encoder_out}
+        whole: Dict[str, Any] = dict(extra)
+        if incremental_state is None:
+            whole["encoder_out"] = encoder_out
+        return x, whole
 
 
 @register_model("tied_multi_s2t_transformer")

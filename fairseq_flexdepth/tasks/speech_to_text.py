@@ -1,8 +1,8 @@
 """fairseq's speech-to-text task with ``--enc-layers`` and ``--dec-layers``."""
 
 import os
-from argparse import ArgumentParser
-from typing import Any
+from argparse import SUPPRESS, Action, ArgumentParser, Namespace
+from typing import Any, Optional
 
 from fairseq.criterions import FairseqCriterion
 from fairseq.dataclass.utils import gen_parser_from_dataclass
@@ -14,6 +14,24 @@ from fairseq_flexdepth.protocols import Options
 from fairseq_flexdepth.tasks.any_depth_task import AnyDepthTask
 from fairseq_flexdepth.tasks.depth_options import DepthOptions
 
+# Options of our other tasks, each with the reason why speech has none.
+_REFUSED = {
+    **dict.fromkeys(("--depth-selector", "--selector-threshold"), "selectors read words, which speech has not"),
+    **dict.fromkeys(
+        ("--fast-greedy", "--draft-dec-layers", "--draft-tokens", "--draft-vocabulary"),
+        "our greedy search decodes translations only",
+    ),
+}
+
+
+class _Refuse(Action):
+    """An option that is refused when it is given: for an unknown one, fairseq prints two hundred lines of usage."""
+
+    def __call__(self, parser: ArgumentParser, namespace: Namespace, values: Any, option: Optional[str] = None) -> None:
+        name = self.option_strings[0]  # the user's may be abbreviated
+        given = name if values is None else f"{name} {values}"
+        raise ValueError(f"{given}: {_REFUSED[name]}; leave it out with --task speech_to_text")
+
 
 class FlexDepthSpeechTask(AnyDepthTask, SpeechToTextTask):
     """fairseq's speech-to-text task at a chosen depth; it replaces ``--task speech_to_text``."""
@@ -22,9 +40,11 @@ class FlexDepthSpeechTask(AnyDepthTask, SpeechToTextTask):
 
     @classmethod
     def add_args(cls, parser: ArgumentParser) -> None:
-        """Add fairseq's options and those of a depth to decode at."""
+        """Add fairseq's options, those of a depth to decode at, and the refused options."""
         SpeechToTextTask.add_args(parser)
         gen_parser_from_dataclass(parser, DepthOptions())
+        for option in _REFUSED:
+            parser.add_argument(option, action=_Refuse, nargs="?", default=SUPPRESS, help=SUPPRESS)
 
     @classmethod
     def setup_task(cls, cfg: Options, **kwargs: Any) -> "FlexDepthSpeechTask":

@@ -181,7 +181,7 @@ def test_mistakes_are_one_line_and_leave_nothing_behind(
         ((*given, "--enc-layers", 4), "--enc-layers 4: this model supports 1,2,3"),
         ((*given, "--repeat", 0), "--repeat 0: expected 1 or more"),
         ((*given, "--budget", 1.5), "--budget 1.5: expected a share above 0 and at most 1"),
-        ((*given, "--max-loss", -1), "--max-loss -1: expected BLEU from 0 to 100"),
+        ((*given, "--max-loss", -1), "--max-loss -1: expected a loss from 0 to 100"),
         ((*given, "--references", short), f"--references {short}: has 1 lines; expected 20, one per sentence"),
         ((*given, "--num-shards", 2), "--num-shards 2: sweep decodes the whole split; leave it out"),
         ((source_side, *given[1:], *languages), "--gen-subset test: expected references, sweep without --references"),

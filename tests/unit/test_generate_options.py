@@ -44,33 +44,22 @@ def _parser_of(task: str, scoring: str = "sacrebleu") -> ArgumentParser:
 @pytest.fixture(scope="module")
 def names(parser: ArgumentParser) -> Set[str]:
     """The names of the options of fairseq-generate with each task that is not refused."""
-    return _names_of(parser, *map(_parser_of, TAGGED_TASKS))
-
-
-def _names_of(*parsers: ArgumentParser) -> Set[str]:
-    return {action.dest for parser in parsers for action in parser._actions} - {"help"}
-
-
-@pytest.fixture(scope="module")
-def speech_names() -> Set[str]:
-    return _names_of(_parser_of(SPEECH_TASK, "wer"))
+    parsers = [parser, _parser_of(SPEECH_TASK, "wer"), *map(_parser_of, TAGGED_TASKS)]
+    return {action.dest for each in parsers for action in each._actions} - {"help"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_option_acts_is_refused_or_has_no_meaning(
-    names: Set[str], speech_names: Set[str], command: str
-) -> None:
-    known = names | (speech_names if command == "sweep" else set())
+def test_every_option_acts_is_refused_or_has_no_meaning(names: Set[str], command: str) -> None:
     meaningless = [name for names in WITHOUT_MEANING.values() for name in names]
     assert len(meaningless) == len(set(meaningless))
     assert ACTING.isdisjoint(meaningless)
-    assert known - ACTING - set(meaningless) - set(REFUSED[command]) == set()
+    assert names - ACTING - set(meaningless) - set(REFUSED[command]) == set()
 
 
-def test_the_tables_name_only_options_that_there_are(names: Set[str], speech_names: Set[str]) -> None:
+def test_the_tables_name_only_options_that_there_are(names: Set[str]) -> None:
     of_one_stack = {"beam_mt", "max_len_a_mt", "max_len_b_mt", "lenpen_mt", "multitask_config_yaml"}
     named = ACTING.union(*WITHOUT_MEANING.values(), *REFUSED.values())
-    assert named <= names | speech_names | of_one_stack
+    assert named <= names | of_one_stack
     for refused in REFUSED_BY_ENGINE.values():
         assert set(refused) <= ACTING
 
@@ -103,9 +92,11 @@ def test_all_refused_options_are_named_together(parser: ArgumentParser) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_other_task_is_refused(command: str, tmp_path: Path) -> None:
     place = "--dest" if command == "distill" else "--output"
-    supported = {"oracle": TASKS, "sweep": (*TASKS, *TAGGED_TASKS, SPEECH_TASK)}.get(command, (*TASKS, *TAGGED_TASKS))
-    tested_elsewhere = {SPEECH_TASK, *(LANGUAGE_MODEL_TASKS if command == "sweep" else ())}
-    for task in sorted(set(TASK_REGISTRY) - {*supported, *tested_elsewhere}):
+    supported = TASKS if command == "oracle" else (*TASKS, *TAGGED_TASKS)
+    if command == "sweep":
+        supported = (*supported, SPEECH_TASK)
+    elsewhere = LANGUAGE_MODEL_TASKS if command == "sweep" else ()
+    for task in sorted(set(TASK_REGISTRY) - {*supported, *elsewhere, SPEECH_TASK}):
         line = ours(command, "none", "--path", "none.pt", place, tmp_path / "new", "--task", task)
         why = "; a depth selector knows no language tags" if task in TAGGED_TASKS else ""
         assert line == f"--task {task}: {command} takes {', '.join(supported)}{why}"

@@ -1,14 +1,24 @@
-"""BLEU and chrF: equal to sacrebleu's, and with ``--scoring sacrebleu`` to the score that fairseq-generate prints."""
+"""BLEU and chrF: sacrebleu's; with ``--scoring sacrebleu`` or ``wer``, the score that fairseq-generate prints."""
 
 import logging
+import sys
 from argparse import Namespace
+from typing import Any, Dict
 
 import pytest
 import sacrebleu
 from fairseq.scoring.bleu import SacrebleuScorer
+from fairseq.scoring.wer import WerScorer, WerScorerConfig
+from omegaconf import OmegaConf
 from sacrebleu.metrics import BLEU
 
-from fairseq_flexdepth.corpus.scores import BleuText, corpus_scores, sentence_bleu, warn_of_unspaced_words
+from fairseq_flexdepth.corpus.scores import (
+    BleuText,
+    CorpusScorer,
+    corpus_scores,
+    sentence_bleu,
+    warn_of_unspaced_words,
+)
 
 REFERENCES = ["我们在 Wien 吃 Apfelstrudel 。", "Das &QUOT;Haus&QUOT; ist groß , ISTANBUL İ .", " x-1 3.5% ", ""]
 HYPOTHESES = ["我们 在wien吃了Apfelstrudel。", 'das "Haus" ist gross, istanbul i. ', "X-1  3.5 %", "word"]
@@ -29,6 +39,28 @@ def test_bleu_is_that_of_fairseqs_scorer(tokenizer: str, lowercase: bool, charac
     assert f"|tok:{tokenizer}{'+characters' if characters else ''}|" in found["bleu_signature"]
     assert f"|case:{'lc' if lowercase else 'mixed'}|" in found["bleu_signature"]
     assert found["chrf"] == round(sacrebleu.corpus_chrf(HYPOTHESES, [REFERENCES]).score, 2)
+
+
+@pytest.mark.parametrize("changes", [{}, {"wer_lowercase": True, "wer_remove_punct": True}, {"wer_char_level": True}])
+def test_word_error_rates_are_those_of_fairseqs_scorer(changes: Dict[str, Any]) -> None:
+    options = OmegaConf.structured(WerScorerConfig(_name="wer", **changes))
+    scorer = WerScorer(options)
+    for reference, hypothesis in zip(REFERENCES, HYPOTHESES):
+        scorer.add_string(reference, hypothesis)
+    ours = CorpusScorer(REFERENCES, wer=options)
+    counts = ours.counts(HYPOTHESES)
+    found = ours.scores(counts)
+    assert found["wer"] == round(scorer.score(), 2) > 0
+    assert "bleu" not in found and found["chrf"] > 0
+    assert found["wer_signature"].startswith("nrefs:1|case:lc|" if changes.get("wer_lowercase") else "nrefs:1|case:mi")
+    same, perfect = ours.compare([counts, ours.counts(REFERENCES)], baseline=0)
+    assert (same["wer_p_value"], perfect["wer_mean"]) == (None, 0.0) and perfect["wer_p_value"] is not None
+
+
+def test_word_error_rates_need_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "editdistance", None)
+    with pytest.raises(ValueError, match="^--scoring wer: needs the package editdistance; pip install editdistance$"):
+        CorpusScorer(REFERENCES, wer=OmegaConf.structured(WerScorerConfig(_name="wer")))
 
 
 def test_default_bleu_is_sacrebleus() -> None:

@@ -3,23 +3,28 @@
 import csv
 import dataclasses
 import io
+import re
 import sys
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, List
+from unittest import mock
 
 import pytest
 
 from fairseq_flexdepth.cli.machine_load import describe_load
+from fairseq_flexdepth.cli.report import pareto_plot
 from fairseq_flexdepth.cli.report.columns import COLUMNS, Place, columns_of, file_values
 from fairseq_flexdepth.cli.report.facts import command_of, row_facts
 from fairseq_flexdepth.cli.report.files import csv_text
 from fairseq_flexdepth.cli.report.terminal import summary
 from fairseq_flexdepth.corpus.engine import ModelDepth
+from fairseq_flexdepth.corpus.quality import BLEU, WER
 from fairseq_flexdepth.corpus.scores import CometScorer
 from fairseq_flexdepth.corpus.sweep import SweepResults
 from fairseq_flexdepth.corpus.sweep_rows import SweepRow, SweepTable, short_names
 from fairseq_flexdepth.depth.supported_depths import parse_pairs
-from tests.made_up_sweep import table_and_facts
+from tests.made_up_sweep import page_of, table_and_facts
 
 # Programs read these keys, and CSV by position: the order must stay.
 KEYS = [
@@ -166,6 +171,50 @@ def test_the_rows_to_recommend() -> None:
     best = [found[0], found[1]["fastest"], found[2]["best"]]
     assert all(set(row) == keys for row in best)
     assert [(row["enc_layers"], row["dec_layers"]) for row in best] == [(1, 2), (2, 2), (3, 1)]
+
+
+def test_low_word_error_rates_are_chosen_as_high_bleu_is() -> None:
+    for sizes in ([(3, 3)], [(3, 2), (1, 1), (2, 2)]):
+        by_bleu, by_wer = (table_and_facts(sizes, measure=measure)[0] for measure in (BLEU, WER))
+        for one, other in zip(by_bleu.rows, by_wer.rows):
+            assert (one.pareto, one.chosen_as, one.significantly_worse) == (
+                other.pareto, other.chosen_as, other.significantly_worse
+            )  # fmt: skip
+            assert (one.loss, one.difference, one.difference) == (other.loss, -other.difference, one.bleu_difference)
+            assert (other.bleu, other.wer, other.wer_difference) == (None, other.score, other.difference)
+        shares = [(share, path) for share in (0.3, 0.7, 1.0) for path in (None, *by_bleu.paths)]
+        found = [[table.best_within(*given) for given in shares] for table in (by_bleu, by_wer)]
+        for ours, theirs in zip(*found):
+            assert (ours and ours.translations) == (theirs and theirs.translations)
+
+
+def test_a_report_of_word_error_rates(tmp_path: Path) -> None:
+    table, facts = table_and_facts([(3, 3)], measure=WER)
+    text = page_of([(3, 3)], measure=WER)
+    for words in (
+        "the deepest depth pair: WER 71.0 in", "use <b>(3, 1)</b>, which raises WER by 4.0.", "Plot of WER against",
+        "WER (chrF below)", "<dt>WER</dt><dd>word error rate, edits per 100 words", "Higher WER with p &lt; 0.05",
+    ):  # fmt: skip
+        assert words in text, words
+    assert "BLEU" not in text
+    # The lowest error rate has the strongest colour, the highest the weakest.
+    strengths = re.findall(r'class="blue[^>]*--strength:([\d.]+)"[^>]*><span>([\d.]+)<', text)
+    assert sorted(strengths) == sorted(strengths, key=lambda cell: -float(cell[1]))
+    assert (facts["wer_signature"], facts["bleu_signature"]) == ("b", None)
+    assert facts["max_loss"] is not None and facts["max_loss"]["wer"] == 3.0
+    assert "BLEU" not in summary("out", table, facts)
+    assert "fastest that is not significantly worse: depth pair (1, 2): WER 75.0 in" in summary("out", table, facts)
+    rows = file_values(table.rows)
+    assert [key for key in rows[0] if "wer" in key] == [
+        "wer", "wer_signature", "wer_mean", "wer_interval", "wer_p_value"
+    ]  # fmt: skip
+    assert not any("bleu" in key for key in rows[0])
+    axes: List[Any] = []
+    with mock.patch.object(pareto_plot, "save_figure", lambda figure, path: axes.append(figure.axes[0])):
+        for measure in (BLEU, WER):
+            pareto_plot.draw_pareto(table_and_facts([(3, 3)], measure=measure)[0], str(tmp_path / "pareto.png"))
+    assert [one.yaxis_inverted() for one in axes] == [False, True]  # better is higher up
+    assert [one.get_ylabel() for one in axes] == ["BLEU", "WER"]
 
 
 def test_higher_bleu_is_never_worse() -> None:
