@@ -182,7 +182,7 @@ def test_low_word_error_rates_are_chosen_as_high_bleu_is() -> None:
             )  # fmt: skip
             assert (one.loss, one.difference, one.difference) == (other.loss, -other.difference, one.bleu_difference)
             assert (other.bleu, other.wer, other.wer_difference) == (None, other.score, other.difference)
-        shares = [(share, path) for share in (0.3, 0.7, 1.0) for path in (None, *by_bleu.paths)]
+        shares = [(share, path) for share in (0.3, 0.7, 1.0) for path in (None, *by_bleu.systems)]
         found = [[table.best_within(*given) for given in shares] for table in (by_bleu, by_wer)]
         for ours, theirs in zip(*found):
             assert (ours and ours.translations) == (theirs and theirs.translations)
