@@ -9,7 +9,7 @@ from fairseq.models.transformer import TransformerModel, TransformerModelBase
 from fairseq.models.transformer_align import TransformerAlignModel
 from torch import Tensor
 
-from fairseq_flexdepth.decoding.model_depth import LANGUAGE_MODEL_TASKS, TASKS
+from fairseq_flexdepth.decoding.model_depth import LANGUAGE_MODEL_TASKS, TAGGED_TASKS, TASKS
 from fairseq_flexdepth.export import language_model
 from fairseq_flexdepth.files.checkpoints import brief, check_finite, read_checkpoint
 from fairseq_flexdepth.files.safe_loader import allow_safe_checkpoints
@@ -75,7 +75,8 @@ def _check_kind(path: str, cfg: Any) -> None:
         )
     task, allowed = getattr(cfg.task, "_name", None), LANGUAGE_MODEL_TASKS if of_text else TASKS
     if task not in allowed:
-        raise ValueError(f"--path {path}: was trained with --task {task}; expected --task {allowed[0]}")
+        why = ", whose sentences have no language tags" if task in TAGGED_TASKS else ""
+        raise ValueError(f"--path {path}: was trained with --task {task}; expected --task {allowed[0]}{why}")
 
 
 def _precision(state: Dict[str, Tensor]) -> torch.dtype:

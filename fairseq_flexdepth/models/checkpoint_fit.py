@@ -51,10 +51,11 @@ def _check_dictionary(
     key = f"{side}.embed_tokens.weight"
     if key in state_dict and key in expected and len(state_dict[key]) != len(expected[key]):
         of_bart = len(state_dict[key]) == len(expected[key]) + 1 and "<mask>" not in dictionary
-        hint = ", or if it is BART's append the line '<mask> 1' to their files" if of_bart else ""
+        hint = "; if it is BART's, append the line '<mask> 1' to their files" if of_bart else ""
         raise ValueError(
             f"{language} dictionary of {len(expected[key])} entries: the checkpoint was trained with "
-            f"{len(state_dict[key])}; give the data directory whose dictionaries it was trained with{hint}"
+            f"{len(state_dict[key])}; give the data directory whose dictionaries it was trained with, and its --task: "
+            f"some tasks add language tags{hint}"
         )
 
 
