@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import shutil
+from argparse import Namespace
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -39,11 +40,11 @@ def model(teacher: Path, tmp_path: Path) -> Path:
 
 def hypotheses(engine: str, data: Path, model: Path, beam: int, *options: object) -> Dict[int, List[Target]]:
     """The n-best lists of the test set."""
-    args = type("Args", (), {"engine": engine, "quantization": None, "inter_threads": None, "intra_threads": None})
-    check_engine(args)  # type: ignore[arg-type]
+    args = Namespace(engine=engine, quantization=None, inter_threads=None, intra_threads=None)
+    check_engine(args)
     given = (data, "--path", model, "--beam", beam, "--batch-size", 7, *DECODING, *options)
     config = parse_generation_options(list(map(str, given)), "distill")
-    choice = EngineChoice(args, config)  # type: ignore[arg-type]
+    choice = EngineChoice(args, config)
     split = Split(config)
     teacher = choice.build_teacher(split, "all")
     found = [teacher.translate(number, batch) for number, batch in enumerate(split.batches())]
