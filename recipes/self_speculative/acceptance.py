@@ -37,7 +37,8 @@ def measured(checkpoint: Path, data: Path, cpu: bool) -> Dict[str, float]:
         report = generator.drafting.report  # the task makes a new one after the last batch
         lines: Dict[int, str] = {}
         for batch in split.batches():
-            for number, hypotheses in zip(batch, split.search(generator, split.sample(batch))):
+            sample = split.sample(batch)  # sorted by length
+            for number, hypotheses in zip(sample["id"].tolist(), split.search(generator, sample)):
                 lines[number] = split.target_text(hypotheses[0]["tokens"].tolist())
         found[f"accepted, {depth}"] = 100 * report.counts.accepted / report.counts.drafted
         found[f"words per check, {depth}"] = report.counts.words / report.counts.turns
