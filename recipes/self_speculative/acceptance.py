@@ -34,13 +34,14 @@ def measured(checkpoint: Path, data: Path, cpu: bool) -> Dict[str, float]:
     found: Dict[str, float] = {}
     for depth in DEPTHS:
         generator = split.build_generator(draft_dec_layers=str(depth), draft_tokens=WORDS)
+        report = generator.drafting.report  # the task makes a new one after the last batch
         lines: Dict[int, str] = {}
         for batch in split.batches():
-            for number, hypotheses in zip(batch, split.search(generator, split.sample(batch))):
+            sample = split.sample(batch)  # sorted by length
+            for number, hypotheses in zip(sample["id"].tolist(), split.search(generator, sample)):
                 lines[number] = split.target_text(hypotheses[0]["tokens"].tolist())
-        counts = generator.drafting.report.counts
-        found[f"accepted, {depth}"] = 100 * counts.accepted / counts.drafted
-        found[f"words per check, {depth}"] = counts.words / counts.turns
+        found[f"accepted, {depth}"] = 100 * report.counts.accepted / report.counts.drafted
+        found[f"words per check, {depth}"] = report.counts.words / report.counts.turns
     numbers = sorted(lines)
     references = [split.reference_text(number) for number in numbers]
     found["BLEU"] = sacrebleu.corpus_bleu([lines[number] for number in numbers], [references]).score
