@@ -114,10 +114,9 @@ def _run(model: TrainedModel, batch: DepthBatch, sums: _GradientSums) -> List[Di
         for m in batch.depths.decoder:
             pair = batch._replace(depths=DepthSpace((n,), (m,)), pair_weights=weights[n, m])
             _, decoder_plan = model.plans(pair.depths)
-            features = model.decoder.forward_exits(
-                decoder_plan, batch.prev_output_tokens, {**encoder_out, "encoder_out": [cut]}
-            )
-            losses = pair_losses(features, model.decoder, pair, rows)
+            given = {**encoder_out, "encoder_out": [cut]}
+            words = rows.of(model.decoder.forward_exits(decoder_plan, batch.prev_output_tokens, given))
+            losses = pair_losses(words, model.decoder, pair, rows)
             at_cut = sums.propagate_to(cut, losses["loss"], scale)
             if at_cut is not None:  # None if LayerDrop dropped all decoder layers
                 collected += at_cut

@@ -54,6 +54,16 @@ class TargetRows(NamedTuple):
     positions: Tensor  # words: their indices in (batch · target length), the order of a teacher's rows
     sentence_weights: Tensor  # batch, in single precision
 
+    def of(self, features: Tensor) -> Tensor:
+        """The rows of *features* that hold target words, words × channels: a copy only where there is padding.
+
+        Args:
+            features: (pairs · batch) × target length × channels, as the decoder returns them.
+        """
+        # They lie in memory as length × (pairs · batch) × channels: no copy is made.
+        rows = features.transpose(0, 1).reshape(-1, features.size(-1))  # (length · pairs · batch) × channels
+        return rows[self.kept] if len(self.kept) < len(rows) else rows
+
 
 def target_rows(batch: DepthBatch, pairs: int, padding: int) -> TargetRows:
     """Find the rows of *batch* that hold target words.
@@ -88,8 +98,9 @@ def stacked_losses(model: FlexibleModel, batch: DepthBatch) -> Dict[str, Any]:
     below: List[LayerTrace] = []
     above: List[LayerTrace] = []
     encoder_out = model.encoder.forward_exits(encoder_plan, batch.src_tokens, batch.src_lengths, below)
-    features = model.decoder.forward_exits(decoder_plan, batch.prev_output_tokens, encoder_out, above)
-    losses: Dict[str, Any] = pair_losses(features, model.decoder, batch, rows)
+    # The features have no name here: those of padding are released before the loss takes memory.
+    words = rows.of(model.decoder.forward_exits(decoder_plan, batch.prev_output_tokens, encoder_out, above))
+    losses: Dict[str, Any] = pair_losses(words, model.decoder, batch, rows)
     if batch.trace:
         # The decoder's layers ran on length × (encoder exits · batch) × channels, the deepest encoder depth last.
         size = len(batch.target)
@@ -101,11 +112,11 @@ def stacked_losses(model: FlexibleModel, batch: DepthBatch) -> Dict[str, Any]:
     return losses
 
 
-def pair_losses(features: Tensor, decoder: Any, batch: DepthBatch, found: TargetRows) -> Dict[str, Tensor]:
-    """Project the decoder's *features* of all pairs onto the vocabulary and compute their losses.
+def pair_losses(words: Tensor, decoder: Any, batch: DepthBatch, found: TargetRows) -> Dict[str, Tensor]:
+    """Project the decoder's features of all pairs onto the vocabulary and compute their losses.
 
     Args:
-        features: (decoder exits · encoder exits · batch) × target length × channels.
+        words: words × channels, the features of target words, from :meth:`TargetRows.of`.
         decoder: the decoder, for its output projection.
         batch: the batch.
         found: the target words among the rows, from :func:`target_rows`.
@@ -119,11 +130,9 @@ def pair_losses(features: Tensor, decoder: Any, batch: DepthBatch, found: Target
     weights = batch.pair_weights.view(by_decoder[::-1]).t().reshape(1, -1, 1)  # 1 × pairs × 1, as stacked
     row_weights = (weights * found.sentence_weights).expand(length, -1, size)  # length × pairs × batch
     row_weights = row_weights.reshape(-1)  # (length · pairs · batch)
-    # The decoder's output lies in memory as length × (pairs · batch) × channels: no copy is made.
-    rows = features.transpose(0, 1).reshape(-1, features.size(-1))  # (length · pairs · batch) × channels
-    if len(found.kept) < len(rows):
-        rows, row_weights = rows[found.kept], row_weights[found.kept]  # words × channels, words
-    feature_rows = FeatureRows(rows, decoder.output_projection.weight, found.words, row_weights)
+    if len(found.kept) < len(row_weights):
+        row_weights = row_weights[found.kept]  # words
+    feature_rows = FeatureRows(words, decoder.output_projection.weight, found.words, row_weights)
     if batch.distillation is None:
         result: Any = linear_cross_entropy(feature_rows, batch.label_smoothing, batch.loss_backend)
     else:
