@@ -166,5 +166,5 @@ def _losses_of_pair(
 ) -> Dict[str, Tensor]:
     """Run the decoder sub-network of a batch with a single depth pair."""
     _, plan = model.plans(pair.depths)
-    features = model.decoder.forward_exits(plan, pair.prev_output_tokens, encoder_out)
-    return pair_losses(features, model.decoder, pair, rows)
+    words = rows.of(model.decoder.forward_exits(plan, pair.prev_output_tokens, encoder_out))
+    return pair_losses(words, model.decoder, pair, rows)

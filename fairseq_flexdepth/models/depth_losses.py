@@ -56,6 +56,16 @@ class TargetRows(NamedTuple):
     positions: Tensor  # words: their indices in (batch · target length), the order of a teacher's rows
     sentence_weights: Tensor  # batch, in single precision
 
+    def of(self, features: Tensor) -> Tensor:
+        """The rows of *features* that hold target words, words × channels: a copy only where there is padding.
+
+        Args:
+            features: (pairs · batch) × target length × channels, as the decoder returns them.
+        """
+        # They lie in memory as length × (pairs · batch) × channels: no copy is made.
+        rows = features.transpose(0, 1).reshape(-1, features.size(-1))  # (length · pairs · batch) × channels
+        return rows[self.kept] if len(self.kept) < len(rows) else rows
+
 
 def target_rows(batch: DepthBatch, pairs: int, padding: int) -> TargetRows:
     """Find the rows of *batch* that hold target words.
@@ -92,8 +102,9 @@ def stacked_losses(model: FlexibleModel, batch: DepthBatch) -> Dict[str, Any]:
     below: List[LayerTrace] = []
     above: List[LayerTrace] = []
     encoder_out = model.encoder.forward_exits(encoder_plan, batch.src_tokens, batch.src_lengths, below)
-    features = model.decoder.forward_exits(decoder_plan, batch.prev_output_tokens, encoder_out, above)
-    losses: Dict[str, Any] = pair_losses(features, model.decoder, batch, rows)
+    # The features have no name here: those of padding are released before the loss takes memory.
+    words = rows.of(model.decoder.forward_exits(decoder_plan, batch.prev_output_tokens, encoder_out, above))
+    losses: Dict[str, Any] = pair_losses(words, model.decoder, batch, rows)
     if batch.trace:
         # The decoder's layers ran on length × (encoder exits · batch) × channels, the deepest encoder depth last.
         size = len(batch.target)
@@ -109,28 +120,28 @@ def decoder_losses(model: FlexibleModel, batch: DepthBatch) -> Dict[str, Any]:
     """The losses of :func:`stacked_losses` for a language model: run the decoder once for all depths."""
     _, plan = model.plans(batch.depths)
     rows = target_rows(batch, len(batch.depths.pairs), model.decoder.padding_idx)
-    features = model.decoder.forward_exits(plan, batch.prev_output_tokens, None)
-    losses: Dict[str, Any] = pair_losses(features, model.decoder, batch, rows)
+    words = rows.of(model.decoder.forward_exits(plan, batch.prev_output_tokens, None))
+    losses: Dict[str, Any] = pair_losses(words, model.decoder, batch, rows)
     losses["loss"] = with_zero_gradients(losses["loss"], model.decoder.layers.unused_parameters())
     return losses
 
 
-def _row_losses(rows: Tensor, row_weights: Tensor, decoder: Any, batch: DepthBatch, found: TargetRows) -> Any:
-    """The weighted sum of the losses of *rows*, words × channels, and the losses of each row, as the batch asks."""
+def _row_losses(words: Tensor, row_weights: Tensor, decoder: Any, batch: DepthBatch, found: TargetRows) -> Any:
+    """The weighted sum of the losses of *words*, words × channels, and the losses of each, as the batch asks."""
     if decoder.adaptive_softmax is not None:
-        return adaptive_cross_entropy(decoder.adaptive_softmax, rows, found.words, row_weights)
-    feature_rows = FeatureRows(rows, decoder.output_projection.weight, found.words, row_weights)
+        return adaptive_cross_entropy(decoder.adaptive_softmax, words, found.words, row_weights)
+    feature_rows = FeatureRows(words, decoder.output_projection.weight, found.words, row_weights)
     if batch.distillation is None:
         return linear_cross_entropy(feature_rows, batch.label_smoothing, batch.loss_backend, batch.accuracy)
     teacher, mixture = batch.distillation
     return distilled_linear_cross_entropy(feature_rows, teacher, found.positions, mixture, batch.accuracy)
 
 
-def pair_losses(features: Tensor, decoder: Any, batch: DepthBatch, found: TargetRows) -> Dict[str, Tensor]:
-    """Project the decoder's *features* of all pairs onto the vocabulary and compute their losses.
+def pair_losses(words: Tensor, decoder: Any, batch: DepthBatch, found: TargetRows) -> Dict[str, Tensor]:
+    """Project the decoder's features of all pairs onto the vocabulary and compute their losses.
 
     Args:
-        features: (decoder exits · encoder exits · batch) × target length × channels.
+        words: words × channels, the features of target words, from :meth:`TargetRows.of`.
         decoder: the decoder, for its output projection.
         batch: the batch.
         found: the target words among the rows, from :func:`target_rows`.
@@ -144,11 +155,9 @@ def pair_losses(features: Tensor, decoder: Any, batch: DepthBatch, found: Target
     weights = batch.pair_weights.view(by_decoder[::-1]).t().reshape(1, -1, 1)  # 1 × pairs × 1, as stacked
     row_weights = (weights * found.sentence_weights).expand(length, -1, size)  # length × pairs × batch
     row_weights = row_weights.reshape(-1)  # (length · pairs · batch)
-    # The decoder's output lies in memory as length × (pairs · batch) × channels: no copy is made.
-    rows = features.transpose(0, 1).reshape(-1, features.size(-1))  # (length · pairs · batch) × channels
-    if len(found.kept) < len(rows):
-        rows, row_weights = rows[found.kept], row_weights[found.kept]  # words × channels, words
-    result = _row_losses(rows, row_weights, decoder, batch, found)
+    if len(found.kept) < len(row_weights):
+        row_weights = row_weights[found.kept]  # words
+    result = _row_losses(words, row_weights, decoder, batch, found)
 
     def per_pair(row_values: Tensor) -> Tensor:
         # Put the words back among the padding, which counts 0: (length · pairs · batch).

@@ -2,11 +2,12 @@
 
 - Cross-attention: its keys and values depend on the encoder's output and on the layer's parameters alone. They are the
   same in all runs of a position, and of positions that share their parameters.
-- Self-attention of a layer that runs on the stack's input: the input is the same for all encoder depths.
+- A layer that runs on the stack's input, which is the same for all encoder depths: its self-attention, and what follows
+  up to the queries of its cross-attention.
 
-Values and gradients are those of separate computations. So is the distribution of dropout in every depth pair: keys and
-values have no dropout of their own. The masks of the shared self-attention's weights are now drawn once for all encoder
-depths, as those of the embeddings always were; the residual connection after it still draws them for each depth.
+Values and gradients are those of separate computations. So is the distribution of dropout in every depth pair, although
+all encoder depths now have the masks of that self-attention in common, as they always had those of the embeddings. Keys
+and values have no dropout of their own.
 """
 
 from collections import Counter
@@ -43,7 +44,9 @@ class SharedAttention:
             if cross is not None and self.runs[_projections(cross)] > 1:
                 stack.enter_context(_replaced_forward(cross, self._with_known_keys(cross)))
             if on_input and self.copies > 1 and not layer.cross_self_attention:
-                stack.enter_context(_replaced_forward(layer.self_attn, self._of_first_copy(layer.self_attn)))
+                stack.enter_context(_replaced_forward(layer.self_attn, self._attention_of_first(layer.self_attn)))
+                for module in (layer.dropout_module, *(() if cross is None else (cross.q_proj,))):
+                    stack.enter_context(_replaced_forward(module, self._first_call_of_first(module)))
             yield
 
     def _with_known_keys(self, attention: Any) -> Callable[..., Any]:
@@ -60,19 +63,35 @@ class SharedAttention:
 
         return forward
 
-    def _of_first_copy(self, attention: Any) -> Callable[..., Any]:
+    def _attention_of_first(self, attention: Any) -> Callable[..., Any]:
+        """Self-attention of the first copy, repeated for the others."""
         stock = attention.forward
 
         def forward(
             query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Optional[Tensor] = None, **options: Any
         ) -> Tuple[Tensor, Optional[Tensor]]:
-            size = query.size(1) // self.copies
-            first = query[:, :size]  # target length × batch × channels
-            padding = None if key_padding_mask is None else key_padding_mask[:size]
+            first = self._first(query)
+            padding = None if key_padding_mask is None else key_padding_mask[: first.size(1)]
             output, weights = stock(first, first, first, key_padding_mask=padding, **options)
             return output.repeat(1, self.copies, 1), weights
 
         return forward
+
+    def _first_call_of_first(self, module: Any) -> Callable[[Tensor], Tensor]:
+        """A module whose first call sees the first copy alone: a layer calls its dropout after each sub-layer."""
+        stock, fresh = module.forward, [True]
+
+        def forward(x: Tensor) -> Tensor:
+            if not fresh:
+                return stock(x)
+            fresh.clear()
+            return stock(self._first(x)).repeat(1, self.copies, 1)
+
+        return forward
+
+    def _first(self, x: Tensor) -> Tensor:
+        """The first of the copies, length × batch × channels."""
+        return x[:, : x.size(1) // self.copies]
 
 
 def _projections(attention: Any) -> Tuple[int, int]:

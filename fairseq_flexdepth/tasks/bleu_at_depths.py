@@ -18,7 +18,7 @@ from fairseq_flexdepth.criterions.logged_sums import depth_suffix, logged_sums
 from fairseq_flexdepth.decoding.model_depth import current_depth
 from fairseq_flexdepth.depth.supported_depths import DepthPair, parse_pairs
 from fairseq_flexdepth.protocols import FlexibleModel, Options, Sample
-from fairseq_flexdepth.tasks.bleu_options import DEPTHS, check_bleu_depths
+from fairseq_flexdepth.tasks.bleu_options import DEPTHS, asked_depths, check_bleu_depths
 
 
 class BleuAtDepthsMixin(FairseqTask):
@@ -36,9 +36,8 @@ class BleuAtDepthsMixin(FairseqTask):
         Raises:
             ValueError: the option is not a list of depth pairs.
         """
-        if not self.cfg.eval_bleu or self.cfg.eval_bleu_depths is None:
-            return []
-        return parse_pairs(self.cfg.eval_bleu_depths, DEPTHS)
+        asked = asked_depths(self.cfg)
+        return parse_pairs(asked, DEPTHS) if self.cfg.eval_bleu and asked is not None else []
 
     def build_model(self, cfg: Options, from_checkpoint: bool = False) -> BaseFairseqModel:
         """Build the model.

@@ -3,7 +3,7 @@
 import json
 from argparse import Namespace
 from dataclasses import fields
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 from fairseq.data import encoders
 from fairseq.data.data_utils import post_process
@@ -55,6 +55,11 @@ def check_bleu_options(cfg: TranslationConfig) -> None:
         ) from error
 
 
+def asked_depths(cfg: Any) -> Optional[str]:
+    """The value of ``--eval-bleu-depths``, which checkpoints of older versions lack."""
+    return getattr(cfg, "eval_bleu_depths", None)
+
+
 def check_bleu_depths(cfg: Any, model: EncoderDecoder) -> None:
     """Refuse ``--eval-bleu-depths`` where validation cannot decode at them.
 
@@ -66,15 +71,16 @@ def check_bleu_depths(cfg: Any, model: EncoderDecoder) -> None:
         ValueError: the option is given without ``--eval-bleu`` or with ``--draft-dec-layers``, names a pair twice, or
             one that *model* does not support.
     """
-    if cfg.eval_bleu_depths is None:
+    asked = asked_depths(cfg)
+    if asked is None:
         return
-    option = f"{DEPTHS} {cfg.eval_bleu_depths}"
+    option = f"{DEPTHS} {asked}"
     if not cfg.eval_bleu:
         raise ValueError(f"{option}: needs --eval-bleu")
     if cfg.draft_dec_layers is not None:
         raise ValueError(f"{option}: --draft-dec-layers {cfg.draft_dec_layers} drafts for one depth; leave it out")
-    pairs, space = parse_pairs(cfg.eval_bleu_depths, DEPTHS), depth_space(model)
-    if len(pairs) < len(cfg.eval_bleu_depths.split(",")):
+    pairs, space = parse_pairs(asked, DEPTHS), depth_space(model)
+    if len(pairs) < len(asked.split(",")):
         raise ValueError(f"{option}: expected each depth pair once")
     if not hasattr(model, "set_depth"):
         raise ValueError(f"{option}: {type(model).__name__} always runs all its layers; leave the option out")

@@ -66,13 +66,14 @@ def test_sharing_changes_no_loss_and_no_gradient() -> None:
     tiny.assert_gradients(shared, tiny.gradients(separate))
 
 
-def test_dropout_after_the_shared_attention_differs_between_depths() -> None:
-    layer = tiny.plain_model(dropout=0.5).decoder.layers[0].train()
+def test_dropout_after_what_is_shared_differs_between_depths() -> None:
+    layer = tiny.plain_model(dropout=0.5, decoder_normalize_before=True).decoder.layers[0].train()
     shared, rows = SharedAttention([layer], copies=2), torch.randn(5, 3, 12).repeat(1, 2, 1)
-    memory: List[Tensor] = [torch.randn(4, 6, 12)]
+    seen: List[Tensor] = []  # the queries of cross-attention, and the dropout after it
+    layer.encoder_attn.q_proj.register_forward_hook(lambda *call: seen.append(call[-1]))
+    layer.dropout_module.register_forward_hook(lambda *call: seen.append(call[-1]))
     with shared.within(layer, on_input=True):
-        attended = layer.self_attn(rows, rows, rows)[0]
-        outputs = layer(rows, memory[0])[0]
-    assert torch.equal(attended[:, :3], attended[:, 3:])
-    assert not torch.isclose(outputs[:, :3], outputs[:, 3:]).any()
-    assert "forward" not in vars(layer.self_attn)  # restored
+        layer(rows, torch.randn(4, 3, 12).repeat(1, 2, 1))
+    same = [torch.equal(output[:, :3], output[:, 3:]) for output in seen]
+    assert same == [True, True, False, False]
+    assert not any("forward" in vars(module) for module in layer.modules())  # restored
