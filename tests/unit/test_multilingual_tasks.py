@@ -9,7 +9,6 @@ import pytest
 import torch
 from fairseq import options, tasks
 from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
-from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.tasks import FairseqTask
 
 from tests import tiny
@@ -40,15 +39,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def configuration(folder: Path, task: str, *more: Any, arch: str = ARCH) -> Any:
-    """fairseq's configuration of a training."""
+    """The options of a training, parsed by fairseq."""
     criterion = ("--criterion", "tied_multi_cross_entropy", "--label-smoothing", 0.1)
     words = [folder, "--task", task, "--arch", arch, *SIZES, *criterion, *more]
     parser = options.get_training_parser()
-    return convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, list(map(str, words))))
+    return options.parse_args_and_arch(parser, list(map(str, words)))
 
 
 def set_up(folder: Path, task: str, *more: Any) -> FairseqTask:
-    return tasks.setup_task(configuration(folder, task, *TASKS[task][0], *more, arch=TASKS[task][1]).task)
+    return tasks.setup_task(configuration(folder, task, *TASKS[task][0], *more, arch=TASKS[task][1]))
 
 
 def stock_gradients(model: Any, sample: Dict[str, Any], task: Any) -> Any:
@@ -71,10 +70,10 @@ def stock_gradients(model: Any, sample: Dict[str, Any], task: Any) -> Any:
 @pytest.mark.parametrize("name", TASKS)
 def test_loss_and_gradients_of_two_exits_are_those_of_stock_models(folder: Path, name: str) -> None:
     cfg = configuration(folder, name, *TASKS[name][0], "--encoder-depths", 3, arch=TASKS[name][1])
-    task = tasks.setup_task(cfg.task)
+    task = tasks.setup_task(cfg)
     torch.manual_seed(1)
-    model = task.build_model(cfg.model)
-    criterion = task.build_criterion(cfg.criterion)
+    model = task.build_model(cfg)
+    criterion = task.build_criterion(cfg)
     size = len(task.source_dictionary)
     several = name == "multilingual_translation"
     lengths = [6, 4, 2], [3, 7, 1]
@@ -87,7 +86,7 @@ def test_loss_and_gradients_of_two_exits_are_those_of_stock_models(folder: Path,
         of_pair, more = stock_gradients(model.models[pair] if several else model, samples[pair], task)
         expected += of_pair
         gradients = {owner: gradients.get(owner, 0.0) + more.get(owner, 0.0) for owner in {**gradients, **more}}
-    assert float(loss) == pytest.approx(expected, rel=1e-5)
+    assert torch.as_tensor(loss).item() == pytest.approx(expected, rel=1e-5)
     assert sample_size == 11 * (2 if several else 1)
     trained = [parameter for parameter in model.parameters() if id(parameter) in gradients]
     assert len(trained) == len(gradients) > 50
@@ -102,7 +101,7 @@ def test_depths_of_the_task_reach_the_model(folder: Path, name: str) -> None:
     direction = () if "bart" in name else ("-s", "de", "-t", "en")
     own, arch = TASKS[name]
     cfg = configuration(folder, name, *own, *direction, "--enc-layers", 2, "--dec-layers", 1, arch=arch)
-    model = tasks.setup_task(cfg.task).build_model(cfg.model)
+    model = tasks.setup_task(cfg).build_model(cfg)
     assert model.chosen_depth == (2, 1)
     assert [len(side.layers.active) for side in (model.encoder, model.decoder)] == [2, 1]
 
@@ -137,8 +136,8 @@ MISTAKES: List[Any] = [
 def test_a_mistake_is_one_line(folder: Path, name: str, more: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message) as caught:
         cfg = configuration(folder, name, *TASKS[name][0], *more, arch=TASKS[name][1])
-        task = tasks.setup_task(cfg.task)
-        task.begin_epoch(1, task.build_model(cfg.model))
+        task = tasks.setup_task(cfg)
+        task.begin_epoch(1, task.build_model(cfg))
     assert "\n" not in str(caught.value)
 
 
@@ -152,19 +151,19 @@ def test_mistakes_of_the_data(folder: Path) -> None:
         set_up(folder / "nowhere", "translation_multi_simple_epoch")
     cfg = configuration(folder, "translation_from_pretrained_bart", "-s", "de", "-t", "en")
     with pytest.raises(ValueError, match="^--langs: required, the languages of mBART's tags"):
-        tasks.setup_task(cfg.task)
+        tasks.setup_task(cfg)
     cfg = configuration(folder, "translation_multi_simple_epoch", *PAIRS, arch=PER_DIRECTION)
     with pytest.raises(ValueError, match=f"^--arch {PER_DIRECTION}: expected --task multilingual_translation, given"):
-        tasks.setup_task(cfg.task).build_model(cfg.model)
+        tasks.setup_task(cfg).build_model(cfg)
 
 
 def test_another_dictionary_is_named(folder: Path, tmp_path: Path) -> None:
     name = "multilingual_translation"
     own, arch = TASKS[name]
     cfg = configuration(folder, name, *own, arch=arch)
-    saved = tasks.setup_task(cfg.task).build_model(cfg.model).state_dict()
+    saved = tasks.setup_task(cfg).build_model(cfg).state_dict()
     for language in ("de", "en", "ev"):
         tiny.dictionary(19).save(str(tmp_path / f"dict.{language}.txt"))
     cfg = configuration(tmp_path, name, *own, arch=arch)
     with pytest.raises(ValueError, match="^source dictionary of 22 entries: the checkpoint was trained with 20; give"):
-        tasks.setup_task(cfg.task).build_model(cfg.model).load_state_dict(saved)
+        tasks.setup_task(cfg).build_model(cfg).load_state_dict(saved)
