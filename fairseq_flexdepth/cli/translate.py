@@ -43,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", metavar="FOLDER", help="folder with the dictionaries (default: the one that the checkpoint names)"
     )
+    for side in ("source", "target"):
+        help_text = f"{side} language, which a model of several directions needs"
+        parser.add_argument(f"--{side}-lang", metavar="LANGUAGE", help=help_text)
     parser.add_argument("--depths", metavar="N-M,...", help="depth pairs, encoder-decoder: 1-1,3-2 (default: all)")
     subwords = parser.add_mutually_exclusive_group()
     subwords.add_argument("--sentencepiece", metavar="FILE", help="the model of SentencePiece that splits words")
@@ -131,12 +134,14 @@ def _load(args: argparse.Namespace) -> "FlexDepthHubInterface":
         subwords = {"bpe": "sentencepiece", "sentencepiece_model": args.sentencepiece}
     elif args.bpe_codes is not None:
         subwords = {"bpe": "subword_nmt", "bpe_codes": args.bpe_codes}
-    interface = load(args.path, args.data, **subwords)
+    given = {"source_lang": args.source_lang, "target_lang": args.target_lang}
+    direction = {name: language for name, language in given.items() if language is not None}
+    interface = load(args.path, args.data, **subwords, **direction)
     if args.tokenizer is not None:
         from fairseq.data.encoders import build_tokenizer
         from omegaconf import OmegaConf
 
-        languages = {name: interface.task.cfg[name] for name in ("source_lang", "target_lang")}
+        languages = {name: getattr(interface.task.options, name) for name in given}
         used = languages if args.tokenizer == "moses" else {}
         interface.tokenizer = build_tokenizer(OmegaConf.create({"_name": args.tokenizer, **used}))
     return interface.cuda() if torch.cuda.is_available() and not args.cpu else interface

@@ -170,8 +170,9 @@ def carry_over(folder: str, split: Split, combined: bool) -> None:
     source, target = split.task.options.source_lang, split.task.options.target_lang
     data = split.cfg.task.data
     parts = _parts(split, combined)
-    for language in {source, target}:
-        shutil.copyfile(os.path.join(data, f"dict.{language}.txt"), os.path.join(folder, f"dict.{language}.txt"))
+    for language in {source, target, *getattr(split.task, "dicts", ())}:  # a task of many directions reads all of them
+        if os.path.isfile(os.path.join(data, f"dict.{language}.txt")):  # not with --source-dict
+            shutil.copyfile(os.path.join(data, f"dict.{language}.txt"), os.path.join(folder, f"dict.{language}.txt"))
     # Files may be named SRC-TGT or TGT-SRC. fairseq prefers SRC-TGT: it is copied last, over a TGT-SRC file.
     for pair in (f"{target}-{source}", f"{source}-{target}"):
         for file in sorted(os.listdir(data)):

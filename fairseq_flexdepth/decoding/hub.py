@@ -8,6 +8,7 @@ from fairseq import checkpoint_utils, tasks
 from fairseq.hub_utils import GeneratorHubInterface
 from fairseq.tasks.translation import TranslationConfig
 from omegaconf import open_dict
+from torch import Tensor
 
 from fairseq_flexdepth.decoding.model_depth import common_pairs
 from fairseq_flexdepth.depth.supported_depths import DepthPair
@@ -15,6 +16,11 @@ from fairseq_flexdepth.depth.supported_depths import DepthPair
 
 class FlexDepthHubInterface(GeneratorHubInterface):
     """fairseq's hub interface (``translate``, ``generate``, ``models``, ...) with :meth:`set_depth`."""
+
+    def string(self, tokens: Tensor) -> str:
+        """Target *tokens* as text, without the tags that mark languages in some tasks."""
+        words = self.task.target_dictionary
+        return words.string(tokens, extra_symbols_to_ignore={words.index(tag) for tag in self.task.tag_words})
 
     @property
     def depths(self) -> List[DepthPair]:

@@ -10,7 +10,7 @@ from fairseq.models.transformer_align import TransformerAlignModel
 from fairseq.tasks.translation import TranslationTask
 from torch import Tensor
 
-from fairseq_flexdepth.decoding.model_depth import TASKS
+from fairseq_flexdepth.decoding.model_depth import TAGGED_TASKS, TASKS
 from fairseq_flexdepth.files.checkpoints import brief, check_finite, read_checkpoint
 from fairseq_flexdepth.files.safe_loader import allow_safe_checkpoints
 from fairseq_flexdepth.models.transformer import FlexDepthTransformer
@@ -69,7 +69,8 @@ def _check_kind(path: str, cfg: Any) -> None:
         )
     task = getattr(cfg.task, "_name", None)
     if task not in TASKS:
-        raise ValueError(f"--path {path}: was trained with --task {task}; expected --task translation")
+        why = ", whose sentences have no language tags" if task in TAGGED_TASKS else ""
+        raise ValueError(f"--path {path}: was trained with --task {task}; expected --task translation{why}")
 
 
 def _precision(state: Dict[str, Tensor]) -> torch.dtype:

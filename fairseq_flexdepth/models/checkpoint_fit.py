@@ -46,7 +46,8 @@ def _check_dictionary(expected: Dict[str, Any], state_dict: Dict[str, Any], side
     if key in state_dict and key in expected and len(state_dict[key]) != len(expected[key]):
         raise ValueError(
             f"{language} dictionary of {len(expected[key])} entries: the checkpoint was trained with "
-            f"{len(state_dict[key])}; give the data directory whose dictionaries it was trained with"
+            f"{len(state_dict[key])}; give the data directory whose dictionaries it was trained with, and its --task: "
+            "some tasks add language tags"
         )
 
 

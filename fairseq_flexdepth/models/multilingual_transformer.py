@@ -5,17 +5,19 @@ Its task, ``multilingual_translation``, trains one model per direction. They may
 """
 
 from argparse import ArgumentParser, Namespace
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 from fairseq.data import Dictionary
 from fairseq.dataclass.utils import gen_parser_from_dataclass
 from fairseq.models.multilingual_transformer import MultilingualTransformerModel, base_multilingual_architecture
 from fairseq.models.transformer import TransformerConfig
 from fairseq.tasks import FairseqTask
+from fairseq.tasks.multilingual_translation import MultilingualTranslationTask
 from torch import nn
 
 from fairseq_flexdepth.compat import register_architecture, register_model
 from fairseq_flexdepth.depth.supported_depths import DepthPair, DepthSpace
+from fairseq_flexdepth.models.checkpoint_fit import check_fits
 from fairseq_flexdepth.models.config import FlexDepthTransformerConfig, check_options, nested_config
 from fairseq_flexdepth.models.layer_sharing import share_by_default
 from fairseq_flexdepth.models.transformer import FlexDepthTransformer
@@ -53,8 +55,10 @@ class FlexDepthMultilingualTransformer(MultilingualTransformerModel):
         """Check the options, then build the models of all directions of *task*.
 
         Raises:
-            ValueError: see :func:`~fairseq_flexdepth.models.config.check_options`.
+            ValueError: the task is another one; or see :func:`~fairseq_flexdepth.models.config.check_options`.
         """
+        if not isinstance(task, MultilingualTranslationTask):
+            raise ValueError(f"--arch {NAME}: expected --task multilingual_translation, given {type(task).__name__}")
         tied_multi_multilingual_transformer(args)  # a checkpoint of an older version lacks options
         config = nested_config(args)
         check_options(config, task)
@@ -67,6 +71,17 @@ class FlexDepthMultilingualTransformer(MultilingualTransformerModel):
         """Build one encoder or decoder: fairseq's hook."""
         build: Any = FlexDepthEncoder if is_encoder else FlexDepthDecoder
         return build(nested_config(args), lang_dict, embed_tokens)
+
+    def load_state_dict(self, state_dict: Dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Load a checkpoint as fairseq does: of its directions, those of this model.
+
+        Raises:
+            ValueError: its dictionaries, layers or ``--residual-init`` are not this model's.
+        """
+        for pair, model in self.models.items():
+            prefix = f"models.{pair}."
+            check_fits(model, {key[len(prefix) :]: state_dict[key] for key in state_dict if key.startswith(prefix)})
+        return super().load_state_dict(state_dict, *args, **kwargs)
 
     @property
     def _first(self) -> FlexDepthTransformer:

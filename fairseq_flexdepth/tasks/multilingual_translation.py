@@ -1,6 +1,6 @@
 """fairseq's task with one model per direction, ``multilingual_translation``, at a chosen depth."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from typing import Any, Sequence, Tuple
 
 from fairseq.criterions import FairseqCriterion
@@ -21,6 +21,20 @@ class FlexDepthMultilingualTranslationTask(ManyDirectionsTask, MultilingualTrans
     """fairseq's task ``multilingual_translation`` at a chosen depth; it replaces fairseq's."""
 
     profiles_residuals = False  # directions that share an encoder would each set its scales
+
+    @classmethod
+    def setup_task(cls, cfg: Namespace, **kwargs: Any) -> Any:
+        """Load the dictionaries of all languages.
+
+        Raises:
+            ValueError: as :class:`ManyDirectionsTask`, or there is no model of the direction.
+        """
+        task = super().setup_task(cfg, **kwargs)
+        direction = f"{cfg.source_lang}-{cfg.target_lang}"
+        if cfg.source_lang is not None and direction not in cfg.lang_pairs:
+            asked = f"--source-lang {cfg.source_lang} --target-lang {cfg.target_lang}"
+            raise ValueError(f"{asked}: expected one of --lang-pairs {','.join(cfg.lang_pairs)}")
+        return task
 
     @staticmethod
     def add_args(parser: ArgumentParser) -> None:

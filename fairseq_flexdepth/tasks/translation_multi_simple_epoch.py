@@ -2,10 +2,11 @@
 
 import itertools
 from argparse import ArgumentParser
-from typing import Sequence
+from typing import Any, Sequence
 
 from fairseq.data.multilingual.multilingual_utils import get_lang_tok
 from fairseq.dataclass.utils import gen_parser_from_dataclass
+from fairseq.models import BaseFairseqModel
 from fairseq.tasks.translation_multi_simple_epoch import TranslationMultiSimpleEpochTask
 
 from fairseq_flexdepth.compat import replace_task
@@ -21,6 +22,16 @@ class FlexDepthTranslationMultiSimpleEpochTask(ManyDirectionsTask, TranslationMu
         """Declare fairseq's options and the depth to decode at."""
         TranslationMultiSimpleEpochTask.add_args(parser)
         gen_parser_from_dataclass(parser, DepthOptions())
+
+    def build_generator(self, models: Sequence[BaseFairseqModel], *args: Any, **kwargs: Any) -> Any:
+        """Build the beam search; an argument of fairseq's hub interface, which fairseq's task lacks, must be ``None``.
+
+        Raises:
+            ValueError: the argument is given, or no direction is.
+        """
+        if kwargs.pop("prefix_allowed_tokens_fn", None) is not None:
+            raise ValueError("prefix_allowed_tokens_fn: not supported by --task translation_multi_simple_epoch")
+        return super().build_generator(models, *args, **kwargs)
 
     @property
     def tag_words(self) -> Sequence[str]:  # type: ignore[override]

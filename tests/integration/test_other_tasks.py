@@ -1,15 +1,43 @@
-"""fairseq's tasks for several languages, and mBART's: training, resuming on two ranks, and decoding at a depth."""
+"""fairseq's tasks for several languages, and mBART's: the table of docs/tasks.md is run cell by cell.
 
+The other tests run the row of translation.
+"""
+
+import json
+import re
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Callable, Dict, List
 
 import pytest
 
-from tests.integration import cli
-from tests.integration.directions import TASKS, binarised_directions
+import fairseq_flexdepth
+from fairseq_flexdepth.cli.main import main
+from tests.integration import cli, refusals
+from tests.integration.directions import TASKS, Task, binarised_directions
 from tests.integration.stock import stock_checkpoint
 
+PAGE = cli.REPOSITORY / "docs" / "tasks.md"
+LEARNING = ("--max-tokens", 1000, "--lr", 0.02, "--dropout", 0, "--max-update", 25, "--disable-validation")
 EXACT = ("--dropout", 0, "--optimizer", "sgd", "--lr", 0.1, "--max-tokens", 500, "--sample-encoder-depths", 1)
+SEARCH = ("--cpu", "--beam", 3, "--max-len-b", 10)
+TAG = r"__(de|en|ev)__|\[(de|en|ev)\]"
+DEPTH = ("--enc-layers", 2, "--dec-layers", 1)
+# The row of a task: with which options it is run.
+ROWS = {
+    "translation_multi_simple_epoch": TASKS["one model"],
+    "multilingual_translation": TASKS["model per direction"],
+    "translation_from_pretrained_bart": TASKS["mBART"],
+}
+COMMANDS = (
+    "train", "generate", "interactive", "validate", "sweep", "oracle", "distill", "export", "selector", "drafting"
+)  # fmt: skip
+
+
+def cells(task: str) -> Dict[str, str]:
+    """The row of *task* in the table, by command."""
+    (row,) = re.findall(rf"(?m)^\| `{task}` \|(.*)\|$", PAGE.read_text(encoding="utf-8"))
+    return dict(zip(COMMANDS, map(str.strip, row.split("|"))))
 
 
 @pytest.fixture(scope="module")
@@ -19,55 +47,133 @@ def directions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(directions: Path, tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Path]:
-    """The folder of a training of each task in one process: an epoch and more."""
+    """A checkpoint of each task."""
     folder = tmp_path_factory.mktemp("trained")
-    for name, task in TASKS.items():
-        output = cli.train(directions, folder / name, *EXACT, *task.training, "--update-freq", 2, "--max-epoch", 2)
-        assert "valid_nll_e2d1" in output
-    return {name: folder / name for name in TASKS}
+    for name, task in ROWS.items():
+        cli.train(directions, folder / name, *LEARNING, *task.training)
+    return {name: folder / name / "checkpoint_last.pt" for name in ROWS}
 
 
-@pytest.mark.parametrize("name", TASKS)
-def test_two_ranks_and_a_resumed_training_equal_one_process(
-    directions: Path, trained: Dict[str, Path], tmp_path: Path, name: str
-) -> None:
-    options = (*EXACT, *TASKS[name].training)
-    cli.train_on_two_ranks(directions, tmp_path, *options, "--max-update", 2)
-    cli.train(directions, tmp_path, *options, "--update-freq", 2, "--max-epoch", 2)
-    assert cli.largest_difference(trained[name], tmp_path) < 1e-5
+@pytest.mark.parametrize("name", ROWS)
+def test_two_ranks_and_a_resumed_training_equal_one_process(directions: Path, tmp_path: Path, name: str) -> None:
+    options = (*EXACT, *ROWS[name].training)
+    alone = cli.train(directions, tmp_path / "alone", *options, "--update-freq", 2, "--max-epoch", 2)
+    assert "valid_nll_e2d1" in alone
+    cli.train_on_two_ranks(directions, tmp_path / "ranks", *options, "--max-update", 2)
+    cli.train(directions, tmp_path / "ranks", *options, "--update-freq", 2, "--max-epoch", 2)
+    assert cli.largest_difference(tmp_path / "alone", tmp_path / "ranks") < 1e-5
 
 
-@pytest.mark.parametrize("name", TASKS)
-def test_a_depth_decodes_as_a_stock_model_of_its_layers(
-    directions: Path, trained: Dict[str, Path], tmp_path: Path, name: str
-) -> None:
-    checkpoint, depth = trained[name] / "checkpoint_last.pt", ("--enc-layers", 2, "--dec-layers", 1)
-    decoding = TASKS[name].decoding
-    output = cli.generate(directions, checkpoint, *decoding, *depth)
+def _ours(command: str, *arguments: Any) -> None:
+    assert main([command, *map(str, arguments)]) == 0
+
+
+@lru_cache(maxsize=None)
+def _generated(data: Path, checkpoint: Path, task: Task) -> List[str]:
+    """The hypotheses of fairseq-generate at the depth pair (2, 1)."""
+    output = cli.generate(data, checkpoint, *task.decoding, *DEPTH)
     assert "decoding with 2 of 3 encoder layers, 1 of 2 decoder layers" in output
-    stock = cli.generate(directions, stock_checkpoint(checkpoint, (1, 2), (1,), tmp_path / "stock.pt"), *decoding)
-    ours, theirs = (cli.hypotheses(text) for text in (output, stock))
-    assert len(ours) == len(theirs) == 10
+    return cli.hypotheses(output)
+
+
+def _generate(data: Path, checkpoint: Path, task: Task, folder: Path) -> None:
+    """A stock model of these layers translates alike."""
+    stock = cli.generate(data, stock_checkpoint(checkpoint, (1, 2), (1,), folder / "stock.pt"), *task.decoding)
+    hypotheses = _generated(data, checkpoint, task), cli.hypotheses(stock)
+    ours, theirs = ([line.split("\t") for line in lines] for lines in hypotheses)
+    assert [line[::2] for line in ours] == [line[::2] for line in theirs] and len(ours) == 10
     for our_line, stock_line in zip(ours, theirs):
-        assert _words(our_line) == _words(stock_line)
-        assert _score(our_line) == pytest.approx(_score(stock_line), abs=1e-5)
-    source = next(line.split("\t")[1] for line in output.splitlines() if line.startswith("S-0\t"))
-    typed = " ".join(word for word in source.split() if not word.startswith(("__", "[")))
-    interactive = cli.run(
-        "fairseq-interactive", directions, "--user-dir", cli.PLUGIN, "--path", checkpoint, "--cpu", "--beam", 3,
-        "--max-len-b", 10, *decoding, *depth, stdin=f"{typed}\n",
+        assert float(our_line[1]) == pytest.approx(float(stock_line[1]), abs=1e-5)
+
+
+def test_tags_in_place_of_end_symbols(directions: Path, tmp_path: Path) -> None:
+    task = TASKS["tags instead of end symbols"]
+    cli.train(directions, tmp_path, *LEARNING, *task.training)
+    _generate(directions, tmp_path / "checkpoint_last.pt", task, tmp_path)
+    _sweep(directions, tmp_path / "checkpoint_last.pt", task, tmp_path)
+
+
+def _interactive(data: Path, checkpoint: Path, task: Task, folder: Path) -> None:
+    """The same translation as in fairseq-generate, and in Python."""
+    line = (data.parent / "text" / "test.de").read_text(encoding="utf-8").splitlines()[0]
+    typed = cli.run(
+        "fairseq-interactive", data, "--user-dir", cli.PLUGIN, "--path", checkpoint, *SEARCH, *task.decoding, *DEPTH,
+        stdin=f"{line}\n",
     )  # fmt: skip
-    assert _words(cli.hypotheses(interactive)[0]) == _words(ours[0])
-    validated = cli.run(
-        "fairseq-validate", directions, "--user-dir", cli.PLUGIN, "--path", checkpoint, "--cpu", "--max-tokens", 500,
-        "--num-workers", 0, *TASKS[name].training[:-2], *depth,
-    ).splitlines()[-1]  # fmt: skip
-    assert "nll_e2d1" in validated and "nll_e3d2" not in validated
+    (found,) = (hypothesis.split("\t")[2] for hypothesis in cli.hypotheses(typed))
+    assert found == _generated(data, checkpoint, task)[0].split("\t")[2]
+    hub = fairseq_flexdepth.load(str(checkpoint), data=str(data), source_lang="de", target_lang="en")
+    hub.set_depth(2, 1)
+    words = [word for word in found.split() if not re.fullmatch(TAG, word)]  # it may have invented some
+    assert hub.translate(line, beam=3, max_len_b=10) == " ".join(words)
 
 
-def _words(line: str) -> Any:
-    return line.split("\t")[::2]
+def _validate(data: Path, checkpoint: Path, task: Task, folder: Path) -> None:
+    arguments = (data, "--user-dir", cli.PLUGIN, "--path", checkpoint, "--cpu", "--max-tokens", 500)
+    output = cli.run("fairseq-validate", *arguments, *task.training[:-2], *DEPTH).splitlines()[-1]
+    assert "nll_e2d1" in output and "nll_e3d2" not in output
 
 
-def _score(line: str) -> float:
-    return float(line.split("\t")[1])
+def _sweep(data: Path, checkpoint: Path, task: Task, folder: Path) -> None:
+    """The direction that is given, as in fairseq-generate; the text has no tags."""
+    _ours("sweep", data, "--path", checkpoint, "--output", folder / "sweep", *SEARCH, *task.decoding)
+    rows = json.loads((folder / "sweep" / "sweep.json").read_text())
+    assert [(row["enc_layers"], row["dec_layers"]) for row in rows] == [(n, m) for n in (1, 2, 3) for m in (1, 2)]
+    generated = _generated(data, checkpoint, task)
+    texts = (folder / "sweep" / "e2d1.txt").read_text(encoding="utf-8").splitlines()
+    assert texts == [line.split("\t")[2] for line in generated]
+    for name in ("source", "reference"):
+        assert not re.search(TAG, (folder / "sweep" / f"{name}.txt").read_text())
+
+
+def _distill(data: Path, checkpoint: Path, task: Task, folder: Path) -> None:
+    """The sources are those of the data, token by token."""
+    destination = folder / "distilled"
+    options = ("--gen-subset", "test", "--save-text", "--match-source-len", "--cpu", "--beam", 2)
+    _ours("distill", data, "--path", checkpoint, "--dest", destination, *task.decoding, *options)
+    assert json.loads((destination / "distill.json").read_text())["pairs"] == 10
+    assert (destination / "test.de-en.de.bin").read_bytes() == (data / "test.de-en.de.bin").read_bytes()
+    for language in ("de", "en"):
+        assert not re.search(TAG, (destination / f"test.{language}").read_text(encoding="utf-8"))
+
+
+YES: Dict[str, Callable[[Path, Path, Task, Path], None]] = {
+    "train": lambda data, checkpoint, task, folder: None,  # the fixture has trained it
+    "generate": _generate,
+    "interactive": _interactive,
+    "validate": _validate,
+    "sweep": _sweep,
+    "distill": _distill,
+}
+
+
+def _refusal(command: str, data: Path, checkpoint: Path, task: Task, folder: Path) -> str:
+    """The one line with which a command that the table refuses stops."""
+    if command == "oracle":
+        return refusals.ours("oracle", data, "--path", checkpoint, "--output", folder / "new", *task.decoding)
+    if command == "export":
+        return refusals.ours("export", "--path", checkpoint, "--output", folder / "new")
+    option = ("--depth-selector", "length:12=1-1,3-2") if command == "selector" else ("--draft-dec-layers", 1)
+    return refusals.decoding(data, checkpoint, *task.decoding, *option)
+
+
+EXPECTED = {
+    "oracle": "oracle takes translation, translation_flexdepth; a depth selector knows no language tags",
+    "export": r"expected a translation model|expected --task translation, whose sentences have no language tags",
+    "selector": "error: unrecognized arguments: --depth-selector length:12=1-1,3-2$",
+    "drafting": "error: unrecognized arguments: --draft-dec-layers 1$",
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_every_cell_is_true(directions: Path, trained: Dict[str, Path], tmp_path: Path, name: str) -> None:
+    row = cells(name)
+    assert set(row.values()) <= {"yes", "refused", "not offered"}
+    for command in COMMANDS:
+        cell = row[command]
+        if cell == "yes":
+            YES[command](directions, trained[name], ROWS[name], tmp_path)
+            continue
+        line = _refusal(command, directions, trained[name], ROWS[name], tmp_path)
+        assert re.search(EXPECTED[command], line), line
+        assert not (tmp_path / "new").exists()
