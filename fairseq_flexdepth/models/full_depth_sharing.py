@@ -1,7 +1,7 @@
-"""The common part of our language model and our speech model: they share layers, but always run at their full depth.
+"""Models that share layers, but always run at their full depth: a language model, and a speech model.
 
-They refuse the depth options of the translation models with a reason: for an option that argparse does not know,
-fairseq prints its usage, two hundred lines in which the error is hard to find.
+They refuse the depth options of other models with a reason: for an option that argparse does not know, fairseq prints
+its usage, two hundred lines in which the error is hard to find.
 """
 
 from argparse import SUPPRESS, ArgumentParser, Namespace

@@ -10,6 +10,7 @@ import numpy
 import pytest
 import torch
 
+import fairseq_flexdepth
 from fairseq_flexdepth.cli.main import main
 from tests.integration import cli
 
@@ -143,6 +144,8 @@ def test_recognition_at_every_depth(speech: Path, trained: Path, tmp_path: Path)
     texts = (tmp_path / "report" / "e2d1.txt").read_text().splitlines()
     assert texts == [line.split("\t")[2] for line in found]
     assert sweep(speech, stock, tmp_path / "stock")[0]["wer"] == float(printed[0])
+    with pytest.raises(ValueError, match="recognises speech; expected a model that translates text"):
+        fairseq_flexdepth.load(str(trained))
 
 
 def sweep(speech: Path, checkpoint: Path, folder: Path) -> List[Dict[str, Any]]:
