@@ -53,6 +53,7 @@ def of_registry(kind: str) -> List[Tuple[str, Changes]]:
 EACH_UPDATE = {"checkpoint.save_interval_updates": 1, "dataset.validate_interval_updates": 1}
 BEST_BLEU = {
     "task.eval_bleu": True,
+    "task.eval_bleu_depths": "1-1",
     "checkpoint.best_checkpoint_metric": "bleu",
     "checkpoint.maximize_best_checkpoint_metric": True,
     "checkpoint.keep_best_checkpoints": 2,
