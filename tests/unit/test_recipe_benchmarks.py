@@ -8,7 +8,17 @@ import sys
 
 import pytest
 
-from recipes.benchmarks import commands, decode, distillation, export, flexible_depth, peak, selection, sweep, train_step
+from recipes.benchmarks import (
+    commands,
+    decode,
+    distillation,
+    export,
+    flexible_depth,
+    peak,
+    selection,
+    sweep,
+    train_step,
+)
 from recipes.benchmarks.common import ROOT
 from recipes.common.dry_run import RECIPES
 
