@@ -8,7 +8,17 @@ import sys
 
 import pytest
 
-from recipes.benchmarks import commands, decode, distillation, export, flexible_depth, selection, sweep, train_step
+from recipes.benchmarks import (
+    commands,
+    decode,
+    distillation,
+    export,
+    flexible_depth,
+    peak,
+    selection,
+    sweep,
+    train_step,
+)
 from recipes.benchmarks.common import ROOT
 from recipes.common.dry_run import RECIPES
 
@@ -29,7 +39,9 @@ def test_commands_run_the_repositorys_package(tmp_path, monkeypatch):
     assert printed.strip() == OURS
 
 
-@pytest.mark.parametrize("benchmark", [decode, distillation, export, flexible_depth, selection, sweep, train_step])
+@pytest.mark.parametrize(
+    "benchmark", [decode, distillation, export, flexible_depth, peak, selection, sweep, train_step]
+)
 def test_committed_tables_are_made_of_the_committed_numbers(benchmark):
     name = benchmark.__name__.rpartition(".")[2]
     results = RECIPES / "benchmarks" / "results"

@@ -20,12 +20,13 @@ def chunk_losses(chunk: Chunk, logit_sums: Tensor, weight_sum: Tensor, smoothing
     single = weight.dtype == torch.float32
     index = target.unsqueeze(1)  # rows × 1
     target_logits = chunk.logits.gather(1, index).squeeze(1).float()  # rows
-    largest, words = chunk.logits.max(dim=1, keepdim=True)  # rows × 1
     if single:
+        largest = chunk.logits.amax(dim=1, keepdim=True)  # rows × 1
         exponentials = chunk.logits.sub_(largest).exp_()  # rows × vocabulary, in the same memory
         partition = exponentials.sum(dim=1)  # rows
         log_partition = largest.squeeze(1) + partition.log()  # rows
     else:
+        largest, words = chunk.logits.max(dim=1, keepdim=True)  # rows × 1
         exponentials = torch.softmax(chunk.logits, dim=1, dtype=torch.float32)  # rows × vocabulary: p
         # At least 1 / V, so its logarithm is exact enough to find log Z by.
         log_partition = (largest.float() - exponentials.gather(1, words).log()).squeeze(1)  # rows
