@@ -250,6 +250,7 @@ class MultiDepthCriterion(WeightedSentencesCriterion):
         """Refuse options that need the probabilities of all words, beside ``--adaptive-softmax-cutoff`` *cutoff*."""
         smoothing = self.cfg.label_smoothing
         needs = [f"--label-smoothing {smoothing}"] * (smoothing > 0) + ["--report-accuracy"] * self.cfg.report_accuracy
+        needs += [f"--loss-backend {self.cfg.loss_backend}"] * (str(self.cfg.loss_backend) != "eager")
         if needs:
             raise ValueError(
                 f"{', '.join(needs)}: needs the probabilities of all words, which --adaptive-softmax-cutoff {cutoff} "

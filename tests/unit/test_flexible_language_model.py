@@ -229,6 +229,7 @@ def test_mistakes_in_the_models_options(changes, message):
 @pytest.mark.parametrize(
     ("changes", "shape", "message"),
     [
+        ({"report_accuracy": True}, ADAPTIVE, "--report-accuracy: .*--adaptive-softmax-cutoff 10,20"),
         ({"label_smoothing": 0.1}, ADAPTIVE, "--label-smoothing 0.1: .*--adaptive-softmax-cutoff 10,20"),
         ({"sample_encoder_depths": 1}, {}, "--sample-encoder-depths 1: a language model has no encoder"),
         ({"sample_decoder_depths": 4}, {}, r"--sample-decoder-depths 4: expected 0 \(all\) to 3"),
