@@ -53,7 +53,8 @@ def set_up(folder: Path, task: str, *more: Any) -> FairseqTask:
 def stock_gradients(model: Any, sample: Dict[str, Any], task: Any) -> Any:
     """Loss and gradients (by parameter of *model*) of the mean over two exits, from stock models of those layers."""
     criterion = LabelSmoothedCrossEntropyCriterion(task, sentence_avg=False, label_smoothing=0.1)
-    total, gradients = 0.0, {}
+    total = 0.0
+    gradients: Dict[int, Any] = {}
     for decoder_layers in (1, 2):
         stock = tiny.stock_model(model, 3, decoder_layers)
         loss = criterion(stock, sample)[0] / 2
@@ -81,7 +82,8 @@ def test_loss_and_gradients_of_two_exits_are_those_of_stock_models(folder: Path,
     optimizer = SimpleNamespace(backward=lambda loss: loss.backward(), loss_scale=1.0)
     sample: Any = {**samples, "en-de": None} if several else samples["de-en"]
     loss, sample_size, logged = task.train_step(sample, model, criterion, optimizer, 7)
-    expected, gradients = 0.0, {}
+    expected = 0.0
+    gradients: Dict[int, Any] = {}
     for pair in samples if several else ["de-en"]:
         of_pair, more = stock_gradients(model.models[pair] if several else model, samples[pair], task)
         expected += of_pair
