@@ -16,6 +16,7 @@ from recipes.benchmarks import (
     flexible_depth,
     peak,
     selection,
+    self_speculative,
     sweep,
     train_step,
 )
@@ -39,9 +40,10 @@ def test_commands_run_the_repositorys_package(tmp_path, monkeypatch):
     assert printed.strip() == OURS
 
 
-@pytest.mark.parametrize(
-    "benchmark", [decode, distillation, export, flexible_depth, peak, selection, sweep, train_step]
-)
+BENCHMARKS = [decode, distillation, export, flexible_depth, peak, selection, self_speculative, sweep, train_step]
+
+
+@pytest.mark.parametrize("benchmark", BENCHMARKS)
 def test_committed_tables_are_made_of_the_committed_numbers(benchmark):
     name = benchmark.__name__.rpartition(".")[2]
     results = RECIPES / "benchmarks" / "results"
