@@ -121,7 +121,7 @@ def run(
     module: str,
     args: argparse.Namespace,
     names: Sequence[str],
-    measure: Callable[[str, argparse.Namespace], Dict[str, Any]],
+    measure: Callable[[str, argparse.Namespace], Any],
     conclude: Callable[[Dict[str, Any], argparse.Namespace], None],
 ) -> None:
     """Run a benchmark: one child process per measurement, then the report.
@@ -130,7 +130,7 @@ def run(
         module: the name of the benchmark's module, which the child processes run with the same arguments.
         args: the parsed options.
         names: the measurements.
-        measure: measures one of them, in its child process.
+        measure: measures one of them, in its child process; its result must fit into JSON.
         conclude: writes the report; it is given the results by name.
     """
     torch.set_num_threads(args.threads)
