@@ -5,7 +5,7 @@ from typing import Optional
 
 from omegaconf import II
 
-from fairseq_flexdepth.criterions.multi_depth import MultiDepthConfig
+from fairseq_flexdepth.criterions.multi_depth_config import MultiDepthConfig
 
 
 @dataclass

@@ -1,68 +1,21 @@
 """The base of the criterions that train many depth pairs (n, m): n encoder layers with m decoder layers."""
 
-from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import torch
-from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from fairseq.tasks import FairseqTask
-from omegaconf import II
 from torch import Tensor
 
 from fairseq_flexdepth.criterions.logged_accuracy import accuracy_key, correct_key, log_accuracies
 from fairseq_flexdepth.criterions.logged_sums import log_cross_entropies, logged_sums, pair_key
+from fairseq_flexdepth.criterions.multi_depth_config import MultiDepthConfig
 from fairseq_flexdepth.criterions.weighted_sentences import WeightedSentencesCriterion
 from fairseq_flexdepth.depth.supported_depths import DepthPair, DepthSpace
 from fairseq_flexdepth.depth.weights import pair_weights, parse_depth_weights
 from fairseq_flexdepth.models.built_models import built_model
 from fairseq_flexdepth.modules.device_copies import on_device_of
-from fairseq_flexdepth.modules.losses.linear_cross_entropy import BACKENDS, check_backend
+from fairseq_flexdepth.modules.losses.linear_cross_entropy import check_backend
 from fairseq_flexdepth.protocols import Sample, TrainedModel
-
-
-@dataclass
-class MultiDepthConfig(FairseqDataclass):
-    """Options of all criterions that train many depth pairs."""
-
-    label_smoothing: float = field(
-        default=0.0, metadata={"help": "epsilon for label smoothing, 0 means no label smoothing"}
-    )
-    report_accuracy: bool = field(default=False, metadata={"help": "report accuracy metric"})
-    ignore_prefix_size: int = field(default=0, metadata={"help": "Ignore first N tokens"})
-    depth_weights: Optional[str] = field(
-        default=None,
-        metadata={
-            "help": "weights of the depth pairs in the loss, such as '1,2;3,4': one row per encoder depth, separated "
-            "by ';', one weight per decoder depth, separated by ','; normalised to sum 1 (default: equal weights)"
-        },
-    )
-    sample_encoder_depths: int = field(
-        default=0, metadata={"help": "train only this many encoder depths, drawn anew at each update (0: all)"}
-    )
-    sample_decoder_depths: int = field(
-        default=0, metadata={"help": "train only this many decoder depths, drawn anew at each update (0: all)"}
-    )
-    sandwich_rule: bool = field(
-        default=False,
-        metadata={
-            "help": "with --sample-encoder-depths or --sample-decoder-depths of 2 or more: the shallowest and the "
-            "deepest depth are always among the depths drawn"
-        },
-    )
-    accumulate_depths: bool = field(
-        default=False,
-        metadata={"help": "train one sub-network after another: the same gradients with less memory, but slower"},
-    )
-    loss_backend: ChoiceEnum(tuple(BACKENDS)) = field(  # type: ignore[valid-type]
-        default="eager",
-        metadata={
-            "help": "how the softmax of the loss and its gradient are computed: by torch's operations, or by kernels "
-            "that torch compiles in the first update, which move less memory (torch 2 or newer)"
-        },
-    )
-    sentence_avg: bool = II("optimization.sentence_avg")
-    seed: int = II("common.seed")
-    ddp_backend: str = II("distributed_training.ddp_backend")
 
 
 class MultiDepthCriterion(WeightedSentencesCriterion):

@@ -6,7 +6,8 @@ from typing import Any, Dict, Tuple
 from torch import Tensor
 
 from fairseq_flexdepth.compat import register_criterion
-from fairseq_flexdepth.criterions.multi_depth import MultiDepthConfig, MultiDepthCriterion
+from fairseq_flexdepth.criterions.multi_depth import MultiDepthCriterion
+from fairseq_flexdepth.criterions.multi_depth_config import MultiDepthConfig
 from fairseq_flexdepth.protocols import Sample, TrainedModel
 
 
