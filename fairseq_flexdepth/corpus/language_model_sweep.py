@@ -40,6 +40,11 @@ class LanguageModelRow:
     best_within_budget: Optional[bool] = None  # None without --budget
 
     @property
+    def system(self) -> str:
+        """The model, which the report compares with others."""
+        return self.path
+
+    @property
     def choice(self) -> str:
         """What the row is the best choice for, in words; empty for most rows."""
         return "best within budget" if self.best_within_budget else ""

@@ -41,7 +41,7 @@ def parse_pairs(text: str, option: str) -> List[DepthPair]:
     Raises:
         ValueError: *text* is not a list of depth pairs.
     """
-    found = [re.fullmatch(r"(\d+)-(\d+)", part.strip()) for part in text.split(",")]
+    found = [re.fullmatch(r"([1-9]\d*)-([1-9]\d*)", part.strip()) for part in text.split(",")]
     pairs = {(int(match.group(1)), int(match.group(2))) for match in found if match}
     if None in found:
         raise ValueError(f"{option} {text}: expected encoder and decoder depths such as 1-1,3-2")

@@ -75,7 +75,7 @@ OF_OTHERS = [
         "expected a model that takes only source",
     ),
     ("multilingual_translation", "--arch multilingual_transformer --criterion word_kd --kd-alpha 0", "expected an enc"),
-    ("translation_multi_simple_epoch", "--accumulate-depths", "--accumulate-depths: expected --task translation, giv"),
+    ("translation_lev", "--accumulate-depths", "--accumulate-depths: expected --task translation, giv"),
     ("translation_multi_simple_epoch", "--depth-weights 1", "--depth-weights 1: expected 3 rows separated by ';'"),
     ("translation_multi_simple_epoch", "--best-checkpoint-metric nll_e4d1", "--best-checkpoint-metric nll_e4d1: exp"),
     ("translation_lev", "--best-checkpoint-metric bleu", "--best-checkpoint-metric bleu: expected one of"),
