@@ -18,7 +18,7 @@ def locked_folder(folder: str) -> Iterator[None]:
     created = missing_folders(path)
     while True:
         with contextlib.suppress(FileNotFoundError):  # another process has just removed the folder
-            os.makedirs(folder, exist_ok=True)
+            _make_folder(folder)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             # The process that held the lock has removed its file: a lock on that file excludes nobody.
@@ -35,6 +35,21 @@ def locked_folder(folder: str) -> Iterator[None]:
         for name in {folder: None, **dict.fromkeys(created)}:
             with contextlib.suppress(OSError):  # it contains other files
                 os.rmdir(name)
+
+
+def _make_folder(folder: str) -> None:
+    """Make *folder*, and the folders that contain it.
+
+    Raises:
+        FileNotFoundError: another process has removed one of them again.
+        OSError: they cannot be made, for example because there is a file of this name.
+    """
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except FileExistsError:  # also where a folder was there for mkdir, but no longer for the check that follows
+        if os.path.exists(folder) and not os.path.isdir(folder):
+            raise
+        raise FileNotFoundError(folder) from None
 
 
 def missing_folders(path: str) -> List[str]:

@@ -130,7 +130,7 @@ def ours_logits(stock: Any) -> torch.Tensor:
 def test_barts_mask_is_asked_for() -> None:
     stock = pretrained("bart_base")
     model = tiny.flexible_model(for_task=tiny.task(20, joined=True), **stock.options)
-    with pytest.raises(ValueError, match="^source dictionary of 20 .* with 21; .*, or if it is BART's append the line"):
+    with pytest.raises(ValueError, match="^source dictionary of 20 .* with 21; .*; if it is BART's, append the line"):
         model.load_state_dict(stock.state_dict())
 
 
