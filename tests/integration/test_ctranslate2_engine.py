@@ -138,7 +138,6 @@ def test_sweep_in_two_types_of_weights(
     assert [row for row in rows if row["bleu_p_value"] is None] == [baseline]
     for row in rows:
         assert 0 < row["latency_p50_ms"] <= row["latency_p95_ms"] <= 1000 * row["seconds"] + 1
-        assert row["relative_seconds"] == pytest.approx(row["seconds"] / baseline["seconds"], rel=0.2)
     for n, m in PAIRS:
         texts = [
             (tmp_path / name).read_text().splitlines()
