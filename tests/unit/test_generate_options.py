@@ -1,6 +1,8 @@
 """fairseq-generate's options in the sub-commands that take them: none is accepted and without effect."""
 
+import re
 from argparse import ArgumentParser, Namespace
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Set
 
@@ -10,6 +12,7 @@ from fairseq.registry import REGISTRIES
 from fairseq.tasks import TASK_REGISTRY
 
 from fairseq_flexdepth.cli import generate_options
+from fairseq_flexdepth.cli.eval_lm_options import is_of_language_model
 from fairseq_flexdepth.cli.generate_options import (
     ACTING,
     COMMANDS,
@@ -17,10 +20,12 @@ from fairseq_flexdepth.cli.generate_options import (
     REFUSED,
     REFUSED_BY_ENGINE,
     WITHOUT_MEANING,
+    check_task,
     refuse_options,
 )
 from fairseq_flexdepth.decoding.model_depth import LANGUAGE_MODEL_TASKS, SPEECH_TASK, TAGGED_TASKS, TASKS
 from fairseq_flexdepth.export.loaded_model import _check_kind
+from tests.integration import cli
 from tests.integration.refusals import ours
 
 # Their choices bring options of their own, which are read by the same code as in fairseq-generate, or by none.
@@ -101,6 +106,20 @@ def test_every_other_task_is_refused(command: str, tmp_path: Path) -> None:
         why = "; a depth selector knows no language tags" if task in TAGGED_TASKS else ""
         assert line == f"--task {task}: {command} takes {', '.join(supported)}{why}"
     assert not list(tmp_path.iterdir())
+
+
+def test_the_table_of_tasks_agrees_with_the_commands() -> None:
+    text = (cli.REPOSITORY / "docs/tasks.md").read_text(encoding="utf-8")
+    header, *rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in re.findall(r"(?m)^\|.*\|$", text)]
+    tasks = {row[0]: dict(zip(header, row)) for row in rows[1:]}
+    assert set(tasks) == {TASKS[0], LANGUAGE_MODEL_TASKS[0], SPEECH_TASK, *TAGGED_TASKS}
+    for task, row in tasks.items():
+        for command in COMMANDS:
+            refused = re.escape(f"--task {task}: {command} takes ")
+            scores_text = command == "sweep" and is_of_language_model(["--task", task])
+            with nullcontext() if row[command] == "yes" else pytest.raises(ValueError, match=f"^{refused}"):
+                if not scores_text:
+                    check_task(task, command)
 
 
 def test_export_refuses_models_of_every_other_task() -> None:
