@@ -9,7 +9,13 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from fairseq_flexdepth.cli.fairseq_options import quiet
 from fairseq_flexdepth.cli.markdown import aligned_table
-from fairseq_flexdepth.depth.supported_depths import DepthPair, parse_decoder_depths, parse_pairs, written_pair
+from fairseq_flexdepth.depth.supported_depths import (
+    DEPTH_SUFFIX,
+    DepthPair,
+    parse_decoder_depths,
+    parse_pairs,
+    written_pair,
+)
 from fairseq_flexdepth.files.outputs import check_file
 from fairseq_flexdepth.files.text import read_lines
 from fairseq_flexdepth.files.training_log import validations
@@ -144,7 +150,7 @@ def _curves(found: Sequence[Dict[str, float]], metric: Metric) -> List[Curve]:
     for numbers in found:
         update = int(numbers["num_updates"])  # a resumed training repeats updates: the later values count
         for name, value in numbers.items():
-            pair = re.fullmatch(rf"{metric.of_a_pair}_(?:e(\d+))?d(\d+)", name)
+            pair = re.fullmatch(rf"{metric.of_a_pair}_{DEPTH_SUFFIX}", name)
             if pair and math.isfinite(value):
                 by_pair.setdefault((int(pair[1] or 0), int(pair[2])), {})[update] = value
         if math.isfinite(numbers.get(metric.of_the_model, math.nan)):

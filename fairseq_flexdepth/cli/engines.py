@@ -94,8 +94,10 @@ class EngineChoice:
     def __init__(self, args: argparse.Namespace, config: "DictConfig") -> None:
         import torch
 
+        from fairseq_flexdepth.corpus.loaded_models import uses_cuda
+
         self.name: str = args.engine
-        self.use_cuda = torch.cuda.is_available() and not config.common.cpu
+        self.use_cuda = uses_cuda(config)
         self.threads: int = 1 if self.use_cuda else torch.get_num_threads()
         if self.name == FAIRSEQ:
             return

@@ -1,12 +1,11 @@
 """The options of fairseq-eval-lm in ``sweep``: each acts as in fairseq, or is refused (see ``generate_options.py``)."""
 
 import argparse
-import os
 from functools import partial
-from typing import TYPE_CHECKING, Dict, List, Sequence
+from typing import TYPE_CHECKING, Dict, Sequence
 
 from fairseq_flexdepth.cli.fairseq_options import check_paths, parsed_by_fairseq, split_user_dirs
-from fairseq_flexdepth.cli.generate_options import REFUSED, Refusal, composed, refuse_options
+from fairseq_flexdepth.cli.generate_options import REFUSED, Refusal, check_files_given, composed, refuse_options
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -39,15 +38,11 @@ def parse_eval_lm_options(arguments: Sequence[str], command: str) -> "DictConfig
     args = parsed_by_fairseq(
         options.get_eval_lm_parser, rest, user_dirs, partial(refuse_options, command=command, refused=_REFUSED)
     )
-    if args.path is None:
-        raise ValueError("--path: required, the checkpoint to score with")
-    if not os.path.isdir(args.data.split(os.pathsep)[0]):
-        raise ValueError(f"DATA {args.data}: no such directory")
+    check_files_given(args, "score")
     if not 0 <= args.context_window < args.tokens_per_sample:
         raise ValueError(
             f"--context-window {args.context_window}: expected 0 or more, and less than --tokens-per-sample "
             f"{args.tokens_per_sample}"
         )
-    paths: List[str] = [args.path]
-    check_paths(paths)
+    check_paths([args.path])
     return composed(args)

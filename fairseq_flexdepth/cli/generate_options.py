@@ -213,16 +213,29 @@ def refuse_options(
         raise ValueError(f"{'; '.join(reasons)}; leave {'them' if several else 'it'} out")
 
 
+def check_files_given(args: argparse.Namespace, verb: str) -> None:
+    """Check that ``--path`` is given and that DATA exists.
+
+    Args:
+        args: the options.
+        verb: what the sub-command does with the checkpoint, for the message.
+
+    Raises:
+        ValueError: one is missing.
+    """
+    if args.path is None:
+        raise ValueError(f"--path: required, the checkpoint to {verb} with")
+    if not os.path.isdir(args.data.split(os.pathsep)[0]):
+        raise ValueError(f"DATA {args.data}: no such directory")
+
+
 def check_values(args: argparse.Namespace) -> None:
     """Refuse option values at which fairseq would fail with a traceback.
 
     Raises:
         ValueError: ``--path`` or DATA is missing, a number is too small, or ``--tokenizer moses`` lacks the languages.
     """
-    if args.path is None:
-        raise ValueError("--path: required, the checkpoint to decode with")
-    if not os.path.isdir(args.data.split(os.pathsep)[0]):
-        raise ValueError(f"DATA {args.data}: no such directory")
+    check_files_given(args, "decode")
     for option in ("beam", "nbest", "required_batch_size_multiple", "required_seq_len_multiple"):
         if getattr(args, option) < 1:
             raise ValueError(f"--{option.replace('_', '-')} {getattr(args, option)}: expected 1 or more")

@@ -3,7 +3,6 @@
 import argparse
 import functools
 import json
-import logging
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from fairseq_flexdepth.corpus.shards import ShardFile
     from fairseq_flexdepth.corpus.split import Split
     from fairseq_flexdepth.corpus.sweep import ModelDepth, Sweep
-
-logger = logging.getLogger(__name__)
 
 NAME = "sweep"
 HELP = "decode a test set at every depth pair; report quality and speed as a web page, plots, JSON and CSV"

@@ -5,8 +5,7 @@ from typing import Any, Dict
 
 from fairseq.logging import metrics
 
-from fairseq_flexdepth.criterions.logged_sums import depth_suffix
-from fairseq_flexdepth.depth.supported_depths import DepthPair
+from fairseq_flexdepth.depth.supported_depths import DepthPair, depth_suffix
 
 _OF_A_PAIR = "n_correct_"
 

@@ -10,9 +10,9 @@ from fairseq import utils
 from fairseq.logging import metrics
 from torch import Tensor
 
-from fairseq_flexdepth.depth.supported_depths import DepthPair
+from fairseq_flexdepth.depth.supported_depths import DEPTH_SUFFIX, DepthPair, depth_suffix
 
-OF_A_PAIR = re.compile(r"nll_(e\d+)?d\d+")  # the keys of pair_key
+OF_A_PAIR = re.compile(rf"nll_{DEPTH_SUFFIX}")  # the keys of pair_key
 
 
 def logged_sums(logging_outputs: Sequence[Dict[str, Any]]) -> Dict[str, float]:
@@ -46,11 +46,6 @@ def mean(total: float, count: float) -> float:
 def counted_tokens(sums: Dict[str, float]) -> float:
     """The number of target tokens in the logged *sums*, weighted by sentence if the data has sentence weights."""
     return sums["weighted_tokens"] if "weighted_tokens" in sums else sums["ntokens"]
-
-
-def depth_suffix(pair: DepthPair) -> str:
-    """A depth pair in the names of logged values: ``e<n>d<m>``, without encoder ``d<m>``."""
-    return f"e{pair[0]}d{pair[1]}" if pair[0] else f"d{pair[1]}"
 
 
 def pair_key(pair: DepthPair) -> str:

@@ -46,7 +46,7 @@ class MultiDepthCriterion(WeightedSentencesCriterion):
         self.cfg = cfg
         if not 0 <= cfg.label_smoothing <= 1:
             raise ValueError(f"--label-smoothing {cfg.label_smoothing}: expected a number from 0 to 1")
-        if self._keeps_extremes and not (cfg.sample_encoder_depths or cfg.sample_decoder_depths):
+        if cfg.sandwich_rule and not (cfg.sample_encoder_depths or cfg.sample_decoder_depths):
             raise ValueError("--sandwich-rule: expected --sample-encoder-depths or --sample-decoder-depths, too")
         if cfg.ignore_prefix_size < 0:
             raise ValueError(f"--ignore-prefix-size {cfg.ignore_prefix_size}: expected 0 or more")
@@ -222,12 +222,7 @@ class MultiDepthCriterion(WeightedSentencesCriterion):
     def _draw(self, space: DepthSpace, update: int) -> DepthSpace:
         """The depths to train in an update, the same on all processes."""
         counts = self.cfg.sample_encoder_depths, self.cfg.sample_decoder_depths
-        return space.sample(*counts, self.cfg.seed, update, self._keeps_extremes)
-
-    @property
-    def _keeps_extremes(self) -> bool:
-        """Whether ``--sandwich-rule`` is given; checkpoints of older versions lack it."""
-        return bool(getattr(self.cfg, "sandwich_rule", False))
+        return space.sample(*counts, self.cfg.seed, update, self.cfg.sandwich_rule)
 
     def _depths_and_weights(self, model: TrainedModel) -> Tuple[DepthSpace, Dict[DepthPair, float]]:
         """The depth pairs to compute now, and the weight of each in the loss."""

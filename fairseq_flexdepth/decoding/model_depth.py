@@ -7,9 +7,8 @@ from fairseq_flexdepth.protocols import EncoderDecoder, FlexibleModel
 
 # The tasks whose models decode at a chosen depth.
 TASKS = ("translation", "translation_flexdepth")
-SPEECH_TASK = "speech_to_text"
 LANGUAGE_MODEL_TASKS = ("language_modeling", "language_modeling_flexdepth")
-# The same, of sentences with language tags.
+# The tasks of translation with language tags.
 TAGGED_TASKS = ("multilingual_translation", "translation_from_pretrained_bart", "translation_multi_simple_epoch")
 SPEECH_TASK = "speech_to_text"  # only sweep decodes it
 

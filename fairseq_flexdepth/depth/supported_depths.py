@@ -13,6 +13,7 @@ logger = logging.getLogger(__name__)
 DepthPair = Tuple[int, int]
 
 NO_ENCODER = (0,)  # the encoder depths of a model that has a decoder only
+DEPTH_SUFFIX = r"(?:e(\d+))?d(\d+)"  # a pattern of what depth_suffix writes, with a group per depth
 
 
 def from_fastest(pairs: Sequence[DepthPair]) -> List[int]:
@@ -26,6 +27,11 @@ def from_fastest(pairs: Sequence[DepthPair]) -> List[int]:
 def written_pair(pair: DepthPair) -> str:
     """A depth pair in the form that options take, such as ``3-2``; without an encoder the decoder depth alone."""
     return f"{pair[0]}-{pair[1]}" if pair[0] else str(pair[1])
+
+
+def depth_suffix(pair: DepthPair) -> str:
+    """A depth pair in the names of logged values: ``e<n>d<m>``, without encoder ``d<m>``."""
+    return f"e{pair[0]}d{pair[1]}" if pair[0] else f"d{pair[1]}"
 
 
 def parse_pairs(text: str, option: str) -> List[DepthPair]:

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Union
+from typing import Any, Callable, Dict, Iterator, Optional
 
 from fairseq import utils
 from fairseq.data import Dictionary
@@ -15,7 +15,6 @@ from fairseq.tasks import FairseqTask
 from torch import Tensor, nn
 
 from fairseq_flexdepth.compat import register_architecture, register_model, register_own_architecture
-from fairseq_flexdepth.depth.supported_depths import DepthSpace
 from fairseq_flexdepth.models.any_decoder_depth import AnyDecoderDepthModel
 from fairseq_flexdepth.models.any_depth import check_checkpointing
 from fairseq_flexdepth.models.config import DecoderDepthsConfig, check_base_layers, check_sizes, nested_config
@@ -95,32 +94,20 @@ class FlexDepthLanguageModel(AnyDecoderDepthModel, TransformerLanguageModel):
         src_tokens: Tensor,
         src_lengths: Optional[Tensor] = None,
         target: Optional[Tensor] = None,
-        label_smoothing: float = 0.0,
-        depths: Optional[DepthSpace] = None,
-        pair_weights: Optional[Union[Sequence[float], Tensor]] = None,
-        accumulate: bool = False,
-        sentence_weights: Optional[Tensor] = None,
-        accuracy: bool = False,
-        loss_backend: str = "eager",
         **options: Any,
     ) -> Any:
-        """Compute the output of fairseq's ``transformer_lm``, or with a *target* the losses of all *depths*.
+        """Compute the output of fairseq's ``transformer_lm``, or with a *target* the losses of many depths.
 
         Args:
             src_tokens: batch × length.
             src_lengths: batch.
             target: batch × length.
-            label_smoothing, depths, pair_weights, accumulate, sentence_weights, accuracy, loss_backend: see
-                :meth:`losses_of_depths`, whose result is returned with *target*.
-            options: further arguments of fairseq's decoder; not used with *target*.
+            options: further arguments of fairseq's decoder; with *target*, of :meth:`losses_of_depths`, whose result
+                is then returned.
         """
         if target is None:
             return super().forward(src_tokens, src_lengths=src_lengths, **options)
-        words = src_tokens, src_lengths, src_tokens, target
-        return self.losses_of_depths(
-            words, label_smoothing, depths, pair_weights, accumulate,
-            sentence_weights=sentence_weights, accuracy=accuracy, loss_backend=loss_backend,
-        )  # fmt: skip
+        return self.losses_of_depths((src_tokens, src_lengths, src_tokens, target), **options)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ A depth pair (n, m) is an encoder depth n and a decoder depth m: n encoder layer
 """
 
 from argparse import ArgumentParser
-from typing import Any, Dict, Optional, Sequence, Union
+from typing import Any, Dict, Optional
 
 import torch
 from fairseq.data import Dictionary
@@ -14,11 +14,9 @@ from fairseq.tasks import FairseqTask
 from torch import Tensor, nn
 
 from fairseq_flexdepth.compat import register_model
-from fairseq_flexdepth.depth.supported_depths import DepthSpace
 from fairseq_flexdepth.files.checkpoints import brief
 from fairseq_flexdepth.models.any_depth import AnyDepthModel, check_checkpointing
 from fairseq_flexdepth.models.config import FlexDepthTransformerConfig, check_options, nested_config
-from fairseq_flexdepth.models.depth_losses import WordDistillation
 from fairseq_flexdepth.models.pretrained_keys import fit_keys
 from fairseq_flexdepth.models.transformer_decoder import FlexDepthDecoder
 from fairseq_flexdepth.models.transformer_encoder import FlexDepthEncoder
@@ -112,17 +110,9 @@ class FlexDepthTransformer(AnyDepthModel, TransformerModelBase):
         alignment_layer: Optional[int] = None,
         alignment_heads: Optional[int] = None,
         target: Optional[Tensor] = None,
-        label_smoothing: float = 0.0,
-        depths: Optional[DepthSpace] = None,
-        pair_weights: Optional[Union[Sequence[float], Tensor]] = None,
-        accumulate: bool = False,
-        distillation: Optional[WordDistillation] = None,
-        sentence_weights: Optional[Tensor] = None,
-        trace: bool = False,
-        accuracy: bool = False,
-        loss_backend: str = "eager",
+        **options: Any,
     ) -> Any:
-        """Compute the output of fairseq's ``transformer``, or with a *target* the losses of all pairs of *depths*.
+        """Compute the output of fairseq's ``transformer``, or with a *target* the losses of many depth pairs.
 
         Args:
             src_tokens: batch × source length.
@@ -130,8 +120,7 @@ class FlexDepthTransformer(AnyDepthModel, TransformerModelBase):
             prev_output_tokens: batch × target length.
             return_all_hiddens, features_only, alignment_layer, alignment_heads: see fairseq; not used with *target*.
             target: batch × target length.
-            label_smoothing, depths, pair_weights, accumulate, distillation, sentence_weights, trace, accuracy,
-                loss_backend: see :meth:`losses_of_depths`, whose result is returned with *target*.
+            options: see :meth:`losses_of_depths`, whose result is returned with *target*.
         """
         if target is None:
             return super().forward(
@@ -142,12 +131,9 @@ class FlexDepthTransformer(AnyDepthModel, TransformerModelBase):
                 features_only=features_only,
                 alignment_layer=alignment_layer,
                 alignment_heads=alignment_heads,
+                **options,
             )
-        words = src_tokens, src_lengths, prev_output_tokens, target
-        return self.losses_of_depths(
-            words, label_smoothing, depths, pair_weights, accumulate, distillation, sentence_weights, trace, accuracy,
-            loss_backend,
-        )  # fmt: skip
+        return self.losses_of_depths((src_tokens, src_lengths, prev_output_tokens, target), **options)
 
     def profile_residuals(self, net_input: Dict[str, Tensor]) -> None:
         """Initialise Admin's residual scales from one batch ([liu2020]), to the same values on all processes.

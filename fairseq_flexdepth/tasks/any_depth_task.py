@@ -2,29 +2,27 @@
 
 import logging
 import os
-from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 import torch
 from fairseq import utils
 from fairseq.criterions import FairseqCriterion
 from fairseq.data import Dictionary, FairseqDataset
-from fairseq.data.iterators import EpochBatchIterator
 from fairseq.models import BaseFairseqModel
 from fairseq.optim import FairseqOptimizer
-from fairseq.tasks import FairseqTask
 
 from fairseq_flexdepth.decoding.model_depth import apply_depth, describe_depth
 from fairseq_flexdepth.depth.supported_depths import written_pair
-from fairseq_flexdepth.files.binarised_data import check_split, name_of, named_batching_mistakes, read_dictionary
+from fairseq_flexdepth.files.binarised_data import check_split, read_dictionary
 from fairseq_flexdepth.models.mixed_precision import loss_scale, refresh_fp32_copies
 from fairseq_flexdepth.protocols import Hypotheses, Options, Sample
 from fairseq_flexdepth.pruning.keep_pruned import PrunedWeights
-from fairseq_flexdepth.tasks.resuming import portable
+from fairseq_flexdepth.tasks.resuming import PortableBatchesTask
 
 logger = logging.getLogger(__name__)
 
 
-class AnyDepthTask(FairseqTask):
+class AnyDepthTask(PortableBatchesTask):
     """Mixin for a task of fairseq, with the options of :mod:`fairseq_flexdepth.tasks.depth_options`.
 
     It comes before fairseq's class: ``class Ours(AnyDepthTask, TranslationTask)``. The options are in ``self.cfg`` of a
@@ -76,7 +74,7 @@ class AnyDepthTask(FairseqTask):
         return read_dictionary(filename)
 
     def check_files(self, split: str, combine: bool, dictionaries: Dict[str, Dictionary]) -> None:
-        """Check the files of a split, once: a training loads its data again every epoch.
+        """Check the files of a split of sentence pairs, once.
 
         Args:
             split: the name of the split.
@@ -86,9 +84,14 @@ class AnyDepthTask(FairseqTask):
         Raises:
             ValueError: a file is empty or damaged, or was made with other dictionaries.
         """
+        impl = self.option("dataset_impl")
+        self.check_once(split, lambda folder: check_split(folder, split, combine, dictionaries, impl))
+
+    def check_once(self, split: str, check: Callable[[str], None]) -> None:
+        """Call *check* with each data directory, once per split: a training loads its data again every epoch."""
         if split not in self.checked_splits:
             for folder in utils.split_paths(self.options.data):
-                check_split(folder, split, combine, dictionaries, self.option("dataset_impl"))
+                check(folder)
             self.checked_splits = {*self.checked_splits, split}
 
     def build_model(self, cfg: Options, from_checkpoint: bool = False) -> BaseFairseqModel:
@@ -172,16 +175,6 @@ class AnyDepthTask(FairseqTask):
         """The depth that *models* decode at, in words for the log; ``None`` if there is nothing to tell."""
         depth = None if self.latest_model is None else describe_depth(models)
         return None if depth is None else f"with {depth}"
-
-    def get_batch_iterator(self, dataset: FairseqDataset, *args: Any, **kwargs: Any) -> EpochBatchIterator:
-        """Make batches that a run can resume on another number of ranks.
-
-        Raises:
-            ValueError: a sentence is too long.
-        """
-        split = name_of(dataset, self.datasets)
-        with named_batching_mistakes(split or "input", kwargs.get("max_tokens")):
-            return portable(super().get_batch_iterator(dataset, *args, **kwargs))
 
     def can_reuse_epoch_itr(self, dataset: FairseqDataset) -> bool:
         """False: fairseq-fixed would keep the batches of the first epoch, and a resumed run starts in a later one."""

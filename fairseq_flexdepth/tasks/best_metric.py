@@ -17,12 +17,13 @@ from fairseq.trainer import Trainer
 from omegaconf import DictConfig
 
 from fairseq_flexdepth.criterions.multi_depth import MultiDepthCriterion
+from fairseq_flexdepth.depth.supported_depths import DEPTH_SUFFIX
 from fairseq_flexdepth.tasks.bleu_at_depths import BleuAtDepthsMixin, bleu_key
 
 logger = logging.getLogger(__name__)
 
 OPTION = "--best-checkpoint-metric"
-OF_A_PAIR = re.compile(r"(nll|bleu|accuracy)_(?:e(\d+))?d(\d+)")
+OF_A_PAIR = re.compile(rf"(nll|bleu|accuracy)_{DEPTH_SUFFIX}")
 OF_EVERY_TASK = ("wps", "wpb", "bsz", "num_updates")  # fairseq logs them, though they rank no checkpoints
 HIGHER_IS_BETTER = ("bleu", "accuracy", "quality", "precision", "recall", "f_beta")
 REPORT_ACCURACY = LabelSmoothedCrossEntropyCriterion, MultiDepthCriterion  # with the option of this name
@@ -118,7 +119,8 @@ def _of_task(task: FairseqTask) -> Optional[List[str]]:
 def _listed(names: List[str]) -> str:
     """The names; those that all depths have are abbreviated, to ``nll_e<n>d<m>`` or ``nll_d<m>`` for example."""
     pairs = [pair for pair in map(OF_A_PAIR.fullmatch, names) if pair and pair.group(1) != "bleu"]
-    listed = [name for name in names if name not in [pair.group() for pair in pairs]]
+    abbreviated = {pair.group() for pair in pairs}
+    listed = [name for name in names if name not in abbreviated]
     for what in dict.fromkeys(pair.group(1) for pair in pairs):
         of_what = [pair for pair in pairs if pair.group(1) == what]
         found = ({pair.group(side) for pair in of_what} - {None} for side in (2, 3))

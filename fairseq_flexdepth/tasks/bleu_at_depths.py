@@ -14,9 +14,9 @@ from fairseq.tasks.translation import EVAL_BLEU_ORDER
 from sacrebleu.metrics import BLEU
 from torch import Tensor
 
-from fairseq_flexdepth.criterions.logged_sums import depth_suffix, logged_sums
+from fairseq_flexdepth.criterions.logged_sums import logged_sums
 from fairseq_flexdepth.decoding.model_depth import current_depth
-from fairseq_flexdepth.depth.supported_depths import DepthPair, parse_pairs
+from fairseq_flexdepth.depth.supported_depths import DepthPair, depth_suffix, parse_pairs
 from fairseq_flexdepth.protocols import FlexibleModel, Options, Sample
 from fairseq_flexdepth.tasks.bleu_options import DEPTHS, asked_depths, check_bleu_depths
 

@@ -11,23 +11,21 @@ from functools import cached_property
 from typing import Any, Optional
 
 from fairseq.criterions import FairseqCriterion
-from fairseq.data import Dictionary, FairseqDataset, data_utils
+from fairseq.data import Dictionary, data_utils
 from fairseq.data.indexed_dataset import get_available_dataset_impl
-from fairseq.data.iterators import EpochBatchIterator
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from fairseq.models import BaseFairseqModel
-from fairseq.tasks import FairseqTask
 from omegaconf import II, MISSING
 from torch import Tensor
 
 from fairseq_flexdepth.compat import register_task
 from fairseq_flexdepth.criterions.depth_selection_base import DepthSelectionCriterion
-from fairseq_flexdepth.files.binarised_data import check_split, name_of, named_batching_mistakes, read_dictionary
+from fairseq_flexdepth.files.binarised_data import check_split, read_dictionary
 from fairseq_flexdepth.files.depth_labels import DepthLabels, check_labels, labels_file, load_labels
 from fairseq_flexdepth.models.depth_selector import DEFAULT_WIDTH, translation_embeddings
 from fairseq_flexdepth.protocols import Options
 from fairseq_flexdepth.tasks.labelled_sentences import LabelledSentences
-from fairseq_flexdepth.tasks.resuming import portable
+from fairseq_flexdepth.tasks.resuming import PortableBatchesTask
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +46,7 @@ class DepthSelectionConfig(FairseqDataclass):
 
 
 @register_task("depth_selection", dataclass=DepthSelectionConfig)
-class DepthSelectionTask(FairseqTask):
+class DepthSelectionTask(PortableBatchesTask):
     """Classification of source sentences, with one output per depth pair; the training labels name the pairs."""
 
     cfg: DepthSelectionConfig
@@ -162,16 +160,6 @@ class DepthSelectionTask(FairseqTask):
                 f"given a {type(criterion).__name__}"
             )
         return criterion
-
-    def get_batch_iterator(self, dataset: FairseqDataset, *args: Any, **kwargs: Any) -> EpochBatchIterator:
-        """Make batches that a run can resume on another number of ranks.
-
-        Raises:
-            ValueError: a sentence is too long.
-        """
-        split = name_of(dataset, self.datasets)
-        with named_batching_mistakes(split or "input", kwargs.get("max_tokens")):
-            return portable(super().get_batch_iterator(dataset, *args, **kwargs))
 
     def max_positions(self) -> int:
         """The maximum length of a source sentence, in tokens."""

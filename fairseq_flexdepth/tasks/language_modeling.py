@@ -2,9 +2,8 @@
 
 from argparse import SUPPRESS
 from dataclasses import dataclass, field, make_dataclass
-from typing import Any, Optional, Set, Tuple
+from typing import Any, Optional, Tuple
 
-from fairseq import utils
 from fairseq.data import Dictionary, FairseqDataset
 from fairseq.dataclass import FairseqDataclass
 from fairseq.tasks.language_modeling import LanguageModelingConfig, LanguageModelingTask
@@ -41,7 +40,6 @@ class FlexDepthLanguageModelingTask(AnyDepthTask, LanguageModelingTask):
     """fairseq's language modelling task at a chosen depth; it also replaces ``--task language_modeling``."""
 
     data_is = "made by fairseq-preprocess --only-source"
-    checked_splits: Set[str] = set()  # a training loads its data again every epoch: check the files once
 
     @classmethod
     def setup_task(cls, cfg: Options, **kwargs: Any) -> "FlexDepthLanguageModelingTask":
@@ -79,10 +77,7 @@ class FlexDepthLanguageModelingTask(AnyDepthTask, LanguageModelingTask):
             ValueError: the split is missing, empty, damaged or made with another dictionary.
         """
         data, impl = self.option("data"), self.option("dataset_impl")
-        if split not in self.checked_splits:
-            for folder in utils.split_paths(data):
-                binarised_data.check_text(folder, split, self.source_dictionary, impl)
-            self.checked_splits = {*self.checked_splits, split}
+        self.check_once(split, lambda folder: binarised_data.check_text(folder, split, self.source_dictionary, impl))
         try:
             super().load_dataset(split, epoch, combine, **kwargs)
         except FileNotFoundError as error:

@@ -10,9 +10,13 @@ import weakref
 from functools import wraps
 from typing import Any, Callable, Dict
 
+from fairseq.data import FairseqDataset
 from fairseq.data.iterators import EpochBatchIterator
 from fairseq.distributed.distributed_timeout_wrapper import DistributedTimeoutWrapper
 from fairseq.file_io import PathManager
+from fairseq.tasks import FairseqTask
+
+from fairseq_flexdepth.files.binarised_data import name_of, named_batching_mistakes
 
 
 def end_stalled_jobs() -> None:
@@ -82,3 +86,17 @@ def portable(iterator: EpochBatchIterator) -> EpochBatchIterator:
     if type(iterator) is EpochBatchIterator:
         iterator.__class__ = PortableBatchIterator
     return iterator
+
+
+class PortableBatchesTask(FairseqTask):
+    """Mixin for a task whose batches a run can resume on another number of ranks."""
+
+    def get_batch_iterator(self, dataset: FairseqDataset, *args: Any, **kwargs: Any) -> EpochBatchIterator:
+        """Make the batches in a :class:`PortableBatchIterator`.
+
+        Raises:
+            ValueError: a sentence is too long.
+        """
+        split = name_of(dataset, self.datasets)
+        with named_batching_mistakes(split or "input", kwargs.get("max_tokens")):
+            return portable(super().get_batch_iterator(dataset, *args, **kwargs))

@@ -6,7 +6,9 @@ from typing import Any, Dict, Optional
 from fairseq.logging import progress_bar
 from fairseq.logging.progress_bar import TensorboardProgressBarWrapper
 
-OF_A_PAIR = re.compile(r"(\w+)_((?:e\d+)?d\d+)$")
+from fairseq_flexdepth.depth.supported_depths import DEPTH_SUFFIX
+
+OF_A_PAIR = re.compile(rf"(\w+)_({DEPTH_SUFFIX})$")
 
 
 class GroupedTensorboard(TensorboardProgressBarWrapper):

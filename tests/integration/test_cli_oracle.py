@@ -16,6 +16,7 @@ from fairseq_flexdepth.corpus.oracle import Oracle
 from fairseq_flexdepth.depth.supported_depths import DepthPair
 from fairseq_flexdepth.files.depth_labels import DepthLabels, load_labels
 from tests.integration import cli
+from tests.integration.interruption import interrupt_third_batch
 
 DECODING = ("--cpu", "--beam", 3, "--max-len-b", 10, "--batch-size", 16, "--gen-subset", "valid")
 PAIRS = [(n, m) for n in (1, 2, 3) for m in (1, 2)]
@@ -102,17 +103,7 @@ def test_shards_and_interruptions_leave_no_trace(
     oracle(*given, tmp_path / "sharded", "--num-shards", 2, "--merge")
     assert not list((tmp_path / "sharded").glob("*.work"))
 
-    decoded: List[int] = []
-    judge = Oracle.score_batch
-
-    def interrupted(self: Oracle, number: int, batch: Any) -> Any:
-        if number == 2 and number not in decoded:
-            decoded.append(number)
-            raise KeyboardInterrupt("now")
-        decoded.append(number)
-        return judge(self, number, batch)
-
-    monkeypatch.setattr(Oracle, "score_batch", interrupted)
+    decoded = interrupt_third_batch(monkeypatch, Oracle, "score_batch")
     with pytest.raises(KeyboardInterrupt, match="now"):
         oracle(*given, tmp_path / "resumed")
     oracle(*given, tmp_path / "resumed")

@@ -11,6 +11,7 @@ import sacrebleu
 from fairseq_flexdepth.cli.main import main
 from fairseq_flexdepth.corpus.sweep import Sweep
 from tests.integration import cli
+from tests.integration.interruption import interrupt_third_batch
 
 DECODING = ("--cpu", "--beam", 3, "--max-len-b", 10, "--num-workers", 0)
 PAIRS = [(n, m) for n in (1, 2, 3) for m in (1, 2)]
@@ -129,16 +130,7 @@ def test_an_interruption_leaves_no_trace(
     expected = read_rows(tmp_path / "whole")
     assert pairs(expected) == [(2, 1), (2, 2)]
 
-    decoded: List[int] = []
-    decode = Sweep.decode
-
-    def interrupted(self: Sweep, number: int, *arguments: Any) -> Any:
-        decoded.append(number)
-        if decoded == [0, 1, 2]:
-            raise KeyboardInterrupt("now")
-        return decode(self, number, *arguments)
-
-    monkeypatch.setattr(Sweep, "decode", interrupted)
+    decoded = interrupt_third_batch(monkeypatch, Sweep, "decode")
     resumed = tmp_path / "resumed"
     with pytest.raises(KeyboardInterrupt, match="now"):
         sweep(*given, resumed)

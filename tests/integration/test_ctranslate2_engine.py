@@ -19,6 +19,7 @@ from fairseq_flexdepth.corpus.split import Split
 from fairseq_flexdepth.corpus.sweep import Sweep
 from fairseq_flexdepth.files.depth_labels import load_labels
 from tests.integration import cli
+from tests.integration.interruption import interrupt_third_batch
 from tests.integration.refusals import contents, ours
 
 ctranslate2 = pytest.importorskip("ctranslate2", reason="CTranslate2 is not installed")
@@ -112,15 +113,7 @@ def test_sweep_in_two_types_of_weights(
     for row in rows_of(tmp_path / "fairseq"):
         assert row["latency_p50_ms"] > 0
         assert "quantization" not in row
-    decode, decoded = Sweep.decode, []
-
-    def interrupted(self: Sweep, number: int, *arguments: Any) -> Any:
-        decoded.append(number)
-        if decoded == [0, 1, 2]:
-            raise KeyboardInterrupt("now")
-        return decode(self, number, *arguments)
-
-    monkeypatch.setattr(Sweep, "decode", interrupted)
+    decoded = interrupt_third_batch(monkeypatch, Sweep, "decode")
     types = ("--quantization", "float32,int8")
     with pytest.raises(KeyboardInterrupt, match="now"):
         run(*given, tmp_path / "report", *ENGINE, *types)
