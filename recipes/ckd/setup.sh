@@ -13,10 +13,10 @@ case $SCALE in
             --decoder-embed-dim 16 --decoder-ffn-embed-dim 32 --decoder-attention-heads 2)
         log_interval=5 updates=10 teacher_updates=10 batch=400 schedule=polynomial_decay lr=5e-3 warmup=2 save_interval=5 ;;
     small)
-        few_pieces=2000 part=10000 average=3 dropout=0.3
-        sizes=(--encoder-embed-dim 128 --encoder-ffn-embed-dim 256 --encoder-attention-heads 4
-            --decoder-embed-dim 128 --decoder-ffn-embed-dim 256 --decoder-attention-heads 4)
-        updates=3000 teacher_updates=4000 batch=2048 schedule=polynomial_decay lr=2e-3 warmup=300 save_interval=250
+        few_pieces=2000 part=10000 average=3 dropout=0.2
+        sizes=(--encoder-embed-dim 64 --encoder-ffn-embed-dim 128 --encoder-attention-heads 4
+            --decoder-embed-dim 64 --decoder-ffn-embed-dim 128 --decoder-attention-heads 4)
+        updates=1600 teacher_updates=1600 batch=1024 schedule=polynomial_decay lr=4e-3 warmup=100 save_interval=160
         # Pre-LN, since a Post-LN teacher of 6 layers learns almost nothing in so few updates
         sizes+=(--encoder-normalize-before --decoder-normalize-before) ;;
     paper) # section 4: "identical to those of Vaswani et al. (2017)", whose base model this is
@@ -78,18 +78,10 @@ prepare_settings() { # make the corpora of $settings; en_de_1 and the students o
                 prepare_corpus
                 sample binarised "$work/en_de/bin" "$work/en_de_2/bin" ;;
             multi30k | grammar)
-                if [ "$SCALE" = small ]; then
-                    original_text "$corpus/whole"
-                    sample text "$corpus/whole" "$text"
-                    prepare_text
-                else prepare_corpus; fi ;;
+                if [ "$SCALE" = small ]; then prepare_sample; else prepare_corpus; fi ;;
             *) prepare_corpus ;;
         esac
     done
-}
-
-sample() { # sample KIND FROM TO: sample $part sentence pairs of a corpus
-    step "$(dirname "$3")/sample" run python -m recipes.common.sample "$@" "$source_language" "$target_language" --sentences "$part"
 }
 
 lasting() { # lasting UPDATES COMMAND...: run a command that trains, with this number of updates

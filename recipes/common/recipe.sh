@@ -9,6 +9,7 @@
 #   training     options of fairseq-train that all systems of the paper share
 #   batch        tokens per update
 #   max_tokens   tokens per batch of a GPU (or of the CPU), at most; with batch_unit a multiple of it
+#   part         sentence pairs that sample and prepare_sample take
 #   average      number of last checkpoints to average (1: no averaging)
 #   decoding     options of fairseq-generate, including those that decode_options (prepare.sh) prints
 #
@@ -68,6 +69,17 @@ prepare_corpus() { # make and set $bin, the binarised corpus, and $text, its spl
 prepare_text() { # make $bin from $text
     step "$corpus/prepared" with_data "$(checksum_of "$text")" prepare "$text" "$corpus" "$source_language" "$target_language" "$subwords" "$vocabulary" \
         --tests "${tests:-test}" ${prepare_options[@]+"${prepare_options[@]}"}
+}
+
+prepare_sample() { # as prepare_corpus, but with $part sentence pairs of the training set
+    text=$corpus/text bin=$corpus/bin
+    original_text "$corpus/whole"
+    sample text "$corpus/whole" "$text"
+    prepare_text
+}
+
+sample() { # sample KIND FROM TO: sample $part sentence pairs of a corpus
+    step "$(dirname "$3")/sample" run python -m recipes.common.sample "$@" "$source_language" "$target_language" --sentences "$part"
 }
 
 subset_of() { # subset_of SPLIT: print fairseq's name of a split
