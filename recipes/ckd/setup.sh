@@ -13,7 +13,7 @@ case $SCALE in
             --decoder-embed-dim 16 --decoder-ffn-embed-dim 32 --decoder-attention-heads 2)
         log_interval=5 updates=10 teacher_updates=10 batch=400 schedule=polynomial_decay lr=5e-3 warmup=2 save_interval=5 ;;
     small)
-        few_pieces=2000 part=10000 average=3 dropout=0.2
+        few_pieces=2000 training_pairs=10000 average=3 dropout=0.2
         sizes=(--encoder-embed-dim 64 --encoder-ffn-embed-dim 128 --encoder-attention-heads 4
             --decoder-embed-dim 64 --decoder-ffn-embed-dim 128 --decoder-attention-heads 4)
         updates=1600 teacher_updates=1600 batch=1024 schedule=polynomial_decay lr=4e-3 warmup=100 save_interval=160
@@ -72,13 +72,11 @@ prepare_settings() { # make the corpora of $settings; en_de_1 and the students o
         case $name in
             en_de_1)
                 original_text "$work/en_de/text"
-                sample text "$work/en_de/text" "$text"
+                sample text "$work/en_de/text" "$text" "$part"
                 prepare_text ;;
             en_de_2)
                 prepare_corpus
-                sample binarised "$work/en_de/bin" "$work/en_de_2/bin" ;;
-            multi30k | grammar)
-                if [ "$SCALE" = small ]; then prepare_sample; else prepare_corpus; fi ;;
+                sample binarised "$work/en_de/bin" "$work/en_de_2/bin" "$part" ;;
             *) prepare_corpus ;;
         esac
     done

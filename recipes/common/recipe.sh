@@ -9,7 +9,7 @@
 #   training     options of fairseq-train that all systems of the paper share
 #   batch        tokens per update
 #   max_tokens   tokens per batch of a GPU (or of the CPU), at most; with batch_unit a multiple of it
-#   part         sentence pairs that sample and prepare_sample take
+#   training_pairs   number of training pairs, a random sample (default: all)
 #   average      number of last checkpoints to average (1: no averaging)
 #   decoding     options of fairseq-generate, including those that decode_options (prepare.sh) prints
 #
@@ -62,7 +62,12 @@ use_corpus() { # use_corpus NAME: set $data to NAME, or to DATA if it is set, an
 corpus=$work # the folder of the corpus; a paper with several corpora sets it before prepare_corpus
 prepare_corpus() { # make and set $bin, the binarised corpus, and $text, its splits as text
     text=$corpus/text bin=$corpus/bin
-    original_text "$text"
+    if [ -n "${training_pairs:-}" ]; then
+        original_text "$corpus/whole"
+        sample text "$corpus/whole" "$text" "$training_pairs"
+    else
+        original_text "$text"
+    fi
     prepare_text
 }
 
@@ -71,15 +76,8 @@ prepare_text() { # make $bin from $text
         --tests "${tests:-test}" ${prepare_options[@]+"${prepare_options[@]}"}
 }
 
-prepare_sample() { # as prepare_corpus, but with $part sentence pairs of the training set
-    text=$corpus/text bin=$corpus/bin
-    original_text "$corpus/whole"
-    sample text "$corpus/whole" "$text"
-    prepare_text
-}
-
-sample() { # sample KIND FROM TO: sample $part sentence pairs of a corpus
-    step "$(dirname "$3")/sample" run python -m recipes.common.sample "$@" "$source_language" "$target_language" --sentences "$part"
+sample() { # sample KIND FROM TO PAIRS: sample sentence pairs of the training set of a corpus
+    step "$(dirname "$3")/sample" run python -m recipes.common.sample "${@:1:3}" "$source_language" "$target_language" --sentences "$4"
 }
 
 subset_of() { # subset_of SPLIT: print fairseq's name of a split

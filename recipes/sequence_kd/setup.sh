@@ -15,7 +15,7 @@ case $SCALE in
         optimizer=adam lr=1e-2 dropout=0.1 ;;
     small) # one pair; Adam, which is ahead of SGD in so few updates
         pairs=(first) batch=1024 inter_beam=10
-        part=10000 # and models of their capacity: both converge in half an hour
+        training_pairs=10000 # of more pairs, LSTMs still learn after many more updates
         optimizer=adam lr=3e-3 dropout=0.2 ;;
     paper)
         pairs=(first second) batch="128 sentences" inter_beam=35
@@ -109,7 +109,7 @@ system() { # system NAME: train a system; each branch has the options of one kin
 }
 
 prepare_pair() { # make the corpus of a pair, and the half of it that becomes Seq-Inter data
-    if [ "$SCALE" = small ]; then prepare_sample; else prepare_corpus; fi
+    prepare_corpus
     [ "$inter_share" = all ] || half_corpus
 }
 
