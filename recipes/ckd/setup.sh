@@ -13,10 +13,10 @@ case $SCALE in
             --decoder-embed-dim 16 --decoder-ffn-embed-dim 32 --decoder-attention-heads 2)
         log_interval=5 updates=10 teacher_updates=10 batch=400 schedule=polynomial_decay lr=5e-3 warmup=2 save_interval=5 ;;
     small)
-        few_pieces=2000 training_pairs=10000 average=3 dropout=0.2
+        few_pieces=2000 training_pairs=10000 average=3 dropout=0.1
         sizes=(--encoder-embed-dim 64 --encoder-ffn-embed-dim 128 --encoder-attention-heads 4
             --decoder-embed-dim 64 --decoder-ffn-embed-dim 128 --decoder-attention-heads 4)
-        updates=1600 teacher_updates=1600 batch=1024 schedule=polynomial_decay lr=4e-3 warmup=100 save_interval=160
+        updates=2400 teacher_updates=2400 batch=1024 schedule=polynomial_decay lr=4e-3 warmup=100 save_interval=240
         # Pre-LN, since a Post-LN teacher of 6 layers learns almost nothing in so few updates
         sizes+=(--encoder-normalize-before --decoder-normalize-before) ;;
     paper) # section 4: "identical to those of Vaswani et al. (2017)", whose base model this is
