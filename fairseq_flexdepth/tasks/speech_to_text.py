@@ -76,8 +76,8 @@ class FlexDepthSpeechTask(AnyDepthTask, SpeechToTextTask):
         if self.data_cfg.prepend_tgt_lang_tag and not hasattr(args, "ignore_prefix_size"):
             raise ValueError(
                 f"--criterion {args._name}: does not ignore the language tag that prepend_tgt_lang_tag in "
-                f"{self.args.config_yaml} puts before every target; use label_smoothed_cross_entropy with "
-                "--ignore-prefix-size 1"
+                f"{self.args.config_yaml} puts before every target; use tied_multi_cross_entropy or "
+                "label_smoothed_cross_entropy with --ignore-prefix-size 1"
             )
         return super().build_criterion(args)
 

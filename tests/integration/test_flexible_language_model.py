@@ -312,3 +312,45 @@ EXPORT_MISTAKES = [
 def test_mistakes_in_export(trained: Path, tmp_path: Path, options: str, message: str) -> None:
     line = ours("export", "--path", trained / "checkpoint_last.pt", "--output", tmp_path / "new", *options.split())
     assert message in line and not list(tmp_path.iterdir())
+
+
+def test_a_stock_model_goes_on_at_every_depth(text: Path, tmp_path: Path) -> None:
+    """Weights that fit with another number of heads would compute something else: they are refused."""
+    stock = train(
+        text, tmp_path / "stock", "--arch", "transformer_lm", "--criterion", "label_smoothed_cross_entropy"
+    )
+    start = ("--finetune-from-model", tmp_path / "stock" / "checkpoint_last.pt")
+    unchanged = train(text, tmp_path / "ours", *start, "--lr", 0, "--max-update", 1)
+    expected, found = (json.loads(re.findall(r"\{.*\"valid_loss\".*\}", log)[-1]) for log in (stock, unchanged))
+    assert float(found["valid_nll_d3"]) == pytest.approx(float(expected["valid_nll_loss"]), abs=2e-3)
+    assert found["valid_nll_d1"] != found["valid_nll_d3"]
+    line = fairseqs("fairseq-train", *training(text, tmp_path / "new", *start, "--decoder-attention-heads", 4))
+    assert line == "ValueError: --decoder-attention-heads 4: the checkpoint was trained with 2"
+
+
+def test_hydra_train_from_a_yaml_file(text: Path, tmp_path: Path) -> None:
+    (tmp_path / "language_model.yaml").write_text(
+        f"""
+common: {{user_dir: {cli.PLUGIN}, cpu: true, log_format: json}}
+task: {{_name: language_modeling_flexdepth, data: {text}, tokens_per_sample: 24, sample_break_mode: eos}}
+model:
+  _name: tied_multi_transformer_lm
+  decoder_layers: 2
+  decoder_embed_dim: 16
+  decoder_input_dim: 16
+  decoder_output_dim: 16
+  decoder_ffn_embed_dim: 16
+  decoder_attention_heads: 2
+criterion: {{_name: tied_multi_cross_entropy}}
+dataset: {{batch_size: 20, num_workers: 0}}
+optimization: {{max_update: 2, lr: [0.005]}}
+optimizer: {{_name: adam}}
+lr_scheduler: {{_name: fixed}}
+checkpoint: {{save_dir: {tmp_path}, no_epoch_checkpoints: true}}
+hydra: {{run: {{dir: {tmp_path}/hydra}}}}
+"""
+    )
+    output = cli.run(
+        "fairseq-hydra-train", "--config-dir", tmp_path, "--config-name", "language_model", HYDRA_FULL_ERROR="1"
+    )
+    assert "valid_nll_d1" in output and "valid_nll_d2" in output

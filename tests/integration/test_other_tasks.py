@@ -78,7 +78,20 @@ def _generated(data: Path, checkpoint: Path, task: Task) -> List[str]:
     return cli.hypotheses(output)
 
 
+def _directions(task: Task) -> List[Task]:
+    """The task with each of its directions."""
+    if "--lang-pairs" not in task.options:
+        return [task]
+    pairs = [pair.split("-") for pair in task.options[task.options.index("--lang-pairs") + 1].split(",")]
+    return [task._replace(direction=("--source-lang", s, "--target-lang", t)) for s, t in pairs]
+
+
 def _generate(data: Path, checkpoint: Path, task: Task, folder: Path) -> None:
+    for direction in _directions(task):
+        _generate_direction(data, checkpoint, direction, folder)
+
+
+def _generate_direction(data: Path, checkpoint: Path, task: Task, folder: Path) -> None:
     """A stock model of these layers translates alike."""
     stock = cli.generate(data, stock_checkpoint(checkpoint, (1, 2), (1,), folder / "stock.pt"), *task.decoding)
     hypotheses = _generated(data, checkpoint, task), cli.hypotheses(stock)
@@ -117,6 +130,11 @@ def _validate(data: Path, checkpoint: Path, task: Task, folder: Path) -> None:
 
 
 def _sweep(data: Path, checkpoint: Path, task: Task, folder: Path) -> None:
+    for number, direction in enumerate(_directions(task)):
+        _sweep_direction(data, checkpoint, direction, folder / f"direction{number}")
+
+
+def _sweep_direction(data: Path, checkpoint: Path, task: Task, folder: Path) -> None:
     """The direction that is given, as in fairseq-generate; the text has no tags."""
     _ours("sweep", data, "--path", checkpoint, "--output", folder / "sweep", *SEARCH, *task.decoding)
     rows = json.loads((folder / "sweep" / "sweep.json").read_text())

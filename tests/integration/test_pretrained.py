@@ -3,12 +3,14 @@
 import json
 import re
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Callable, Dict, NamedTuple, Sequence
 
 import pytest
 
 from tests.integration import cli
+from tests.integration.directions import binarised_directions
 from tests.integration.refusals import training
+from tests.integration.test_speech_training import write_speech
 
 SHAPE = (
     "--encoder-normalize-before", "--decoder-normalize-before", "--share-all-embeddings", "--max-source-positions", 40,
@@ -16,10 +18,8 @@ SHAPE = (
 )  # fmt: skip
 # mbart_base sets these for itself.
 MBART = ("--encoder-learned-pos", "--decoder-learned-pos", "--layernorm-embedding", "--activation-fn", "gelu")
-MULTILINGUAL = (
-    "--task", "translation_multi_simple_epoch", "--lang-pairs", "src-tgt", "--encoder-langtok", "src",
-    "--decoder-langtok",
-)  # fmt: skip
+PRE_NORM = ("--encoder-normalize-before", "--decoder-normalize-before")
+TAGS = ("--encoder-langtok", "src", "--decoder-langtok")
 STOCK = ("--criterion", "label_smoothed_cross_entropy", "--report-accuracy")
 UNCHANGED = ("--lr", 0, "--report-accuracy", "--max-update", 1)
 
@@ -56,12 +56,54 @@ def test_mbarts_loss_is_that_of_the_deepest_pair(start: str, data: Path, mbart: 
     assert_starts_alike(last_validation(output), last_validation((mbart / "log").read_text()))
 
 
-def test_a_multilingual_model_goes_on_in_its_task(data: Path, tmp_path: Path) -> None:
-    given = (*MULTILINGUAL, "--encoder-normalize-before", "--decoder-normalize-before")
-    stock = cli.train(data, tmp_path / "stock", "--arch", "transformer_tiny", *STOCK, *given)
-    start = ("--finetune-from-model", tmp_path / "stock" / "checkpoint_last.pt")
-    ours = cli.train(data, tmp_path / "ours", *given, *UNCHANGED, *start)
+class Start(NamedTuple):
+    """A task: how its data is made, its options, fairseq's architecture and ours with the same options."""
+
+    data: Callable[[Path], Path]
+    task: Sequence[Any]
+    stock: Sequence[Any]
+    ours: Sequence[Any]
+
+
+SPEECH = ("--encoder-embed-dim", 16, "--conv-channels", 16)
+STARTS = {
+    "one multilingual model": Start(
+        binarised_directions,
+        ("--task", "translation_multi_simple_epoch", "--lang-pairs", "de-en,en-de", *TAGS, *PRE_NORM),
+        ("--arch", "transformer_tiny"), (),
+    ),
+    "a model per direction": Start(
+        binarised_directions, ("--task", "multilingual_translation", "--lang-pairs", "de-en,en-de", *TAGS),
+        ("--arch", "multilingual_transformer"), ("--arch", "tied_multi_multilingual_transformer"),
+    ),
+    "mBART": Start(
+        binarised_directions,
+        ("--task", "translation_from_pretrained_bart", "--langs", "de,en,ev", "-s", "de", "-t", "en", *SHAPE),
+        ("--arch", "mbart_base"), MBART,
+    ),
+    "speech": Start(
+        write_speech, ("--task", "speech_to_text", "--train-subset", "train", "--valid-subset", "valid", *SPEECH),
+        ("--arch", "s2t_transformer_s"), ("--arch", "tied_multi_s2t_transformer_s"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_a_stock_model_goes_on_in_its_task(tmp_path: Path, name: str) -> None:
+    """Weights that fit with another number of heads would compute something else: they are refused."""
+    start = STARTS[name]
+    data = start.data(tmp_path / "data")
+    given = (*start.task, "--max-tokens", 600, "--dropout", 0)
+    stock = cli.train(data, tmp_path / "stock", *given, *STOCK, "--max-update", 2, *start.stock)
+    begin = ("--finetune-from-model", tmp_path / "stock" / "checkpoint_last.pt")
+    ours = cli.train(data, tmp_path / "ours", *given, *start.ours, *UNCHANGED, *begin)
     assert_starts_alike(last_validation(ours), last_validation(stock))
+    heads = ("--encoder-attention-heads", 2, "--decoder-attention-heads", 4)
+    line = training(data, tmp_path / "new", *given, *start.ours, *begin, *heads)
+    assert line == "ValueError: --decoder-attention-heads 4: the checkpoint was trained with 2"
+    widths = ("--encoder-attention-heads", 2, "--decoder-attention-heads", 2, "--decoder-ffn-embed-dim", 18)
+    line = training(data, tmp_path / "new", *given, *start.ours, *begin, *widths)
+    assert line == "ValueError: --decoder-ffn-embed-dim 18: the checkpoint was trained with 16"
 
 
 def test_what_does_not_fit_is_the_last_line(data: Path, mbart: Path, tmp_path: Path) -> None:
