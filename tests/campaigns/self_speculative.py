@@ -45,13 +45,15 @@ def random_settings(draw: random.Random, depths: List[int], words: int) -> Dict[
 def add(
     record: Record, where: Tuple[str, str, int], compared: drafts.Compared, lengths: List[int], options: Dict[str, Any]
 ) -> None:
-    """Record a batch of sources of these *lengths*, decoded with these *options*; *where*: subject, kind of model, batch."""
+    """Record a batch of sources of these *lengths*; *where*: subject, kind of model, number of the batch."""
     subject, model, number_of_batch = where
     counts = compared.report.counts
     record.add(
-        subject=subject, kind="batch", model=model, batch=number_of_batch, sentences=len(lengths), again=compared.report.again, words=counts.words,
+        subject=subject, kind="batch", model=model, batch=number_of_batch, sentences=len(lengths),
+        again=compared.report.again, words=counts.words,
         drafted=counts.drafted, accepted=counts.accepted, largest=compared.largest,
-        options=options, longest=max(lengths), lost=[f"sentence {number} with {options}" for number in compared.differing],
+        options=options, longest=max(lengths),
+        lost=[f"sentence {number} with {options}" for number in compared.differing],
     )  # fmt: skip
 
 
@@ -79,7 +81,8 @@ def random_models(record: Record, sentences: int) -> None:
             expected = drafts.greedy(model, batch, search)
             for _ in range(SETTINGS):
                 options = random_settings(draw, [1, 2, 3], words)
-                add(record, (RANDOM, kind, seed), drafts.compare(model, batch, search, expected, **options), lengths, options)
+                compared = drafts.compare(model, batch, search, expected, **options)
+                add(record, (RANDOM, kind, seed), compared, lengths, options)
         record.add(subject=RANDOM, kind="model", seed=seed)
 
 
@@ -106,7 +109,8 @@ def trained_model(record: Record, checkpoint: str, data: str) -> None:
         left = drawn[max(0, known - index * SETTINGS) :]
         expected = drafts.greedy(model, batch, search) if left else []
         for options in left:
-            add(record, (name, "trained", index), drafts.compare(model, batch, search, expected, **options), lengths, options)
+            compared = drafts.compare(model, batch, search, expected, **options)
+            add(record, (name, "trained", index), compared, lengths, options)
         index += 1
     record.add(subject=name, kind="done")
 
@@ -118,13 +122,16 @@ def report(record: Record) -> str:
     batches = [trial for trial in found["trials"] if trial["kind"] == "batch"]
     for subject, model in dict.fromkeys((trial["subject"], trial["model"]) for trial in batches):
         trials = [trial for trial in batches if (trial["subject"], trial["model"]) == (subject, model)]
-        total = {key: sum(trial[key] for trial in trials) for key in ("sentences", "words", "drafted", "accepted", "again")}
+        counted = ("sentences", "words", "drafted", "accepted", "again")
+        total = {key: sum(trial[key] for trial in trials) for key in counted}
         distinct = sum({trial["batch"]: trial["sentences"] for trial in trials}.values())
         accepted = f"{total['accepted'] / total['drafted']:.0%}" if total["drafted"] else "-"
         rows.append(
             (
-                f"torch {torch.__version__}", subject, model, f"{distinct:,}", max(trial["longest"] for trial in trials),
-                len({str(trial["options"]) for trial in trials}), f"{total['sentences']:,}", f"{total['words']:,}", accepted,
+                f"torch {torch.__version__}", subject, model, f"{distinct:,}",
+                max(trial["longest"] for trial in trials),
+                len({str(trial["options"]) for trial in trials}), f"{total['sentences']:,}", f"{total['words']:,}",
+                accepted,
                 f"{total['again']:,}", f"{max(trial['largest'] for trial in trials):.0e}",
                 sum(len(trial["lost"]) for trial in trials),
             )
