@@ -15,6 +15,7 @@ MODELS: Dict[str, Dict[str, Any]] = {
     **tiny.NORMS,
     "Admin": {"residual_init": "admin"},
     "recurrent": {"layer_sharing": "cycle", "unique_decoder_layers": 1, "unique_encoder_layers": 1},
+    "cycle": {"layer_sharing": "cycle", "unique_decoder_layers": 2, "unique_encoder_layers": 3},
     "sequence": {"layer_sharing": "sequence", "unique_decoder_layers": 2, "unique_encoder_layers": 3},
     "cycle_rev, Pre-LN": {
         "layer_sharing": "cycle_rev", "unique_decoder_layers": 2, "unique_encoder_layers": 3, **tiny.NORMS["Pre-LN"],

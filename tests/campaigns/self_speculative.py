@@ -8,7 +8,8 @@ drafting depth. FOLDER/self_speculative.json has all batches; an interrupted cam
 """
 
 import random
-from typing import Any, Dict, List
+from pathlib import Path
+from typing import Any, Dict, List, Tuple
 
 import torch
 
@@ -19,12 +20,13 @@ from tests.campaigns.record import Record, parser, table
 
 POSITIONS = 1200
 SETTINGS = 3  # of drafts per batch
+LONG_EVERY = 10  # random models: one has long sources
 RANDOM = "random models"
 
 
-def random_lengths(draw: random.Random) -> List[int]:
-    """The lengths of a batch's sources: mostly short ones, few long ones."""
-    longest = draw.choice([6, 20, 20, 50, 50, 200] if draw.random() < 0.97 else [1000])
+def random_lengths(draw: random.Random, long: bool) -> List[int]:
+    """The lengths of a batch's sources: mostly short ones, or of up to 1,000 words."""
+    longest = 1000 if long else draw.choice([6, 20, 20, 50, 50, 200])
     size = min(draw.choice([1, 2, 5, 16, 64, 64]), max(1, 3000 // longest))
     return [draw.randint(1, longest) for _ in range(size)]
 
@@ -40,12 +42,17 @@ def random_settings(draw: random.Random, depths: List[int], words: int) -> Dict[
     }
 
 
-def add(record: Record, subject: str, compared: drafts.Compared, sentences: int, options: Dict[str, Any]) -> None:
-    """Record a batch."""
+def add(
+    record: Record, where: Tuple[str, str, int], compared: drafts.Compared, lengths: List[int], options: Dict[str, Any]
+) -> None:
+    """Record a batch of sources of these *lengths*; *where*: subject, kind of model, number of the batch."""
+    subject, model, number_of_batch = where
     counts = compared.report.counts
     record.add(
-        subject=subject, kind="batch", sentences=sentences, again=compared.report.again, words=counts.words,
+        subject=subject, kind="batch", model=model, batch=number_of_batch, sentences=len(lengths),
+        again=compared.report.again, words=counts.words,
         drafted=counts.drafted, accepted=counts.accepted, largest=compared.largest,
+        options=options, longest=max(lengths),
         lost=[f"sentence {number} with {options}" for number in compared.differing],
     )  # fmt: skip
 
@@ -60,13 +67,13 @@ def random_models(record: Record, sentences: int) -> None:
         seed = max((trial["seed"] for trial in record.of(RANDOM, "model")), default=-1) + 1
         draw = random.Random(seed)
         words = draw.choice([21, 200, 1500])
-        changes = dict(draw.choice(list(drafts.MODELS.values())))
+        kind, changes = draw.choice(list(drafts.MODELS.items()))
         task = tiny.task(words, words)
         model = drafts.disagreeing_model(
             seed, draw.choice([0.0, 0.5, 0.9, 0.97]), task, encoder_embed_dim=16, max_source_positions=POSITIONS,
             max_target_positions=POSITIONS, **changes,
         )  # fmt: skip
-        lengths = random_lengths(draw)
+        lengths = random_lengths(draw, long=seed % LONG_EVERY == 0)
         batch = tiny.sample(lengths, [3] * len(lengths), words, words, seed=seed)
         limits = {"max_len_a": draw.choice([0, 1, 1.2]), "max_len_b": draw.choice([10, 20])}
         search = {**limits, "min_len": draw.choice([0, 1, 5])}
@@ -74,31 +81,37 @@ def random_models(record: Record, sentences: int) -> None:
             expected = drafts.greedy(model, batch, search)
             for _ in range(SETTINGS):
                 options = random_settings(draw, [1, 2, 3], words)
-                add(record, RANDOM, drafts.compare(model, batch, search, expected, **options), len(lengths), options)
+                compared = drafts.compare(model, batch, search, expected, **options)
+                add(record, (RANDOM, kind, seed), compared, lengths, options)
         record.add(subject=RANDOM, kind="model", seed=seed)
 
 
 def trained_model(record: Record, checkpoint: str, data: str) -> None:
     """Compare on the test set of a trained model, in batches of several sizes, at every depth that can draft."""
-    name = checkpoint.split("/")[-3]
+    name = str(Path(checkpoint).resolve())  # unique: folders of one name hold different models
     if record.of(name, "done"):
         return
-    record.forget(name)
+    known = len(record.of(name, "batch"))  # settings of the batches that an interrupted campaign compared
     hub = fairseq_flexdepth.load(checkpoint, data=data)
     model, task = hub.models[0], hub.task
     task.load_dataset("test")
     dataset = task.dataset("test")
     draw = random.Random(1)
-    start = 0
+    start = index = 0
     while start < len(dataset):
         numbers = range(start, min(start + draw.choice([1, 2, 5, 16, 64]), len(dataset)))
         start = numbers[-1] + 1
         batch = dataset.collater([dataset[number] for number in numbers])
+        lengths = batch["net_input"]["src_lengths"].tolist()
         search = {"max_len_a": 1.2, "max_len_b": 10}
-        expected = drafts.greedy(model, batch, search)
-        for _ in range(SETTINGS):
-            options = random_settings(draw, list(drafting_depths(model)), len(task.target_dictionary))
-            add(record, name, drafts.compare(model, batch, search, expected, **options), len(numbers), options)
+        depths = list(drafting_depths(model))
+        drawn = [random_settings(draw, depths, len(task.target_dictionary)) for _ in range(SETTINGS)]
+        left = drawn[max(0, known - index * SETTINGS) :]
+        expected = drafts.greedy(model, batch, search) if left else []
+        for options in left:
+            compared = drafts.compare(model, batch, search, expected, **options)
+            add(record, (name, "trained", index), compared, lengths, options)
+        index += 1
     record.add(subject=name, kind="done")
 
 
@@ -106,18 +119,27 @@ def report(record: Record) -> str:
     """The table of all subjects."""
     found = record.finish()
     rows = []
-    for subject in dict.fromkeys(trial["subject"] for trial in found["trials"]):
-        trials = record.of(subject, "batch")
+    batches = [trial for trial in found["trials"] if trial["kind"] == "batch"]
+    for subject, model in dict.fromkeys((trial["subject"], trial["model"]) for trial in batches):
+        trials = [trial for trial in batches if (trial["subject"], trial["model"]) == (subject, model)]
         counted = ("sentences", "words", "drafted", "accepted", "again")
         total = {key: sum(trial[key] for trial in trials) for key in counted}
+        distinct = sum({trial["batch"]: trial["sentences"] for trial in trials}.values())
+        accepted = f"{total['accepted'] / total['drafted']:.0%}" if total["drafted"] else "-"
         rows.append(
             (
-                subject, f"{total['sentences']:,}", f"{total['words']:,}",
-                f"{total['accepted'] / total['drafted']:.0%}" if total["drafted"] else "-", f"{total['again']:,}",
-                f"{max(trial['largest'] for trial in trials):.0e}", sum(len(trial["lost"]) for trial in trials),
+                f"torch {torch.__version__}", subject, model, f"{distinct:,}",
+                max(trial["longest"] for trial in trials),
+                len({str(trial["options"]) for trial in trials}), f"{total['sentences']:,}", f"{total['words']:,}",
+                accepted,
+                f"{total['again']:,}", f"{max(trial['largest'] for trial in trials):.0e}",
+                sum(len(trial["lost"]) for trial in trials),
             )
         )  # fmt: skip
-    heads = ("", "sentences", "words", "accepted", "near ties, by fairseq", "largest difference of scores", "differ")
+    heads = (
+        "stack", "subject", "kind", "distinct sentences", "longest source", "settings", "sentences × settings", "words",
+        "accepted", "near ties, by fairseq", "largest difference of scores", "differ",
+    )  # fmt: skip
     return f"{table(heads, rows)}\n\n{record.where_and_when()}"
 
 
