@@ -40,6 +40,10 @@ class Record:
         """The trials of a *kind* so far."""
         return [trial for trial in self.found["trials"] if (trial["subject"], trial["kind"]) == (subject, kind)]
 
+    def forget(self, subject: str) -> None:
+        """Remove the trials of a subject that must start again."""
+        self.found["trials"] = [trial for trial in self.found["trials"] if trial["subject"] != subject]
+
     def finish(self) -> Dict[str, Any]:
         """Add machine and date; return the whole record."""
         self.found["machine"] = describe_machine(False)
