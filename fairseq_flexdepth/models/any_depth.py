@@ -11,9 +11,8 @@ from torch import Tensor
 from fairseq_flexdepth.depth.plan import DepthPlan, build_plan
 from fairseq_flexdepth.depth.subnetwork_strategies import assign_subnetworks
 from fairseq_flexdepth.depth.supported_depths import DepthPair, DepthSpace, parse_depths
-from fairseq_flexdepth.files.checkpoints import brief
 from fairseq_flexdepth.models.accumulated_losses import accumulated_losses
-from fairseq_flexdepth.models.checkpoint_fit import check_fits
+from fairseq_flexdepth.models.checkpoint_fit import check_fits, named_misfit
 from fairseq_flexdepth.models.depth_losses import DepthBatch, WordDistillation, stacked_losses
 from fairseq_flexdepth.models.layer_sharing import reentrant_under_ddp
 from fairseq_flexdepth.modules.device_copies import on_device_of
@@ -135,10 +134,8 @@ class AnyDepthModel(BaseFairseqModel):
             ValueError: its dictionaries, layers or ``--residual-init`` are not this model's, or weights are missing.
         """
         check_fits(self, state_dict)
-        try:
+        with named_misfit():
             return super().load_state_dict(state_dict, *args, **kwargs)
-        except (RuntimeError, KeyError) as error:  # KeyError comes from the layers of fairseq 0.12.2
-            raise ValueError(f"the checkpoint's weights do not match this model: {brief(error)}") from error
 
     def plans(self, depths: DepthSpace) -> Tuple[DepthPlan, DepthPlan]:
         """The depth plans of encoder and decoder for the depth pairs of *depths*."""

@@ -1,13 +1,24 @@
 """Check that a checkpoint fits the model that loads it, so that a mismatch names the option that causes it."""
 
-from typing import Any, Dict, List
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List
 
 import torch
 from fairseq.models import BaseFairseqModel
 
+from fairseq_flexdepth.files.checkpoints import brief
 from fairseq_flexdepth.modules.admin import SCALE_SUFFIX
 
 _CONVOLUTION = "encoder.subsample.conv_layers.0.weight"  # of a speech encoder
+
+
+@contextmanager
+def named_misfit() -> Iterator[None]:
+    """Turn the errors of loading weights that are missing or of another shape into a ``ValueError`` of one line."""
+    try:
+        yield
+    except (RuntimeError, KeyError) as error:  # KeyError comes from the layers of fairseq 0.12.2
+        raise ValueError(f"the checkpoint's weights do not match this model: {brief(error)}") from error
 
 
 def check_fits(model: BaseFairseqModel, state_dict: Dict[str, Any]) -> None:

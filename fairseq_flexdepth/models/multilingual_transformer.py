@@ -17,8 +17,7 @@ from torch import nn
 
 from fairseq_flexdepth.compat import register_architecture, register_model
 from fairseq_flexdepth.depth.supported_depths import DepthPair, DepthSpace
-from fairseq_flexdepth.files.checkpoints import brief
-from fairseq_flexdepth.models.checkpoint_fit import check_fits
+from fairseq_flexdepth.models.checkpoint_fit import check_fits, named_misfit
 from fairseq_flexdepth.models.config import FlexDepthTransformerConfig, check_options, nested_config
 from fairseq_flexdepth.models.layer_sharing import share_by_default
 from fairseq_flexdepth.models.transformer import FlexDepthTransformer
@@ -82,10 +81,8 @@ class FlexDepthMultilingualTransformer(MultilingualTransformerModel):
         for pair, model in self.models.items():
             prefix = f"models.{pair}."
             check_fits(model, {key[len(prefix) :]: state_dict[key] for key in state_dict if key.startswith(prefix)})
-        try:
+        with named_misfit():
             return super().load_state_dict(state_dict, *args, **kwargs)
-        except (RuntimeError, KeyError) as error:  # KeyError comes from the layers of fairseq 0.12.2
-            raise ValueError(f"the checkpoint's weights do not match this model: {brief(error)}") from error
 
     @property
     def _first(self) -> FlexDepthTransformer:

@@ -72,11 +72,11 @@ prepare_settings() { # make the corpora of $settings; en_de_1 and the students o
         case $name in
             en_de_1)
                 original_text "$work/en_de/text"
-                sample text "$work/en_de/text" "$text" "$part"
+                sample "$corpus/sample" text "$work/en_de/text" "$text" "$part"
                 prepare_text ;;
             en_de_2)
                 prepare_corpus
-                sample binarised "$work/en_de/bin" "$work/en_de_2/bin" "$part" ;;
+                sample "$work/en_de_2/sample" binarised "$work/en_de/bin" "$work/en_de_2/bin" "$part" ;;
             *) prepare_corpus ;;
         esac
     done

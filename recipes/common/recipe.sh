@@ -64,7 +64,7 @@ prepare_corpus() { # make and set $bin, the binarised corpus, and $text, its spl
     text=$corpus/text bin=$corpus/bin
     if [ -n "${training_pairs:-}" ]; then
         original_text "$corpus/whole"
-        sample text "$corpus/whole" "$text" "$training_pairs"
+        sample "$corpus/sample" text "$corpus/whole" "$text" "$training_pairs"
     else
         original_text "$text"
     fi
@@ -76,8 +76,8 @@ prepare_text() { # make $bin from $text
         --tests "${tests:-test}" ${prepare_options[@]+"${prepare_options[@]}"}
 }
 
-sample() { # sample KIND FROM TO PAIRS: sample sentence pairs of the training set of a corpus
-    step "$(dirname "$3")/sample" run python -m recipes.common.sample "${@:1:3}" "$source_language" "$target_language" --sentences "$4"
+sample() { # sample STEP KIND FROM TO PAIRS: sample sentence pairs of the training set of a corpus
+    step "$1" run python -m recipes.common.sample "${@:2:3}" "$source_language" "$target_language" --sentences "$5"
 }
 
 subset_of() { # subset_of SPLIT: print fairseq's name of a split

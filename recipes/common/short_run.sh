@@ -20,8 +20,7 @@ sample_to_decode() {
     sentences=$(sampled_sentences)
     [ -n "$sentences" ] || return 0
     decoded=$(dirname "$1")/sample/bin
-    step "$(dirname "$1")/sample/made" run python -m recipes.common.sample binarised "$1" "$decoded" \
-        "$source_language" "$target_language" --sentences "$sentences"
+    sample "$(dirname "$1")/sample/made" binarised "$1" "$decoded" "$sentences"
 }
 
 # sample_to_distill: a part of distill, with its variables. In a short run the translations of a sample go to another folder, and

@@ -96,6 +96,8 @@ def trained_model(record: Record, checkpoint: str, data: str) -> None:
     model, task = hub.models[0], hub.task
     task.load_dataset("test")
     dataset = task.dataset("test")
+    depths = list(drafting_depths(model))
+    search = {"max_len_a": 1.2, "max_len_b": 10}
     draw = random.Random(1)
     start = index = 0
     while start < len(dataset):
@@ -103,8 +105,6 @@ def trained_model(record: Record, checkpoint: str, data: str) -> None:
         start = numbers[-1] + 1
         batch = dataset.collater([dataset[number] for number in numbers])
         lengths = batch["net_input"]["src_lengths"].tolist()
-        search = {"max_len_a": 1.2, "max_len_b": 10}
-        depths = list(drafting_depths(model))
         drawn = [random_settings(draw, depths, len(task.target_dictionary)) for _ in range(SETTINGS)]
         left = drawn[max(0, known - index * SETTINGS) :]
         expected = drafts.greedy(model, batch, search) if left else []

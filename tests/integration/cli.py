@@ -1,7 +1,9 @@
 """The real command lines, run on a tiny corpus."""
 
+import json
 import os
 import random
+import re
 import socket
 import subprocess
 import sys
@@ -150,6 +152,11 @@ def generate(data: Path, checkpoint: Union[Path, str], *options: Any, **run_opti
         "fairseq-generate", data, "--user-dir", PLUGIN, "--path", checkpoint, "--cpu", "--beam", 3,
         "--max-len-b", 10, "--num-workers", 0, *options, **run_options,
     )  # fmt: skip
+
+
+def last_validation(output: str) -> Dict[str, Any]:
+    """The numbers of the last validation that fairseq-train logs with --log-format json."""
+    return json.loads(re.findall(r"\{.*\"valid_loss\".*\}", output)[-1])
 
 
 def hypotheses(output: str) -> List[str]:

@@ -29,6 +29,14 @@ class Task(NamedTuple):
         """The options that fairseq-generate needs."""
         return [*self.options, *self.direction]
 
+    @property
+    def directions(self) -> List["Task"]:
+        """The task with each direction that it trains."""
+        if "--lang-pairs" not in self.options:
+            return [self]
+        pairs = [pair.split("-") for pair in self.options[self.options.index("--lang-pairs") + 1].split(",")]
+        return [self._replace(direction=("--source-lang", s, "--target-lang", t)) for s, t in pairs]
+
 
 _PAIRS = ("--lang-pairs", "de-en,en-de,de-ev")
 _DE_EN = ("--source-lang", "de", "--target-lang", "en")

@@ -321,7 +321,7 @@ def test_a_stock_model_goes_on_at_every_depth(text: Path, tmp_path: Path) -> Non
     )
     start = ("--finetune-from-model", tmp_path / "stock" / "checkpoint_last.pt")
     unchanged = train(text, tmp_path / "ours", *start, "--lr", 0, "--max-update", 1)
-    expected, found = (json.loads(re.findall(r"\{.*\"valid_loss\".*\}", log)[-1]) for log in (stock, unchanged))
+    expected, found = map(cli.last_validation, (stock, unchanged))
     assert float(found["valid_nll_d3"]) == pytest.approx(float(expected["valid_nll_loss"]), abs=2e-3)
     assert found["valid_nll_d1"] != found["valid_nll_d3"]
     line = fairseqs("fairseq-train", *training(text, tmp_path / "new", *start, "--decoder-attention-heads", 4))

@@ -78,27 +78,16 @@ def _generated(data: Path, checkpoint: Path, task: Task) -> List[str]:
     return cli.hypotheses(output)
 
 
-def _directions(task: Task) -> List[Task]:
-    """The task with each of its directions."""
-    if "--lang-pairs" not in task.options:
-        return [task]
-    pairs = [pair.split("-") for pair in task.options[task.options.index("--lang-pairs") + 1].split(",")]
-    return [task._replace(direction=("--source-lang", s, "--target-lang", t)) for s, t in pairs]
-
-
 def _generate(data: Path, checkpoint: Path, task: Task, folder: Path) -> None:
-    for direction in _directions(task):
-        _generate_direction(data, checkpoint, direction, folder)
-
-
-def _generate_direction(data: Path, checkpoint: Path, task: Task, folder: Path) -> None:
-    """A stock model of these layers translates alike."""
-    stock = cli.generate(data, stock_checkpoint(checkpoint, (1, 2), (1,), folder / "stock.pt"), *task.decoding)
-    hypotheses = _generated(data, checkpoint, task), cli.hypotheses(stock)
-    ours, theirs = ([line.split("\t") for line in lines] for lines in hypotheses)
-    assert [line[::2] for line in ours] == [line[::2] for line in theirs] and len(ours) == 10
-    for our_line, stock_line in zip(ours, theirs):
-        assert float(our_line[1]) == pytest.approx(float(stock_line[1]), abs=1e-5)
+    """A stock model of these layers translates alike, in every direction."""
+    stock = stock_checkpoint(checkpoint, (1, 2), (1,), folder / "stock.pt")
+    for direction in task.directions:
+        output = cli.generate(data, stock, *direction.decoding)
+        hypotheses = _generated(data, checkpoint, direction), cli.hypotheses(output)
+        ours, theirs = ([line.split("\t") for line in lines] for lines in hypotheses)
+        assert [line[::2] for line in ours] == [line[::2] for line in theirs] and len(ours) == 10
+        for our_line, stock_line in zip(ours, theirs):
+            assert float(our_line[1]) == pytest.approx(float(stock_line[1]), abs=1e-5)
 
 
 def test_tags_in_place_of_end_symbols(directions: Path, tmp_path: Path) -> None:
@@ -130,7 +119,7 @@ def _validate(data: Path, checkpoint: Path, task: Task, folder: Path) -> None:
 
 
 def _sweep(data: Path, checkpoint: Path, task: Task, folder: Path) -> None:
-    for number, direction in enumerate(_directions(task)):
+    for number, direction in enumerate(task.directions):
         _sweep_direction(data, checkpoint, direction, folder / f"direction{number}")
 
 

@@ -1,9 +1,7 @@
 """Trainings that start from stock checkpoints of several tasks, among them mBART's architecture."""
 
-import json
-import re
 from pathlib import Path
-from typing import Any, Callable, Dict, NamedTuple, Sequence
+from typing import Any, Dict, NamedTuple, Sequence
 
 import pytest
 
@@ -22,10 +20,6 @@ PRE_NORM = ("--encoder-normalize-before", "--decoder-normalize-before")
 TAGS = ("--encoder-langtok", "src", "--decoder-langtok")
 STOCK = ("--criterion", "label_smoothed_cross_entropy", "--report-accuracy")
 UNCHANGED = ("--lr", 0, "--report-accuracy", "--max-update", 1)
-
-
-def last_validation(output: str) -> Dict[str, Any]:
-    return json.loads(re.findall(r"\{.*\"valid_loss\".*\}", output)[-1])
 
 
 @pytest.fixture(scope="module")
@@ -53,13 +47,13 @@ def test_mbarts_loss_is_that_of_the_deepest_pair(start: str, data: Path, mbart: 
         mbart / "checkpoint_last.pt", *reset,
     )  # fmt: skip
     assert "--max-source-positions: of the checkpoint's 42 rows of learned positions the first 32 are kept" in output
-    assert_starts_alike(last_validation(output), last_validation((mbart / "log").read_text()))
+    assert_starts_alike(cli.last_validation(output), cli.last_validation((mbart / "log").read_text()))
 
 
 class Start(NamedTuple):
-    """A task: how its data is made, its options, fairseq's architecture and ours with the same options."""
+    """A task: the fixture of its data, its options, fairseq's architecture and ours with the same options."""
 
-    data: Callable[[Path], Path]
+    data: str
     task: Sequence[Any]
     stock: Sequence[Any]
     ours: Sequence[Any]
@@ -68,36 +62,46 @@ class Start(NamedTuple):
 SPEECH = ("--encoder-embed-dim", 16, "--conv-channels", 16)
 STARTS = {
     "one multilingual model": Start(
-        binarised_directions,
+        "directions",
         ("--task", "translation_multi_simple_epoch", "--lang-pairs", "de-en,en-de", *TAGS, *PRE_NORM),
         ("--arch", "transformer_tiny"), (),
     ),
     "a model per direction": Start(
-        binarised_directions, ("--task", "multilingual_translation", "--lang-pairs", "de-en,en-de", *TAGS),
+        "directions", ("--task", "multilingual_translation", "--lang-pairs", "de-en,en-de", *TAGS),
         ("--arch", "multilingual_transformer"), ("--arch", "tied_multi_multilingual_transformer"),
     ),
     "mBART": Start(
-        binarised_directions,
+        "directions",
         ("--task", "translation_from_pretrained_bart", "--langs", "de,en,ev", "-s", "de", "-t", "en", *SHAPE),
         ("--arch", "mbart_base"), MBART,
     ),
     "speech": Start(
-        write_speech, ("--task", "speech_to_text", "--train-subset", "train", "--valid-subset", "valid", *SPEECH),
+        "speech", ("--task", "speech_to_text", "--train-subset", "train", "--valid-subset", "valid", *SPEECH),
         ("--arch", "s2t_transformer_s"), ("--arch", "tied_multi_s2t_transformer_s"),
     ),
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def directions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return binarised_directions(tmp_path_factory.mktemp("directions"))
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_speech(tmp_path_factory.mktemp("speech"))
+
+
 @pytest.mark.parametrize("name", STARTS)
-def test_a_stock_model_goes_on_in_its_task(tmp_path: Path, name: str) -> None:
+def test_a_stock_model_goes_on_in_its_task(request: pytest.FixtureRequest, tmp_path: Path, name: str) -> None:
     """Weights that fit with another number of heads would compute something else: they are refused."""
     start = STARTS[name]
-    data = start.data(tmp_path / "data")
+    data = request.getfixturevalue(start.data)
     given = (*start.task, "--max-tokens", 600, "--dropout", 0)
     stock = cli.train(data, tmp_path / "stock", *given, *STOCK, "--max-update", 2, *start.stock)
     begin = ("--finetune-from-model", tmp_path / "stock" / "checkpoint_last.pt")
     ours = cli.train(data, tmp_path / "ours", *given, *start.ours, *UNCHANGED, *begin)
-    assert_starts_alike(last_validation(ours), last_validation(stock))
+    assert_starts_alike(cli.last_validation(ours), cli.last_validation(stock))
     heads = ("--encoder-attention-heads", 2, "--decoder-attention-heads", 4)
     line = training(data, tmp_path / "new", *given, *start.ours, *begin, *heads)
     assert line == "ValueError: --decoder-attention-heads 4: the checkpoint was trained with 2"
