@@ -15,6 +15,7 @@ from statistics import median
 from typing import Any, Dict, List
 
 import torch
+from fairseq import checkpoint_utils
 
 from fairseq_flexdepth.cli.engines import EngineChoice, check_engine
 from fairseq_flexdepth.cli.fairseq_options import parse_generation_options, quiet
@@ -51,11 +52,30 @@ def measure(kind: str, args: Namespace) -> Dict[str, Any]:
 def decoding_options(folder: Path, args: Namespace, sentences: int) -> List[Any]:
     """Write data and a model; return the options of decoding.
 
-    Random weights would never end a sentence: a constant length gives both engines the same work.
+    Random weights would never end a sentence: a constant length gives both engines the same work. Its last word is the
+    end symbol, since ``distill`` drops what is cut off at the greatest length.
     """
-    bench = Bench(folder, args, args.layers, args.vocabulary, sentences)
+    more = ("--decoder-learned-pos", "--encoder-normalize-before", "--decoder-normalize-before")
+    bench = Bench(folder, args, args.layers, args.vocabulary, sentences, more)
+    end_after(args.length, bench.checkpoint)
     kept = [option for option in bench.options if option != "--match-source-len"]
-    return [*kept, "--max-len-b", args.length, *BATCHES]
+    return [*kept, "--max-len-b", 2 * args.length, *BATCHES]
+
+
+def end_after(words: int, path: Path) -> None:
+    """Let all translations of a Pre-LN model with learned positions end after so many words.
+
+    The next position has a large embedding in a direction of its own, which the residual connections keep and which the
+    end symbol's row of the projection detects.
+    """
+    checkpoint = checkpoint_utils.load_checkpoint_to_cpu(str(path))
+    weights = checkpoint["model"]
+    bias = weights["decoder.layer_norm.bias"].fill_(1.0)  # channels: the features then sum to the number of channels
+    direction = torch.ones_like(bias)
+    direction[::2] = -1.0
+    weights["decoder.embed_positions.weight"][build.PAD + 1 + words] = 1000.0 * direction
+    weights["decoder.output_projection.weight"][build.EOS] = direction - 0.7  # 0.3 · channels there, elsewhere below 0
+    torch.save(checkpoint, path)
 
 
 def teacher_of(system: str, options: List[Any]) -> Any:

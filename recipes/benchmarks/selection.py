@@ -11,7 +11,7 @@ import tempfile
 from argparse import Namespace
 from pathlib import Path
 from statistics import median
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 from recipes.benchmarks import build, commands, common
 from recipes.common.generate_log import parse_generate_log
@@ -44,15 +44,18 @@ class Bench:
         layers: encoder layers, and decoder layers.
         vocabulary: number of words.
         sentences: number of sentences to decode.
+        more: further options of the model.
     """
 
-    def __init__(self, folder: Path, args: Namespace, layers: int, vocabulary: int, sentences: int) -> None:
+    def __init__(
+        self, folder: Path, args: Namespace, layers: int, vocabulary: int, sentences: int, more: Sequence[str] = ()
+    ) -> None:
         self.args = args
         self.folder = folder
         self.write_data(folder, sentences, vocabulary)
         self.checkpoint = commands.write_checkpoint(
             folder, folder / "bin", args.device, "--arch", "tied_multi_transformer", "--criterion",
-            "tied_multi_cross_entropy", "--encoder-layers", layers, "--decoder-layers", layers,
+            "tied_multi_cross_entropy", "--encoder-layers", layers, "--decoder-layers", layers, *more,
             *(option for side in ("encoder", "decoder") for option in (
                 f"--{side}-embed-dim", args.embed_dim, f"--{side}-ffn-embed-dim", args.ffn_dim,
                 f"--{side}-attention-heads", args.heads)),
