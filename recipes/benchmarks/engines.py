@@ -55,7 +55,7 @@ def decoding_options(folder: Path, args: Namespace, sentences: int) -> List[Any]
     Random weights would never end a sentence: a constant length gives both engines the same work. Its last word is the
     end symbol, since ``distill`` drops what is cut off at the greatest length.
     """
-    more = ("--decoder-learned-pos", "--encoder-normalize-before", "--decoder-normalize-before")
+    more = ("--decoder-learned-pos", "--encoder-normalize-before", "--decoder-normalize-before", "--lr", "0")
     bench = Bench(folder, args, args.layers, args.vocabulary, sentences, more)
     end_after(args.length, bench.checkpoint)
     kept = [option for option in bench.options if option != "--match-source-len"]
@@ -63,7 +63,7 @@ def decoding_options(folder: Path, args: Namespace, sentences: int) -> List[Any]
 
 
 def end_after(words: int, path: Path) -> None:
-    """Let all translations of a Pre-LN model with learned positions end after so many words.
+    """Let all translations of a new Pre-LN model with learned positions end after so many words.
 
     The next position has a large embedding in a direction of its own, which the residual connections keep and which the
     end symbol's row of the projection detects.

@@ -44,7 +44,7 @@ class Bench:
         layers: encoder layers, and decoder layers.
         vocabulary: number of words.
         sentences: number of sentences to decode.
-        more: further options of the model.
+        more: further options of the model and of its only update.
     """
 
     def __init__(
