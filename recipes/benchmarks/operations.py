@@ -1,4 +1,4 @@
-"""Count what torch's operations do, whatever device they run on: FLOP, bytes, kernels, and waits for the device."""
+"""Count what torch's operations do, whatever device they run on: FLOP, bytes and kernels."""
 
 from typing import Any, Dict, Iterable, Iterator, NamedTuple, Tuple
 
@@ -6,8 +6,6 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-# Operations whose result, or its size, is known only when the device has computed it.
-WAITING = {"_local_scalar_dense", "nonzero", "masked_select", "equal", "_unique2", "unique_dim", "unique_consecutive"}
 WITHOUT_KERNEL = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "_unsafe_view"}
 _WITHOUT_READING = {"copy_", "fill_", "zero_", "zeros_like", "ones_like", "full_like", "new_zeros", "new_full"}
 # These touch some elements of their largest tensor alone.
@@ -33,13 +31,12 @@ class Operations(TorchDispatchMode):
         from torch.utils.flop_counter import flop_registry
 
         self.devices, self._flop_of = devices, flop_registry
-        self.flop = self.moved = self.kernels = self.waits = 0
+        self.flop = self.moved = self.kernels = 0
         self.seconds = dict.fromkeys(devices, 0.0)
 
     def __torch_dispatch__(self, op: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         result, name = op(*args, **kwargs), op._schema.name.split("::")[1]
-        self.waits += name in WAITING
         if name not in WITHOUT_KERNEL and not getattr(op, "is_view", False):
             flop, moved = self._flop(name, args, result), _traffic(name, args, kwargs, result)
             self.flop, self.moved, self.kernels = self.flop + flop, self.moved + moved, self.kernels + 1

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from recipes.benchmarks import (
+    arithmetic,
     commands,
     decode,
     distillation,
@@ -44,7 +45,9 @@ def test_commands_run_the_repositorys_package(tmp_path, monkeypatch):
     assert printed.strip() == OURS
 
 
-BENCHMARKS = [decode, distillation, export, flexible_depth, peak, selection, self_speculative, sweep, train_step]
+BENCHMARKS = [
+    arithmetic, decode, distillation, export, flexible_depth, peak, selection, self_speculative, sweep, train_step
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("benchmark", BENCHMARKS)
