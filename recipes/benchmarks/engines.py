@@ -4,8 +4,8 @@
 
 ``distill``'s teachers decode the same batches in turns, in one process. Whole commands, start-up included:
 ``distill --engine ctranslate2`` against ``fairseq-generate`` in turns, and ``sweep --engine ctranslate2`` against one
-``fairseq-generate`` per depth pair. All with one thread. Invented text, random weights; every translation has the
-greatest length. See recipes/benchmarks/README.md.
+``fairseq-generate`` per depth pair. All with one thread. Invented text, random weights; all translations are equally
+long. See recipes/benchmarks/README.md.
 """
 
 import tempfile
