@@ -13,12 +13,13 @@ if not hasattr(torch._C, "_set_only_lift_cpu_tensors"):
 
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402  (torch 1.12 has another)
 
+from recipes.benchmarks.operations import WITHOUT_KERNEL  # noqa: E402
+
 GPU = torch.device("cuda:0")
 # Operations whose result, or its size, is known only when the device has computed it.
 WAITING = {"_local_scalar_dense", "nonzero", "masked_select", "equal", "_unique2", "unique_dim", "unique_consecutive"}
 COPYING = {"copy_", "_to_copy"}
 TAKES_CPU_NUMBERS = {"where", "masked_fill", "masked_fill_", "fill_", "index_put_"}  # as pointwise operations do
-WITHOUT_KERNEL = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "_unsafe_view"}
 
 
 class PretendedTensor(torch.Tensor):

@@ -17,6 +17,7 @@ from fairseq_flexdepth.models.depth_losses import WordDistillation
 from fairseq_flexdepth.models.teacher import TeacherOutput, load_teacher
 from fairseq_flexdepth.modules.layer_trace import LayerTrace, traced
 from fairseq_flexdepth.modules.losses.distilled_cross_entropy import Mixture, distilled_cross_entropy
+from fairseq_flexdepth.modules.losses.linear_cross_entropy import EAGER
 from fairseq_flexdepth.modules.losses.soft_targets import SoftTargets
 from fairseq_flexdepth.protocols import EncoderDecoder, Sample
 
@@ -58,9 +59,9 @@ class DistillationCriterion(MultiDepthCriterion):
         words = len(task.target_dictionary)
         if not 0 <= cfg.kd_topk <= words:
             raise ValueError(f"--kd-topk {cfg.kd_topk}: expected 0 (all) to {words}, the size of the dictionary")
-        if str(cfg.loss_backend) != "eager":
+        if str(cfg.loss_backend) not in EAGER:
             raise ValueError(
-                f"--loss-backend {cfg.loss_backend}: expected eager, the only one of --criterion {self.name}"
+                f"--loss-backend {cfg.loss_backend}: expected auto or eager with --criterion {self.name}"
             )
         if self.needs_teacher and cfg.teacher_path is None:
             raise ValueError(f"--teacher-path: required with --criterion {self.name}")

@@ -14,7 +14,7 @@ from fairseq_flexdepth.depth.supported_depths import DepthPair, DepthSpace
 from fairseq_flexdepth.depth.weights import pair_weights, parse_depth_weights
 from fairseq_flexdepth.models.built_models import built_model
 from fairseq_flexdepth.modules.device_copies import on_device_of
-from fairseq_flexdepth.modules.losses.linear_cross_entropy import check_backend
+from fairseq_flexdepth.modules.losses.linear_cross_entropy import EAGER, check_backend
 from fairseq_flexdepth.protocols import Sample, TrainedModel
 
 
@@ -203,7 +203,7 @@ class MultiDepthCriterion(WeightedSentencesCriterion):
         """Refuse options that need the probabilities of all words, beside ``--adaptive-softmax-cutoff`` *cutoff*."""
         smoothing = self.cfg.label_smoothing
         needs = [f"--label-smoothing {smoothing}"] * (smoothing > 0) + ["--report-accuracy"] * self.cfg.report_accuracy
-        needs += [f"--loss-backend {self.cfg.loss_backend}"] * (str(self.cfg.loss_backend) != "eager")
+        needs += [f"--loss-backend {self.cfg.loss_backend}"] * (str(self.cfg.loss_backend) not in EAGER)
         if needs:
             raise ValueError(
                 f"{', '.join(needs)}: needs the probabilities of all words, which --adaptive-softmax-cutoff {cutoff} "

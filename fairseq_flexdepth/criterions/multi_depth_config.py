@@ -6,7 +6,7 @@ from typing import Optional
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from omegaconf import II
 
-from fairseq_flexdepth.modules.losses.linear_cross_entropy import BACKENDS
+from fairseq_flexdepth.modules.losses.linear_cross_entropy import CHOICES
 
 
 @dataclass
@@ -42,11 +42,12 @@ class MultiDepthConfig(FairseqDataclass):
         default=False,
         metadata={"help": "train one sub-network after another: the same gradients with less memory, but slower"},
     )
-    loss_backend: ChoiceEnum(tuple(BACKENDS)) = field(  # type: ignore[valid-type]
-        default="eager",
+    loss_backend: ChoiceEnum(CHOICES) = field(  # type: ignore[valid-type]
+        default="auto",
         metadata={
-            "help": "how the softmax of the loss and its gradient are computed: by torch's operations, or by kernels "
-            "that torch compiles in the first update, which move less memory (torch 2 or newer)"
+            "help": "how the softmax of the loss and its gradient are computed: by torch's operations (eager), or by "
+            "kernels that torch compiles in the first update, which move less memory (compiled; torch 2 or newer); "
+            "auto is eager on every device so far"
         },
     )
     sentence_avg: bool = II("optimization.sentence_avg")

@@ -84,7 +84,7 @@ class AnyDepthModel(BaseFairseqModel):
         sentence_weights: Optional[Tensor] = None,
         trace: bool = False,
         accuracy: bool = False,
-        loss_backend: str = "eager",
+        loss_backend: str = "auto",
     ) -> Dict[str, Any]:
         """Compute the losses of all pairs of *depths*.
 

@@ -41,7 +41,7 @@ class DepthBatch(NamedTuple):
     sentence_weights: Optional[Tensor] = None  # batch: factors of the sentences in every loss; None: all are 1
     trace: bool = False  # also return the layer outputs; only for stacked_losses
     accuracy: bool = False  # also count the target words that are the most probable ones
-    loss_backend: str = "eager"  # of the loss without distillation, one of linear_cross_entropy.BACKENDS
+    loss_backend: str = "auto"  # of the loss without distillation, one of linear_cross_entropy.CHOICES
 
 
 class TargetRows(NamedTuple):

@@ -5,26 +5,32 @@ import random
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, List, Tuple
+from typing import Any, List, NamedTuple, Tuple
 
 from recipes.benchmarks import common
 
 PLUGIN = common.ROOT / "fairseq_flexdepth"
 
 
-def run(command: str, *arguments: Any) -> Tuple[float, str]:
-    """Run a command of this environment.
+class Run(NamedTuple):
+    """A finished command."""
+
+    seconds: float  # wall-clock, start-up included
+    output: str
+    cpu: float  # seconds of all its threads
+    other_load: float  # the share of all cores that other processes used meanwhile
+
+
+def run(command: str, *arguments: Any) -> Run:
+    """Run a command of this environment, with as many threads as the benchmark (``OMP_NUM_THREADS``).
 
     PYTHONPATH names the repository, since a console script would import the installed copy of the package, which may be
     older.
 
-    Returns:
-        The wall-clock seconds, start-up included, and its output.
-
     Raises:
         SystemExit: the command failed.
     """
-    timer = common.Timer()
+    timer, before = common.Timer(), os.times()
     inherited = os.environ.get("PYTHONPATH")
     path = os.pathsep.join([str(common.ROOT), *([inherited] if inherited else [])])
     whole = [str(Path(sys.executable).parent / command), *map(str, arguments)]
@@ -35,7 +41,9 @@ def run(command: str, *arguments: Any) -> Tuple[float, str]:
     )
     if done.returncode != 0:
         raise SystemExit(f"{command}: failed\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return timer.seconds[-1], done.stdout + done.stderr
+    after = os.times()
+    cpu = after.children_user - before.children_user + after.children_system - before.children_system
+    return Run(timer.seconds[-1], done.stdout + done.stderr, cpu, timer.other_load[-1])
 
 
 def write_data(folder: Path, sentences: int, lengths: Tuple[int, int], vocabulary: int, seed: int) -> None:

@@ -134,6 +134,7 @@ def run(
         conclude: writes the report; it is given the results by name.
     """
     torch.set_num_threads(args.threads)
+    os.environ["OMP_NUM_THREADS"] = str(args.threads)  # of the child processes, and of the commands that they run
     if args.measure:
         print(json.dumps(measure(args.measure, args)))
     else:
@@ -180,6 +181,11 @@ def reached(value: float, bound: float, at_least: bool = False) -> str:
     """
     good = value >= bound if at_least else value <= bound
     return f"{value:.3g} (target {'≥' if at_least else '≤'} {bound}: {'reached' if good else 'not reached'})"
+
+
+def load_finding(loads: Sequence[float]) -> List[str]:
+    """The greatest of the loads by other processes, as a finding; none for older results, which lack them."""
+    return [f"other processes used at most {max(loads):.0%} of the machine during a command"] if loads else []
 
 
 def write_results(folder: Path, name: str, result: Dict[str, Any], markdown: str) -> None:

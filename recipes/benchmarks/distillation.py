@@ -72,8 +72,9 @@ def measure_step(kind: str, args: Namespace) -> Dict[str, Any]:
 def measure_commands(args: Namespace) -> Dict[str, Any]:
     """Time ``fairseq-generate`` and ``fairseq-flexdepth distill`` on the same sentences, in turns."""
     seconds: Dict[str, List[float]] = {"generate": [], "distill": []}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    loads: List[float] = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         commands.write_data(folder, args.decoded, (args.length, args.length), 500, args.seed)
         sizes = ("--arch", "transformer_tiny", "--encoder-layers", 2, "--decoder-layers", 2)
         checkpoint = commands.write_checkpoint(folder, folder / "bin", args.device, *sizes)
@@ -82,13 +83,16 @@ def measure_commands(args: Namespace) -> Dict[str, Any]:
             "--max-tokens", 4000, "--match-source-len", *commands.cpu(args.device),
         ]  # fmt: skip  (random weights would never end a sentence)
         for turn in range(args.turns):
-            whole, _ = commands.run("fairseq-generate", *options, "--user-dir", commands.PLUGIN)
-            seconds["generate"].append(whole)
-            whole, _ = commands.run("fairseq-flexdepth", "distill", *options, "--dest", folder / f"bin{turn}")
-            seconds["distill"].append(whole)
+            runs = {
+                "generate": commands.run("fairseq-generate", *options, "--user-dir", commands.PLUGIN),
+                "distill": commands.run("fairseq-flexdepth", "distill", *options, "--dest", folder / f"bin{turn}"),
+            }
+            for name, run in runs.items():
+                seconds[name].append(run.seconds)
+                loads.append(run.other_load)
             common.progress(f"generate {seconds['generate'][-1]:.1f} s, distill {seconds['distill'][-1]:.1f} s")
     ratios = [generate / distill for generate, distill in zip(seconds["generate"], seconds["distill"])]
-    return {"seconds": seconds, "ratio": median(ratios), "all_ratios": ratios}
+    return {"seconds": seconds, "ratio": median(ratios), "all_ratios": ratios, "other_load": loads}
 
 
 def compare(measured: Dict[str, Dict[str, Any]], args: Namespace) -> Dict[str, float]:
@@ -124,6 +128,7 @@ def table(measured: Dict[str, Dict[str, Any]], compared: Dict[str, float], args:
             f"{args.decoded:,} sentences, beam {args.beam}: `fairseq-generate` {decoding['generate']:.1f} s, "
             f"`distill` {decoding['distill']:.1f} s, both with start-up; speed of distill, median of {args.turns} "
             f"turns: {common.reached(compared['commands'], 0.95, at_least=True)}",
+            *common.load_finding(measured["commands"].get("other_load", [])),
         ],
     )
 

@@ -7,14 +7,14 @@ of its own. See recipes/benchmarks/README.md.
 """
 
 from argparse import Namespace
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from fairseq.criterions.label_smoothed_cross_entropy import label_smoothed_nll_loss
 from torch import nn
 
 from fairseq_flexdepth.depth.subnetwork_strategies import assign_subnetworks
 from fairseq_flexdepth.depth.supported_depths import DepthSpace, parse_depths
-from recipes.benchmarks import build, common
+from recipes.benchmarks import build, common, multiply_adds
 from recipes.benchmarks.update import FormGradients, add_repeat_options, measure_update
 from recipes.common.markdown import markdown_table
 
@@ -46,8 +46,8 @@ def build_model(arch: str, options: List[str], args: Namespace) -> Any:
     sizes = {
         "--encoder-layers": ENCODER_LAYERS,
         "--decoder-layers": DECODER_LAYERS,
-        "--encoder-embed-dim": args.embed_dim,
-        "--encoder-ffn-embed-dim": args.ffn_dim,
+        **{f"--{side}-embed-dim": args.embed_dim for side in ("encoder", "decoder")},
+        **{f"--{side}-ffn-embed-dim": args.ffn_dim for side in ("encoder", "decoder")},
         "--dropout": args.dropout,
     }
     given = [str(part) for size in sizes.items() for part in size]
@@ -56,12 +56,25 @@ def build_model(arch: str, options: List[str], args: Namespace) -> Any:
     return build.training_model(command, args)
 
 
+def subnetworks() -> Tuple[Dict[int, Sequence[int]], Dict[int, Sequence[int]]]:
+    """The layers of each encoder depth, and of each decoder depth."""
+    return (
+        assign_subnetworks("optimal", ENCODER_LAYERS, SPACE.encoder),
+        assign_subnetworks("optimal", DECODER_LAYERS, SPACE.decoder),
+    )
+
+
+def multiply_adds_ratio(args: Namespace) -> float:
+    """The multiply-adds of our update of all tasks, relative to Algorithm 1."""
+    encoder, decoder = (list(side.values()) for side in subnetworks())
+    return multiply_adds.together(args, encoder, decoder) / multiply_adds.one_by_one(args, encoder, decoder)
+
+
 def algorithm_1(args: Namespace) -> Tuple[Any, FormGradients]:
     """Return a stock model, and a function that forms its gradients by Algorithm 1, task by task."""
     model, sample = build_model("transformer", [], args), build.batch(args)
     stacks = [list(model.encoder.layers), list(model.decoder.layers)]
-    encoder = assign_subnetworks("optimal", ENCODER_LAYERS, SPACE.encoder)
-    decoder = assign_subnetworks("optimal", DECODER_LAYERS, SPACE.decoder)
+    encoder, decoder = subnetworks()
 
     def gradients() -> float:
         total = 0.0
@@ -109,7 +122,7 @@ def measure(method: str, args: Namespace) -> Dict[str, Any]:
     return measure_update(method, lambda: ours(args, method == "accumulated", drawn), args)
 
 
-def compare(measured: Dict[str, Dict[str, Any]]) -> Dict[str, float]:
+def compare(measured: Dict[str, Dict[str, Any]], args: Namespace) -> Dict[str, float]:
     """Return the ratios that have targets, and the differences of losses and gradients, which should be near 0."""
     reference, stacked, accumulated = (measured[method] for method in ("algorithm_1", "stacked", "accumulated"))
     drawn = [measured[method]["seconds"] for method in METHODS if method.startswith("sample")]
@@ -120,6 +133,7 @@ def compare(measured: Dict[str, Dict[str, Any]]) -> Dict[str, float]:
     }
     return {
         "time": stacked["seconds"] / reference["seconds"],
+        "multiply_adds": multiply_adds_ratio(args),
         "accumulated_time": accumulated["seconds"] / reference["seconds"],
         "accumulated_memory": accumulated["peak_mib"] / reference["peak_mib"],
         "one_decoder_depth": sum(drawn) / len(drawn) / stacked["seconds"],
@@ -135,6 +149,8 @@ def table(measured: Dict[str, Dict[str, Any]], compared: Dict[str, float], args:
         + [f"{step['peak_mib']:,.0f}", f"{step['peak_mib'] / reference['peak_mib']:.2f}"]
         for name, step in ((name, measured[method]) for method, name in METHODS.items())
     ]
+    # Older results were measured when runs shared less.
+    counted = f"; the multiply-adds alone: {compared['multiply_adds']:.3f}" if "multiply_adds" in compared else ""
     header = ["one update", "seconds", "× Algorithm 1", "peak MiB", "× Algorithm 1"]
     return common.page(
         f"{ENCODER_LAYERS}×{DECODER_LAYERS} layers, {len(SPACE.pairs)} tasks, d {args.embed_dim}, "
@@ -142,7 +158,7 @@ def table(measured: Dict[str, Dict[str, Any]], compared: Dict[str, float], args:
         f"fp32, dropout {args.dropout}, Pre-LN, median of {args.repeats} updates.",
         markdown_table(header, rows),
         [
-            f"time of all tasks against Algorithm 1: {common.reached(compared['time'], 0.6)}",
+            f"time of all tasks against Algorithm 1: {common.reached(compared['time'], 0.6)}{counted}",
             f"memory with `--accumulate-depths`: {common.reached(compared['accumulated_memory'], 1.2)}",
             f"one sampled decoder depth, mean of four: {common.reached(compared['one_decoder_depth'], 0.42)}",
         ],
@@ -155,7 +171,7 @@ def conclude(measured: Dict[str, Any], args: Namespace) -> None:
     Raises:
         SystemExit: losses or gradients differ from Algorithm 1's.
     """
-    compared = compare(measured)
+    compared = compare(measured, args)
     for name, difference in compared.items():
         if name.endswith("difference") and difference > 1e-5:
             raise SystemExit(f"{name} from Algorithm 1: {difference:.2e}, expected at most 1e-5")

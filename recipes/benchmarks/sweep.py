@@ -6,11 +6,10 @@ Whole commands on invented text, with random weights. See recipes/benchmarks/REA
 """
 
 import json
-import os
 import tempfile
 from argparse import Namespace
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 from fairseq_flexdepth.files.text import read_lines
 from recipes.benchmarks import build, commands, common
@@ -32,12 +31,14 @@ def parse() -> Namespace:
 
 
 def timed(command: str, *options: Any) -> Tuple[Dict[str, float], str]:
-    """Run a command; return its wall-clock seconds (``whole``) and CPU seconds (``cpu``), and its output."""
-    before = os.times()
-    seconds, printed = commands.run(command, *options)
-    after = os.times()
-    cpu = after.children_user - before.children_user + after.children_system - before.children_system
-    return {"whole": seconds, "cpu": cpu}, printed
+    """Run a command.
+
+    Returns:
+        Its wall-clock seconds (``whole``), CPU seconds (``cpu``) and the load by other processes (``other_load``); and
+        its output.
+    """
+    run = commands.run(command, *options)
+    return {"whole": run.seconds, "cpu": run.cpu, "other_load": run.other_load}, run.output
 
 
 def measure(name: str, args: Namespace) -> Dict[str, Any]:
@@ -65,8 +66,13 @@ def measure_in(folder: Path, args: Namespace) -> Dict[str, Any]:
         separate.append({"depth": depth[1::2], **run, "decoding": log.decoding, "same_translations": same})
         common.progress(f"fairseq-generate at {depth[1::2]}: {run['whole']:.1f} s, {run['cpu']:.1f} CPU seconds")
     sums = {key: sum(run[key] for run in separate) for key in ("whole", "cpu", "decoding")}
-    ratios = {key: whole[key] / sums[key] for key in whole}
+    ratios = {key: whole[key] / sums[key] for key in ("whole", "cpu")}
     return {"sweep": whole, "separate": separate, "separate_sums": sums, "ratios": ratios}
+
+
+def loads_of(runs: Sequence[Dict[str, Any]]) -> List[float]:
+    """The loads by other processes during these runs, which older results lack."""
+    return [run["other_load"] for run in runs if "other_load" in run]
 
 
 def table(measured: Dict[str, Any], args: Namespace) -> str:
@@ -90,6 +96,7 @@ def table(measured: Dict[str, Any], args: Namespace) -> str:
             f"{ratios['cpu']:.3g}",
             f"seconds of the separate runs outside beam search: {outside:.1f}",
             f"the same translations at {same} of {runs} depth pairs",
+            *common.load_finding(loads_of([measured["sweep"], *measured["separate"]])),
         ],
     )
 

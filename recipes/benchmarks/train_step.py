@@ -2,14 +2,15 @@
 
     python -m recipes.benchmarks.train_step
 
-Each runs in a process of its own. Then the output projection with the loss of all pairs is measured alone, and its
-matrix products without the rest. See recipes/benchmarks/README.md.
+Each runs in a process of its own. Then the output projection with the loss of all pairs is measured alone, by each
+``--loss-backend``, its matrix products without the rest, and a teacher's softmax. See recipes/benchmarks/README.md.
 """
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
+from itertools import combinations, cycle
+from statistics import mean
 from typing import Any, Callable, Dict, List, Tuple
 
-import torch
 from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
 from torch import Tensor
 
@@ -17,16 +18,18 @@ from fairseq_flexdepth.criterions.tied_multi_cross_entropy import (
     TiedMultiCrossEntropyConfig,
     TiedMultiCrossEntropyCriterion,
 )
-from fairseq_flexdepth.modules.losses.chunks import FeatureRows, rows_per_chunk
-from fairseq_flexdepth.modules.losses.linear_cross_entropy import linear_cross_entropy
+from fairseq_flexdepth.depth.supported_depths import DepthSpace
 from fairseq_flexdepth.protocols import Sample
-from recipes.benchmarks import build, common
+from fairseq_flexdepth.tasks.translation import FlexDepthTranslationConfig, FlexDepthTranslationTask
+from recipes.benchmarks import build, common, multiply_adds, projection
 from recipes.benchmarks.double_loop import double_loop_loss
-from recipes.benchmarks.update import FormGradients, add_repeat_options, measure_update, timed
+from recipes.benchmarks.update import FormGradients, add_repeat_options, measure_update
 from recipes.common.markdown import markdown_table
 
-EPSILON = 0.1
+EPSILON = projection.EPSILON
 STEPS = {"vanilla": "fairseq `transformer`", "double_loop": "double loop over pairs", "ours": "fairseq_flexdepth"}
+SAMPLED = 2  # depths per side that are drawn for each update of the step ``sampled``
+ALL_STEPS = {**STEPS, "sampled": f"fairseq_flexdepth, {SAMPLED}+{SAMPLED} depths drawn"}
 LossFunction = Callable[[], Tensor]
 
 
@@ -35,100 +38,93 @@ def parse() -> Namespace:
     parser = common.benchmark_parser(__doc__ or "")
     build.add_size_options(parser)
     add_repeat_options(parser)
+    add_draw_option(parser)
     return parser.parse_args()
+
+
+def add_draw_option(parser: ArgumentParser) -> None:
+    """Add the option of the step ``sampled``."""
+    parser.add_argument("--draws", type=int, default=12, help="draws of depths; the mean update of all is reported")
 
 
 def model_and_loss(kind: str, sample: Sample, args: Namespace) -> Tuple[Any, LossFunction]:
     """Return a model, and a function that computes its mean loss over the target tokens of *sample*."""
     task = build.translation_task(args.vocabulary)
-    arch = "tied_multi_transformer" if kind == "ours" else "transformer"
+    arch = "transformer" if kind in ("vanilla", "double_loop") else "tied_multi_transformer"
     model = build.build_model(task, arch, args, args.layers, args.layers)
     if kind == "double_loop":
         return model, lambda: double_loop_loss(model, sample, EPSILON) / sample["ntokens"]
     if kind == "vanilla":
         criterion = LabelSmoothedCrossEntropyCriterion(task, sentence_avg=False, label_smoothing=EPSILON)
     else:
-        config = TiedMultiCrossEntropyConfig(label_smoothing=EPSILON, sentence_avg=False, seed=args.seed)
-        criterion = TiedMultiCrossEntropyCriterion(task, config)
+        count = SAMPLED if kind == "sampled" else 0
+        config = TiedMultiCrossEntropyConfig(
+            label_smoothing=EPSILON,
+            sentence_avg=False,
+            seed=args.seed,
+            sample_encoder_depths=count,
+            sample_decoder_depths=count,
+            accumulate_depths=kind == "accumulated",
+        )
+        words = task.source_dictionary
+        own_task = FlexDepthTranslationTask(FlexDepthTranslationConfig(source_lang="a", target_lang="b"), words, words)
+        criterion = TiedMultiCrossEntropyCriterion(own_task, config)
     return model, lambda: criterion(model, sample)[0] / sample["ntokens"]
 
 
 def measure(kind: str, args: Namespace) -> Dict[str, Any]:
-    """Measure one of STEPS, ``projection`` or ``products``."""
-    return measure_step(kind, args) if kind in STEPS else measure_projection(kind, args)
+    """Measure one of ALL_STEPS, or a part of the loss."""
+    return projection.measurements().get(kind, measure_step)(kind, args)
 
 
 def measure_step(kind: str, args: Namespace) -> Dict[str, Any]:
-    """Measure an update of one of STEPS."""
+    """Measure an update of one of ALL_STEPS; where depths are drawn, the mean of one update per draw."""
     sample = build.batch(args)
+    draws = range(args.draws if kind == "sampled" else 1)
+    update_numbers = cycle(draws)  # which decide what is drawn
 
     def make() -> Tuple[Any, FormGradients]:
         model, loss_of = model_and_loss(kind, sample, args)
 
         def gradients() -> float:
+            model.set_num_updates(next(update_numbers))
             loss = loss_of()
             loss.backward()
             return loss.item()
 
         return model, gradients
 
-    return measure_update(kind, make, args)
+    return measure_update(kind, make, args, updates=len(draws))
 
 
-def measure_projection(kind: str, args: Namespace) -> Dict[str, Any]:
-    """Measure our projection and loss of all pairs, forward and backward, or the three matrix products of its chunks.
-
-    Args:
-        kind: ``projection`` or ``products``.
-        args: the options.
-    """
-    rows, classes, width = args.layers**2 * args.sentences * args.length, args.vocabulary, args.embed_dim
-    torch.manual_seed(args.seed)
-    features = torch.randn(rows, width, device=args.device, requires_grad=True)
-    weight = (torch.randn(classes, width, device=args.device) * width**-0.5).requires_grad_()
-    target = torch.randint(classes, (rows,), device=args.device)
-    row_weights = torch.full((rows,), 1 / rows, device=args.device)
-
-    def ours() -> None:
-        features.grad = weight.grad = None
-        linear_cross_entropy(FeatureRows(features, weight, target, row_weights), EPSILON).loss.backward()
-
-    chunk = rows_per_chunk(rows, classes, features.device)
-    grad_weight = torch.zeros_like(weight, requires_grad=False)
-
-    @torch.no_grad()
-    def products() -> None:
-        for start in range(0, rows, chunk):
-            logits = features[start : start + chunk] @ weight.t()  # chunk × vocabulary
-            logits @ weight
-            grad_weight.addmm_(logits.t(), features[start : start + chunk])
-
-    result = timed(kind, ours if kind == "projection" else products, args)
-    result["gflop_per_second"] = 3 * 2 * rows * classes * width / result["seconds"] / 1e9
-    return result
+def multiply_adds_vs_vanilla(args: Namespace, depths: DepthSpace) -> float:
+    """The multiply-adds of an update of *depths*, relative to one of the deepest pair alone."""
+    encoder, decoder = ([range(1, depth + 1) for depth in side] for side in (depths.encoder, depths.decoder))
+    whole = [range(1, args.layers + 1)]
+    return multiply_adds.together(args, encoder, decoder) / multiply_adds.together(args, whole, whole)
 
 
-def multiply_adds(args: Namespace, pairs: bool) -> int:
-    """Return the multiply-adds per target token of a forward pass, of all depth pairs or of the deepest alone.
-
-    The source is as long as the target.
-    """
-    d, layers = args.embed_dim, args.layers
-    attention = 4 * d * d + 2 * args.length * d
-    feed_forward = 2 * d * args.ffn_dim
-    decoder = 2 * attention + feed_forward
-    return layers * (attention + feed_forward) + (layers if pairs else 1) * (
-        layers * decoder + (layers if pairs else 1) * d * args.vocabulary
-    )
+def sampled_multiply_adds(args: Namespace) -> Dict[str, float]:
+    """The same for sampled depths: the mean of the draws that are measured (``drawn``), and of all (``every``)."""
+    layers = tuple(range(1, args.layers + 1))
+    space = DepthSpace(layers, layers)
+    drawn = [space.sample(SAMPLED, SAMPLED, args.seed, update) for update in range(args.draws)]
+    sides = list(combinations(layers, SAMPLED))
+    every = [DepthSpace(encoder, decoder) for encoder in sides for decoder in sides]
+    return {
+        name: mean(multiply_adds_vs_vanilla(args, depths) for depths in spaces)
+        for name, spaces in (("drawn", drawn), ("every", every))
+    }
 
 
 def compare(measured: Dict[str, Dict[str, Any]], args: Namespace) -> Dict[str, Any]:
     """Return the ratios that have targets, and the figures that explain them."""
     vanilla, loop, ours = (measured[kind] for kind in STEPS)
     projected, products = measured["projection"], measured["products"]
+    layers = tuple(range(1, args.layers + 1))
     return {
         "time_vs_vanilla": ours["seconds"] / vanilla["seconds"],
-        "multiply_adds_vs_vanilla": multiply_adds(args, pairs=True) / multiply_adds(args, pairs=False),
+        "multiply_adds_vs_vanilla": multiply_adds_vs_vanilla(args, DepthSpace(layers, layers)),
         "time_vs_double_loop": ours["seconds"] / loop["seconds"],
         "memory_vs_double_loop": ours["peak_mib"] / loop["peak_mib"],
         "projection_share": projected["seconds"] / ours["seconds"],
@@ -142,7 +138,9 @@ def table(measured: Dict[str, Dict[str, Any]], compared: Dict[str, Any], args: N
     """Return the report as Markdown."""
     vanilla, loop, ours = (measured[kind] for kind in STEPS)
     rows: List[List[str]] = []
-    for kind, name in STEPS.items():
+    for kind, name in ALL_STEPS.items():
+        if kind not in measured:  # older results
+            continue
         step = measured[kind]
         rows.append(
             [name, f"{step['seconds']:.2f}", f"{step['seconds'] / vanilla['seconds']:.2f}"]
@@ -157,9 +155,10 @@ def table(measured: Dict[str, Dict[str, Any]], compared: Dict[str, Any], args: N
         f"dropout {args.dropout}, median of {args.repeats} updates.",
         markdown_table(header, rows),
         [
-            f"time against vanilla: {common.reached(compared['time_vs_vanilla'], 12.6)}; "
+            f"time against vanilla: {common.reached(compared['time_vs_vanilla'], 9.0)}; "
             f"the multiply-adds alone: {compared['multiply_adds_vs_vanilla']:.1f}",
-            f"time against the double loop: {common.reached(compared['time_vs_double_loop'], 0.8)}",
+            f"time against the double loop: {common.reached(compared['time_vs_double_loop'], 0.7)}",
+            f"peak memory against vanilla: {common.reached(ours['peak_mib'] / vanilla['peak_mib'], 1.6)}",
             f"peak memory against the double loop: {common.reached(compared['memory_vs_double_loop'], 0.5)}",
             f"projection and loss of all pairs alone: {projected['seconds']:.2f} s, "
             f"{compared['projection_share']:.0%} of our update, {projected['gflop_per_second']:.0f} GFLOP/s; "
@@ -168,8 +167,29 @@ def table(measured: Dict[str, Dict[str, Any]], compared: Dict[str, Any], args: N
             "ours against the double loop, without dropout: "
             f"loss {ours['loss']:.6f} and {loop['loss']:.6f}, gradient norm "
             f"{ours['gradient_norm']:.6f} and {loop['gradient_norm']:.6f}",
+            *newer_findings(measured, args),
         ],
     )
+
+
+def newer_findings(measured: Dict[str, Dict[str, Any]], args: Namespace) -> List[str]:
+    """What older results lack: sampled depths, and other ways to compute the loss."""
+    found = []
+    if "sampled" in measured:
+        counted = sampled_multiply_adds(args)
+        ratio = measured["sampled"]["seconds"] / measured["vanilla"]["seconds"]
+        found.append(
+            f"{SAMPLED}+{SAMPLED} depths drawn, time against vanilla, mean of {args.draws} draws: "
+            f"{common.reached(ratio, 3.0)}; the multiply-adds alone: {counted['drawn']:.2f}, of all possible draws "
+            f"{counted['every']:.2f}"
+        )
+    if "projection_compiled" in measured:
+        ratio = measured["projection_compiled"]["seconds"] / measured["projection"]["seconds"]
+        found.append(f"projection and loss with `--loss-backend compiled`: {ratio:.2f} × the time of `eager`")
+    if all(kind in measured for kind in projection.CHUNKS):
+        times = (f"{measured[kind]['seconds']:.3f} s with {size:,}" for kind, size in projection.CHUNKS.items())
+        found.append(f"softmax of a teacher's logits, by probabilities per chunk: {', '.join(times)}")
+    return found
 
 
 def conclude(measured: Dict[str, Any], args: Namespace) -> None:
@@ -187,8 +207,9 @@ def conclude(measured: Dict[str, Any], args: Namespace) -> None:
 
 
 def main() -> None:
-    """Measure all STEPS, the projection and its matrix products, and write the report."""
-    common.run("recipes.benchmarks.train_step", parse(), [*STEPS, "projection", "products"], measure, conclude)
+    """Measure all steps and the parts of the loss, and write the report."""
+    names = [*ALL_STEPS, *projection.measurements()]
+    common.run("recipes.benchmarks.train_step", parse(), names, measure, conclude)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def add_repeat_options(parser: argparse.ArgumentParser) -> None:
 
 
 def measure_update(
-    name: str, make: Callable[[], Tuple[Any, FormGradients]], args: argparse.Namespace
+    name: str, make: Callable[[], Tuple[Any, FormGradients]], args: argparse.Namespace, updates: int = 1
 ) -> Dict[str, Any]:
     """Measure an update: forward pass, backward pass and Adam.
 
@@ -29,6 +29,7 @@ def measure_update(
         name: for the progress messages.
         make: builds the model, whose memory counts, and returns it with the function of its gradients.
         args: device, dropout, repeats and warm-up.
+        updates: how many are timed together, where they differ; the seconds are of one.
 
     Returns:
         Loss and gradient norm without dropout, seconds, and peak memory in MiB: ``peak_mib`` without the memory that
@@ -45,12 +46,15 @@ def measure_update(
         dropout.p = args.dropout
     optimizer = Adam(model.parameters(), lr=1e-4)
 
-    def update() -> None:
-        optimizer.zero_grad()
-        gradients()
-        optimizer.step()
+    def several_updates() -> None:
+        for _ in range(updates):
+            optimizer.zero_grad()
+            gradients()
+            optimizer.step()
 
-    result = timed(name, update, args)
+    result = timed(name, several_updates, args)
+    result["seconds"] /= updates
+    result["all_seconds"] = [seconds / updates for seconds in result["all_seconds"]]
     peak = common.memory(args.device, peak=True)
     return {
         "loss": loss,

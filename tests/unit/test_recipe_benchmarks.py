@@ -9,9 +9,11 @@ import sys
 import pytest
 
 from recipes.benchmarks import (
+    arithmetic,
     commands,
     decode,
     distillation,
+    engines,
     export,
     flexible_depth,
     peak,
@@ -31,7 +33,10 @@ def test_commands_run_the_repositorys_package(tmp_path, monkeypatch):
     program = tmp_path / "where.py"  # like a console script, in another folder than the package
     program.write_text(WHERE)
     monkeypatch.delenv("PYTHONPATH", raising=False)
-    assert commands.run("python", program)[1].strip() == OURS
+    run = commands.run("python", program)
+    assert run.output.strip() == OURS
+    assert min(run.seconds, run.cpu) > 0
+    assert 0 <= run.other_load <= 1
     selector = RECIPES / "depth_selection" / "selector.sh"
     printed = subprocess.run(
         ["bash", "-c", f"source {selector}; python {program}"], cwd=tmp_path, capture_output=True, text=True,
@@ -40,7 +45,9 @@ def test_commands_run_the_repositorys_package(tmp_path, monkeypatch):
     assert printed.strip() == OURS
 
 
-BENCHMARKS = [decode, distillation, export, flexible_depth, peak, selection, self_speculative, sweep, train_step]
+BENCHMARKS = [
+    arithmetic, decode, distillation, export, flexible_depth, peak, selection, self_speculative, sweep, train_step
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("benchmark", BENCHMARKS)
@@ -56,3 +63,33 @@ def test_committed_tables_are_made_of_the_committed_numbers(benchmark):
 def test_sweep_is_compared_by_wall_clock_and_cpu_seconds():
     result = json.loads((RECIPES / "benchmarks" / "results" / "sweep-cpu.json").read_text(encoding="utf-8"))
     assert set(result["measured"]["ratios"]) == {"whole", "cpu"}
+
+
+def test_engines_states_the_ratios_and_how_idle_the_machine_was():
+    """It was not measured so far: made-up numbers."""
+
+    def run(whole, load):
+        return {"whole": whole, "cpu": whole, "other_load": load}
+
+    systems = {"fairseq": 8.0, "float32": 2.0, "int8": 1.0}
+    measured = {
+        "distill": {
+            "seconds": {name: [seconds] for name, seconds in systems.items()},
+            "speed": {name: 8.0 / seconds for name, seconds in systems.items()},
+        },
+        "commands": {
+            "generate": [run(10.0, 0.01)], "distill": [run(4.0, 0.02)], "speed": 2.5, "speed_with_export": 2.0
+        },
+        "sweep": {
+            "sweeps": [run(2.0, 0.0), run(1.0, 0.03)], "separate": [run(5.0, 0.0), run(5.0, 0.07)],
+            "ratios": [{"whole": 0.2, "cpu": 0.3}, {"whole": 0.1, "cpu": 0.2}],
+        },
+    }  # fmt: skip
+    args = argparse.Namespace(
+        layers=2, embed_dim=8, ffn_dim=8, vocabulary=60, beam=5, length=6, distilled=16, decoded=30, threads=1, turns=3
+    )
+    table = engines.table(measured, args)
+    assert "| CTranslate2 float32 | 2.00 | 8.0 | 4.00 |" in table
+    assert "exported before: 2.5 (target ≥ 3: not reached); with the export 2; search alone, in one process 4" in table
+    assert "runs of `fairseq-generate`: 0.2 (target ≤ 0.2: reached); in CPU seconds 0.3" in table
+    assert "other processes used at most 7% of the machine" in table

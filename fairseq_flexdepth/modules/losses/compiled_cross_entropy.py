@@ -31,42 +31,44 @@ def chunk_losses(chunk: Chunk, logit_sums: Tensor, weight_sum: Tensor, smoothing
     features, weight, target, row_weights = chunk.rows
     if all(gradient is None for gradient in chunk.gradients):  # validation has nothing to fuse
         return eager_cross_entropy.chunk_losses(chunk, logit_sums, weight_sum, smoothing)
+    # As tensors: torch would compile Python's numbers in, and reuse the kernels for other numbers.
+    on_target, uniform = (row_weights.new_full((), value) for value in (smoothing.on_target, smoothing.uniform))
     if weight.dtype == torch.float32:
-        terms, gradient = _compiled(_single)(chunk.logits, target, logit_sums, smoothing)
+        log_partition, target_logits, gradient = _compiled(_single)(chunk.logits, target, on_target)
         add_single(chunk, gradient, row_weights, smoothing, weight_sum)
-        return terms
-    terms, of_rows, of_words = _compiled(_half)(
-        chunk.logits, target, row_weights, logit_sums, smoothing, weight, features
+        return smoothed_terms(log_partition, target_logits, logit_sums, smoothing)
+    log_partition, target_logits, of_rows, of_words = _compiled(_half)(
+        chunk.logits, target, row_weights, on_target, uniform, weight, features
     )
     if chunk.gradients.features is not None:
         add_rounded_product(chunk.gradients.features, of_rows, weight)
     if chunk.gradients.weight is not None:
         add_rounded_product(chunk.gradients.weight, of_words, features)
-    return terms
+    return smoothed_terms(log_partition, target_logits, logit_sums, smoothing)
 
 
-def _single(logits: Tensor, target: Tensor, logit_sums: Tensor, smoothing: Smoothing) -> Tuple[Tensor, Tensor]:
-    """The losses and negative log-likelihoods, 2 × rows, and p − on_target · onehot, rows × vocabulary."""
+def _single(logits: Tensor, target: Tensor, on_target: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+    """The rows' log-partitions and target logits, and p − on_target · onehot, rows × vocabulary."""
     target_logits = logits.gather(1, target.unsqueeze(1)).squeeze(1).float()  # rows
-    terms = smoothed_terms(logits.float().logsumexp(dim=1), target_logits, logit_sums, smoothing)
-    words = torch.arange(smoothing.classes, device=logits.device)  # not a scatter, which would be a pass of its own
+    words = torch.arange(logits.size(1), device=logits.device)  # not a scatter, which would be a pass of its own
     hits = words == target.unsqueeze(1)  # rows × vocabulary
-    return terms, torch.softmax(logits.float(), dim=1) - torch.where(hits, smoothing.on_target, 0.0)
+    difference = torch.softmax(logits.float(), dim=1) - torch.where(hits, on_target, 0.0)
+    return logits.float().logsumexp(dim=1), target_logits, difference
 
 
 def _half(
     logits: Tensor,
     target: Tensor,
     row_weights: Tensor,
-    logit_sums: Tensor,
-    smoothing: Smoothing,
+    on_target: Tensor,
+    uniform: Tensor,
     weight: Tensor,
     features: Tensor,
-) -> Tuple[Tensor, Rounded, Rounded]:
-    """The terms, and the gradient of the logits, rounded for the products with the weight and with the features."""
-    terms, difference = _single(logits, target, logit_sums, smoothing)
-    gradient = (difference - smoothing.uniform) * row_weights.unsqueeze(1)  # rows × vocabulary
+) -> Tuple[Tensor, Tensor, Rounded, Rounded]:
+    """The rows' log-partitions and target logits, and the logits' gradient, rounded for each of the two products."""
+    log_partition, target_logits, difference = _single(logits, target, on_target)
+    gradient = (difference - uniform) * row_weights.unsqueeze(1)  # rows × vocabulary
     if weight.dtype == torch.bfloat16:
         both = gradient.to(weight.dtype)
-        return terms, (both, None), (both.t(), None)
-    return terms, rounded(gradient, weight), rounded(gradient.t(), features)
+        return log_partition, target_logits, (both, None), (both.t(), None)
+    return log_partition, target_logits, rounded(gradient, weight), rounded(gradient.t(), features)

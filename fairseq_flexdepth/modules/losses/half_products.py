@@ -1,4 +1,8 @@
-"""Matrix products of gradients in half precision, exact for gradients too small for float16 before loss scaling."""
+"""Matrix products of gradients in half precision, exact for gradients too small for float16 before loss scaling.
+
+torch 2.13 can hand back such products in single precision (``torch.mm(..., out_dtype=torch.float32)``), on CUDA alone.
+That is not used: no test on a CPU could show that it is right.
+"""
 
 from typing import Optional, Tuple
 

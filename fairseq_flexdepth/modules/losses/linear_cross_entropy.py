@@ -1,6 +1,7 @@
 """Output projection and label-smoothed cross-entropy in one, one chunk of rows at a time (see ``chunks.py``)."""
 
-from functools import partial
+import logging
+from functools import lru_cache, partial
 from typing import Callable, Dict, NamedTuple, Optional
 
 import torch
@@ -17,11 +18,16 @@ from fairseq_flexdepth.modules.losses.chunks import (
 )  # fmt: skip
 from fairseq_flexdepth.modules.losses.label_smoothing import smoothing_of, subtract_uniform
 
+logger = logging.getLogger(__name__)
+
 # Computes the losses of a chunk and adds its gradients, by --loss-backend.
 BACKENDS: Dict[str, Callable[..., Tensor]] = {
     "eager": eager_cross_entropy.chunk_losses,
     "compiled": compiled_cross_entropy.chunk_losses,
 }
+
+CHOICES = ("auto", *BACKENDS)  # of --loss-backend
+EAGER = ("auto", "eager")  # the choices that every loss takes
 
 
 def check_backend(backend: str) -> None:
@@ -34,6 +40,18 @@ def check_backend(backend: str) -> None:
         raise ValueError(f"--loss-backend {backend}: needs torch 2 or newer, this is {torch.__version__}; use eager")
 
 
+@lru_cache(maxsize=None)
+def chosen_backend(backend: str, device_type: str, dtype: torch.dtype) -> str:
+    """The one of ``BACKENDS`` that ``--loss-backend`` *backend* means on a device, for logits of a type; logs it once.
+
+    ``auto`` is eager everywhere so far. The compiled chunk moves fewer bytes, but was never timed on a GPU, and each
+    user needs a compiler that torch finds. When it is measured to be faster somewhere, ``auto`` is to take it there.
+    """
+    chosen = "eager" if backend == "auto" else backend
+    logger.info("loss: --loss-backend %s on %s, logits in %s", chosen, device_type, str(dtype).split(".")[1])
+    return chosen
+
+
 class LinearCrossEntropy(NamedTuple):
     """The weighted sum over all rows, and the losses of each row; only the sum carries a gradient."""
 
@@ -44,7 +62,7 @@ class LinearCrossEntropy(NamedTuple):
 
 
 def linear_cross_entropy(
-    rows: FeatureRows, label_smoothing: float, backend: str = "eager", accuracy: bool = False
+    rows: FeatureRows, label_smoothing: float, backend: str = "auto", accuracy: bool = False
 ) -> LinearCrossEntropy:
     """Σ over rows of ``row_weights`` × fairseq's ``label_smoothed_nll_loss`` of ``features · weightᵀ``.
 
@@ -53,7 +71,7 @@ def linear_cross_entropy(
     Args:
         rows: features (rows × channels), projection (vocabulary × channels), targets and weights (rows).
         label_smoothing: ε, 0 to 1.
-        backend: one of ``BACKENDS``.
+        backend: one of ``CHOICES``.
         accuracy: also find the rows whose most probable word is the target, from the same logits.
 
     Returns:
@@ -76,12 +94,13 @@ def _form(rows: FeatureRows, gradients: Gradients, label_smoothing: float, accur
     """Accumulate the gradients of all rows in *gradients*; return the terms of :class:`LinearCrossEntropy` × rows."""
     features, weight, _, row_weights = rows
     smoothing = smoothing_of(label_smoothing, classes=weight.size(0))
+    chunk_losses = BACKENDS[chosen_backend(backend, features.device.type, weight.dtype)]
     weight_sum = weight.sum(dim=0, dtype=torch.float32)  # channels
 
     def of_chunk(chunk: Chunk) -> Tensor:
         logit_sums = chunk.rows.features.float() @ weight_sum  # rows: Σ_v logit(v), without a pass over the vocabulary
         correct = correct_rows(chunk) if accuracy else []  # first, since the backend overwrites the logits
-        return torch.cat([BACKENDS[backend](chunk, logit_sums, weight_sum, smoothing), *correct])
+        return torch.cat([chunk_losses(chunk, logit_sums, weight_sum, smoothing), *correct])
 
     row_terms = loss_in_chunks(rows, gradients, of_chunk, terms=3 if accuracy else 2)  # terms × rows
     if gradients.weight is not None and weight.dtype == torch.float32:
