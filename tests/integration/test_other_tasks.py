@@ -1,6 +1,6 @@
 """fairseq's tasks for several languages, and mBART's: the table of docs/tasks.md is run cell by cell.
 
-The other tests run the row of translation.
+``test_table_of_tasks.py`` runs the rows of the other tasks.
 """
 
 import json
