@@ -9,7 +9,7 @@ from fairseq.dataclass.utils import gen_parser_from_dataclass
 from fairseq.tasks.speech_to_text import SpeechToTextTask
 
 from fairseq_flexdepth.compat import replace_task
-from fairseq_flexdepth.files.speech_data import check_config, check_manifest
+from fairseq_flexdepth.files.speech_data import check_config, check_language_tags, check_manifest
 from fairseq_flexdepth.protocols import Options
 from fairseq_flexdepth.tasks.any_depth_task import AnyDepthTask
 from fairseq_flexdepth.tasks.depth_options import DepthOptions
@@ -49,10 +49,12 @@ class FlexDepthSpeechTask(AnyDepthTask, SpeechToTextTask):
         """Load a split, or several, separated by commas.
 
         Raises:
-            ValueError: a manifest is missing or wrong, or does not fit the configuration of the data.
+            ValueError: a manifest is missing or wrong, does not fit the configuration of the data, or has a language
+                without a tag in the dictionary.
         """
         for name in split.split(","):
             check_manifest(self.args.data, name, self.data_cfg)
+            check_language_tags(self.args.data, name, self.data_cfg, self.tgt_dict)
         super().load_dataset(split, *args, **kwargs)
 
     def build_criterion(self, args: Any, **kwargs: Any) -> FairseqCriterion:

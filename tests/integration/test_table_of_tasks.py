@@ -222,3 +222,26 @@ def test_every_cell_is_true(named_row: Tuple[str, Row], tmp_path: Path) -> None:
         line = _refusal(command, row, tmp_path)
         assert re.search(EXPECTED[name][command], line), line
         assert not (tmp_path / "new").exists()
+
+
+SPEECH_MISTAKES = [
+    ("generate", "--enc-layers 3", "--enc-layers 3: this model supports 2,4"),
+    ("generate", "--dec-layers 3", "--dec-layers 3: this model supports 1,2"),
+    ("interactive", "--dec-layers 0", "--dec-layers 0: this model supports 1,2"),
+    ("validate", "--enc-layers 1", "--enc-layers 1: this model supports 2,4"),
+    ("generate", "--gen-subset x", "DATA {data}: no split x; it has test, train, valid"),
+    ("generate", "--config-yaml x", "--config-yaml x: no such file in DATA {data}"),
+    ("generate", "--config-yaml tagged.yaml --prefix-size 1", "{data}/test.tsv: lacks the column tgt_lang, or a value"),
+]
+
+
+@pytest.mark.parametrize("named_row", ["speech_to_text"], indirect=True)
+def test_mistakes_of_speech(named_row: Tuple[str, Row]) -> None:
+    """Those of the other rows have tables of their own."""
+    row = named_row[1]
+    config = (row.data / "config.yaml").read_text()
+    (row.data / "tagged.yaml").write_text(f"{config}prepend_tgt_lang_tag: true\n")
+    for command, given, message in SPEECH_MISTAKES:
+        options = (*row.options, *given.split())
+        line = refusals.decoding(row.data, row.checkpoint, *options, command=f"fairseq-{command}")
+        assert line.startswith(f"ValueError: {message.format(data=row.data)}"), (given, line)
