@@ -9,9 +9,9 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any, Dict, List
 
-from fairseq.data import encoders
+from fairseq.data import Dictionary, encoders
 from fairseq.data.audio.audio_utils import get_features_or_waveform
-from fairseq.data.audio.speech_to_text_dataset import S2TDataConfig
+from fairseq.data.audio.speech_to_text_dataset import S2TDataConfig, SpeechToTextDataset
 
 from fairseq_flexdepth.files.binarised_data import read_dictionary
 from fairseq_flexdepth.files.checkpoints import brief
@@ -73,6 +73,38 @@ def check_manifest(folder: str, split: str, config: S2TDataConfig) -> None:
     if not first:
         raise ValueError(f"{path}: has no utterances; expected at least one")
     _check_features(f"{path}: utterance {first['id']}", os.path.join(config.audio_root, first["audio"]), config)
+
+
+def check_language_tags(folder: str, split: str, config: S2TDataConfig, dictionary: Dictionary) -> None:
+    """Check that the dictionary has a tag for each target language of a split, where targets begin or end with one.
+
+    fairseq fails at an assertion without a message.
+
+    Args:
+        folder: the data directory.
+        split: the name of the split, whose manifest exists.
+        config: the configuration of the data.
+        dictionary: the dictionary of the targets.
+
+    Raises:
+        ValueError: the manifest does not name the languages, or the dictionary lacks a tag.
+    """
+    keys = ("prepend_tgt_lang_tag", "prepend_bos_and_append_tgt_lang_tag")
+    used = next((key for key in keys if getattr(config, key)), None)
+    if used is None:
+        return
+    path = Path(folder) / f"{split}.tsv"
+    with open(path, encoding="utf-8", newline="") as file:
+        languages = {row.get("tgt_lang") for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)}
+    if not all(languages):
+        raise ValueError(f"{path}: lacks the column tgt_lang, or a value in it; {used} needs each target's language")
+    tags = sorted(SpeechToTextDataset.LANG_TAG_TEMPLATE.format(language) for language in languages)
+    missing = [tag for tag in tags if tag not in dictionary]
+    if missing:
+        raise ValueError(
+            f"{Path(folder) / config.vocab_filename}: lacks the language tags {', '.join(missing)}, which {used} puts "
+            f"into the targets of {split}"
+        )
 
 
 def _check_features(utterance: str, audio: str, config: S2TDataConfig) -> None:

@@ -13,19 +13,20 @@ from fairseq_flexdepth.files import binarised_data
 from fairseq_flexdepth.protocols import Options
 from fairseq_flexdepth.tasks.any_depth_task import AnyDepthTask
 from fairseq_flexdepth.tasks.depth_options import DecoderDepthOptions
+from fairseq_flexdepth.tasks.refused_options import GREEDY, SELECTOR
 
 # The options of translation that a language model does not take, each with the reason.
 _REFUSED = {
-    "enc_layers": "a language model has no encoder; give --dec-layers alone",
-    "depth_selector": "reads source sentences, which a language model does not have",
-    "fast_greedy": "is for translation",
-    "draft_dec_layers": "is for translation",
+    "--enc-layers": "a language model has no encoder; give --dec-layers alone",
+    **dict.fromkeys(SELECTOR, "reads source sentences, which a language model does not have"),
+    **dict.fromkeys(GREEDY, "is for translation"),
 }
-# argparse would answer an unknown option with its usage, two hundred lines in which the error is hard to find.
+# A task with a dataclass declares them as fields, for hydra, too.
+_FIELDS = {option: option[2:].replace("-", "_") for option in _REFUSED}
 _HIDDEN = {"help": SUPPRESS, "argparse_const": ""}
 RefusedOptions: Any = make_dataclass(
     "RefusedOptions",
-    [(name, Optional[str], field(default=None, metadata=_HIDDEN)) for name in _REFUSED],
+    [(name, Optional[str], field(default=None, metadata=_HIDDEN)) for name in _FIELDS.values()],
     bases=(FairseqDataclass,),
 )
 
@@ -48,10 +49,10 @@ class FlexDepthLanguageModelingTask(AnyDepthTask, LanguageModelingTask):
         Raises:
             ValueError: an option of translation is given, or the data directory is missing or has no dictionary.
         """
-        given = {name: getattr(cfg, name, None) for name in _REFUSED}
+        given = {option: getattr(cfg, name, None) for option, name in _FIELDS.items()}
         mistakes = [
-            f"{f'--{name} {value}'.replace('_', '-').rstrip()}: {_REFUSED[name]}"
-            for name, value in given.items()
+            f"{f'{option} {value}'.rstrip()}: {_REFUSED[option]}"
+            for option, value in given.items()
             if value is not None
         ]
         if mistakes:

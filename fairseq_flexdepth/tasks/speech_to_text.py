@@ -1,36 +1,25 @@
 """fairseq's speech-to-text task with ``--enc-layers`` and ``--dec-layers``."""
 
 import os
-from argparse import SUPPRESS, Action, ArgumentParser, Namespace
-from typing import Any, Optional
+from argparse import ArgumentParser
+from typing import Any
 
 from fairseq.criterions import FairseqCriterion
 from fairseq.dataclass.utils import gen_parser_from_dataclass
 from fairseq.tasks.speech_to_text import SpeechToTextTask
 
 from fairseq_flexdepth.compat import replace_task
-from fairseq_flexdepth.files.speech_data import check_config, check_manifest
+from fairseq_flexdepth.files.speech_data import check_config, check_language_tags, check_manifest
 from fairseq_flexdepth.protocols import Options
 from fairseq_flexdepth.tasks.any_depth_task import AnyDepthTask
 from fairseq_flexdepth.tasks.depth_options import DepthOptions
+from fairseq_flexdepth.tasks.refused_options import GREEDY, SELECTOR, add_refused
 
-# Options of our other tasks, each with the reason why speech has none.
+_LEAVE_OUT = "leave it out with --task speech_to_text"
 _REFUSED = {
-    **dict.fromkeys(("--depth-selector", "--selector-threshold"), "selectors read words, which speech has not"),
-    **dict.fromkeys(
-        ("--fast-greedy", "--draft-dec-layers", "--draft-tokens", "--draft-vocabulary"),
-        "our greedy search decodes translations only",
-    ),
+    **dict.fromkeys(SELECTOR, f"selectors read words, which speech has not; {_LEAVE_OUT}"),
+    **dict.fromkeys(GREEDY, f"our greedy search decodes translations only; {_LEAVE_OUT}"),
 }
-
-
-class _Refuse(Action):
-    """An option that is refused when it is given: for an unknown one, fairseq prints two hundred lines of usage."""
-
-    def __call__(self, parser: ArgumentParser, namespace: Namespace, values: Any, option: Optional[str] = None) -> None:
-        name = self.option_strings[0]  # the user's may be abbreviated
-        given = name if values is None else f"{name} {values}"
-        raise ValueError(f"{given}: {_REFUSED[name]}; leave it out with --task speech_to_text")
 
 
 class FlexDepthSpeechTask(AnyDepthTask, SpeechToTextTask):
@@ -43,8 +32,7 @@ class FlexDepthSpeechTask(AnyDepthTask, SpeechToTextTask):
         """Add fairseq's options, those of a depth to decode at, and the refused options."""
         SpeechToTextTask.add_args(parser)
         gen_parser_from_dataclass(parser, DepthOptions())
-        for option in _REFUSED:
-            parser.add_argument(option, action=_Refuse, nargs="?", default=SUPPRESS, help=SUPPRESS)
+        add_refused(parser, _REFUSED)
 
     @classmethod
     def setup_task(cls, cfg: Options, **kwargs: Any) -> "FlexDepthSpeechTask":
@@ -61,10 +49,12 @@ class FlexDepthSpeechTask(AnyDepthTask, SpeechToTextTask):
         """Load a split, or several, separated by commas.
 
         Raises:
-            ValueError: a manifest is missing or wrong, or does not fit the configuration of the data.
+            ValueError: a manifest is missing or wrong, does not fit the configuration of the data, or has a language
+                without a tag in the dictionary.
         """
         for name in split.split(","):
             check_manifest(self.args.data, name, self.data_cfg)
+            check_language_tags(self.args.data, name, self.data_cfg, self.tgt_dict)
         super().load_dataset(split, *args, **kwargs)
 
     def build_criterion(self, args: Any, **kwargs: Any) -> FairseqCriterion:

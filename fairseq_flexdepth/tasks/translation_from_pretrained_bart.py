@@ -9,6 +9,7 @@ from fairseq.tasks.translation_from_pretrained_bart import TranslationFromPretra
 
 from fairseq_flexdepth.compat import replace_task
 from fairseq_flexdepth.tasks.depth_options import DepthOptions
+from fairseq_flexdepth.tasks.refused_options import TAGGED, add_refused
 from fairseq_flexdepth.tasks.translation import CheckedTranslationTask
 
 
@@ -44,9 +45,10 @@ class FlexDepthTranslationFromPretrainedBARTTask(CheckedTranslationTask, Transla
 
     @staticmethod
     def add_args(parser: ArgumentParser) -> None:
-        """Declare fairseq's options and the depth to decode at."""
+        """Declare fairseq's options, those of a depth to decode at, and the refused options."""
         TranslationFromPretrainedBARTTask.add_args(parser)
         gen_parser_from_dataclass(parser, DepthOptions())
+        add_refused(parser, TAGGED)
 
 
 replace_task("translation_from_pretrained_bart", FlexDepthTranslationFromPretrainedBARTTask)

@@ -1,6 +1,6 @@
 """fairseq's tasks for several languages, and mBART's: the table of docs/tasks.md is run cell by cell.
 
-The other tests run the row of translation.
+``test_table_of_tasks.py`` runs the rows of the other tasks.
 """
 
 import json
@@ -175,15 +175,15 @@ def _refusal(command: str, data: Path, checkpoint: Path, task: Task, folder: Pat
 EXPECTED = {
     "oracle": "oracle takes translation, translation_flexdepth; a depth selector knows no language tags",
     "export": r"expected a translation model|expected --task translation, whose sentences have no language tags",
-    "selector": "error: unrecognized arguments: --depth-selector length:12=1-1,3-2$",
-    "drafting": "error: unrecognized arguments: --draft-dec-layers 1$",
+    "selector": "^ValueError: --depth-selector length:12=1-1,3-2: selectors read words, .*; expected --enc-layers ",
+    "drafting": "^ValueError: --draft-dec-layers 1: our greedy search knows no language tags; expected --beam 1 ",
 }
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_every_cell_is_true(directions: Path, trained: Dict[str, Path], tmp_path: Path, name: str) -> None:
     row = cells(name)
-    assert set(row.values()) <= {"yes", "refused", "not offered"}
+    assert set(row.values()) <= {"yes", "refused"}
     for command in COMMANDS:
         cell = row[command]
         if cell == "yes":
@@ -192,3 +192,48 @@ def test_every_cell_is_true(directions: Path, trained: Dict[str, Path], tmp_path
         line = _refusal(command, directions, trained[name], ROWS[name], tmp_path)
         assert re.search(EXPECTED[command], line), line
         assert not (tmp_path / "new").exists()
+
+
+DEPTHS = {"--enc-layers 4": "this model supports 1,2,3", "--dec-layers 3": "this model supports 1,2"}
+OF_ALL = [
+    *((command, option, f"{option}: {why}") for command in ("generate", "validate") for option, why in DEPTHS.items()),
+    ("interactive", "--enc-layers 0", "--enc-layers 0: this model supports 1,2,3"),
+]
+DAE = "--langtoks {'main':('tgt_dae','tgt')}"  # tags of another kind of text
+NO_TAG = "--langtoks, --langtoks-specs: cannot find language token __en_dae__ in the dictionary"
+MISTAKES = {
+    "translation_multi_simple_epoch": [
+        ("generate", "--target-lang fr", "language pair de-fr contains languages that are not in the languag"),
+        ("generate", "--source-lang ev", "DATA {data}: no split test of ev-en; it has test, train, valid"),
+        ("generate", DAE, NO_TAG),
+        ("train", DAE, NO_TAG),
+        ("train", "--langtoks-specs dae", NO_TAG.replace("en_dae", "en")),
+        ("generate", "--lang-pairs de-en", "source dictionary of 1002 entries: the checkpoint was trained with 1003; "),
+    ],
+    "multilingual_translation": [
+        ("generate", "--target-lang fr", "--source-lang de --target-lang fr: expected one of --lang-pairs de-en"),
+        ("generate", "--source-lang ev", "--source-lang ev --target-lang en: expected one of --lang-pairs de-en"),
+        ("generate", "--encoder-langtok src", "--encoder-langtok should be tgt."),
+        ("generate", "--lang-pairs de-en", "--lang-pairs should include all the language pairs ['de-en', 'en-d"),
+    ],
+    "translation_from_pretrained_bart": [
+        ("generate", "--target-lang fr", "{data}/dict.fr.txt: no such dictionary; expected a file written by fair"),
+        ("generate", "--source-lang ev", "DATA {data}: no split test of ev-en; it has test, train, valid"),
+        ("generate", "--langs de,fr", "--langs de,fr: expected en, too, of the direction"),
+        ("generate", "--langs de,en", "source dictionary of 1003 entries: the checkpoint was trained with 1004; give"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_mistakes(directions: Path, trained: Dict[str, Path], tmp_path: Path, name: str) -> None:
+    task = ROWS[name]
+    for command, given, message in [*OF_ALL, *MISTAKES[name]]:
+        options = given.split()
+        if command == "train":
+            line = refusals.training(directions, tmp_path, *task.training, *options)
+        else:
+            own = task.training[:-2] if command == "validate" else task.decoding
+            line = refusals.decoding(directions, trained[name], *own, *options, command=f"fairseq-{command}")
+        assert line.startswith(f"ValueError: {message.format(data=directions)}"), (given, line)
+    assert not list(tmp_path.iterdir())

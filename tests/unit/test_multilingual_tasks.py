@@ -11,6 +11,7 @@ from fairseq import options, tasks
 from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
 from fairseq.tasks import FairseqTask
 
+from fairseq_flexdepth.tasks.refused_options import GREEDY, SELECTOR
 from tests import tiny
 
 PAIRS = ("--lang-pairs", "de-en,en-de,de-ev")
@@ -129,6 +130,13 @@ MISTAKES: List[Any] = [
     ("multilingual_translation", ("-s", "de", "-t", "fr"),
      "^--source-lang de --target-lang fr: expected one of --lang-pairs de-en,en-de,de-ev$"),
     ("multilingual_translation", ("--residual-init", "admin"), "^--residual-init admin: expected --task translation"),
+    *[
+        (name, options, f"^{options[0]} {options[1]}: {why}")
+        for name in TASKS
+        for group, why in ((SELECTOR, "selectors read words, .* have language tags; expected --enc-layers and --dec-l"),
+                           (GREEDY, "our greedy search knows no language tags; expected --beam 1 alone, fairseq's"))
+        for options in ((option, 1) for option in group)
+    ],
     ("translation_from_pretrained_bart", ("-t", "fr"), "dict.fr.txt: no such dictionary"),
     ("translation_from_pretrained_bart", ("--langs", "de,fr"), "^--langs de,fr: expected en, too, of the direction$"),
 ]  # fmt: skip

@@ -7,10 +7,11 @@ from typing import Any, Dict
 
 import numpy
 import pytest
+from fairseq.data import Dictionary
 from fairseq.data.audio.speech_to_text_dataset import S2TDataConfig
 from fairseq.tasks import TASK_REGISTRY
 
-from fairseq_flexdepth.files.speech_data import check_config, check_manifest
+from fairseq_flexdepth.files.speech_data import check_config, check_language_tags, check_manifest
 from fairseq_flexdepth.tasks.speech_to_text import FlexDepthSpeechTask
 from tests.integration.refusals import ours
 
@@ -74,6 +75,29 @@ def test_mistakes_in_a_manifest(folder: Path) -> None:
     path.write_text(f"{HEADER}\nu\t{folder / 'u.npy'}\t6\ta b\n")
     wrong = f"{path}: utterance u: has 5 features per frame; expected 4, the configuration's input_feat_per_channel"
     assert manifest_error(folder) == wrong
+
+
+def tags_error(folder: Path) -> str:
+    config, dictionary = S2TDataConfig(folder / "config.yaml"), Dictionary.load(str(folder / "dict.txt"))
+    with pytest.raises(ValueError, match="tgt_lang") as caught:
+        check_language_tags(str(folder), "test", config, dictionary)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["prepend_tgt_lang_tag", "prepend_bos_and_append_tgt_lang_tag"])
+def test_language_tags_missing_from_the_dictionary(folder: Path, key: str) -> None:
+    config, manifest = folder / "config.yaml", folder / "test.tsv"
+    check_language_tags(str(folder), "test", S2TDataConfig(config), Dictionary.load(str(folder / "dict.txt")))
+    config.write_text(f"{config.read_text()}{key}: true\n")
+    needs = f"{manifest}: lacks the column tgt_lang, or a value in it; {key} needs each target's language"
+    assert tags_error(folder) == needs
+    rows = [f"u\tu.npy\t6\ta b\t{language}\n" for language in ("fr", "de", "fr", "it")]
+    manifest.write_text("".join([f"{HEADER}\ttgt_lang\n", *rows]))
+    (folder / "dict.txt").write_text("a 1\n<lang:de> 1\n")
+    lacks = f"{folder / 'dict.txt'}: lacks the language tags <lang:fr>, <lang:it>"
+    assert tags_error(folder) == f"{lacks}, which {key} puts into the targets of test"
+    (folder / "dict.txt").write_text("<lang:de> 1\n<lang:fr> 1\n<lang:it> 1\n")
+    check_language_tags(str(folder), "test", S2TDataConfig(config), Dictionary.load(str(folder / "dict.txt")))
 
 
 REFUSED: Dict[str, str] = {
