@@ -7,7 +7,7 @@ of its own. See recipes/benchmarks/README.md.
 """
 
 from argparse import Namespace
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from fairseq.criterions.label_smoothed_cross_entropy import label_smoothed_nll_loss
 from torch import nn
@@ -56,7 +56,7 @@ def build_model(arch: str, options: List[str], args: Namespace) -> Any:
     return build.training_model(command, args)
 
 
-def subnetworks() -> Tuple[Dict[int, Sequence[int]], Dict[int, Sequence[int]]]:
+def subnetworks() -> Tuple[Dict[int, Tuple[int, ...]], Dict[int, Tuple[int, ...]]]:
     """The layers of each encoder depth, and of each decoder depth."""
     return (
         assign_subnetworks("optimal", ENCODER_LAYERS, SPACE.encoder),

@@ -12,10 +12,10 @@ case $SCALE in
         updates=60 batch=400 schedule=polynomial_decay lr=1e-2 warmup=10 save_interval=20 log_interval=20 ;;
     small)
         use_corpus multi30k
-        vocabulary=2000 training_pairs=10000 N=3 M=3 deep=3,3 pairs=({1..3}-{1..3}) size=_tiny teachers=1 average=3 dropout=0.2
+        vocabulary=2000 training_pairs=8000 N=3 M=3 deep=3,3 pairs=({1..3}-{1..3}) size=_tiny teachers=1 average=3 dropout=0.1
         sizes=(--encoder-embed-dim 64 --encoder-ffn-embed-dim 128 --encoder-attention-heads 4
             --decoder-embed-dim 64 --decoder-ffn-embed-dim 128 --decoder-attention-heads 4)
-        updates=1600 batch=1024 schedule=polynomial_decay lr=4e-3 warmup=100 save_interval=160 ;;
+        updates=2000 batch=1024 schedule=polynomial_decay lr=4e-3 warmup=100 save_interval=200 ;;
     paper)
         # transformer_base_single_gpu of tensor2tensor 1.6: batches of 2,048 tokens, and the learning rate
         # 2 * width^-0.5 * min(update * warmup^-1.5, update^-0.5), whose peak is 2 * 512^-0.5 * 16000^-0.5 = 7.0e-4
