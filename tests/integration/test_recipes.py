@@ -28,8 +28,8 @@ SCRIPTS = recipe_scripts()
 TRAINING = (
     "adam", "ckd", "clip-norm", "criterion", "distill", "dropout", "finetune-from-model", "init-embeddings", "keep",
     "kd", "label-smoothing", "log", "lr", "max-tokens", "max-update", "momentum", "no-epoch", "no-save", "optimizer",
-    "pkd", "sample", "save", "seed", "sentence-avg", "teacher", "total-num", "update", "user-dir", "validate", "warmup",
-    "weight-decay",
+    "pkd", "sample", "sandwich", "save", "seed", "sentence-avg", "teacher", "total-num", "update", "user-dir",
+    "validate", "warmup", "weight-decay",
 )  # fmt: skip
 # sizes of the dictionaries that give the paper's counts, where its tables do not state them
 VOCABULARIES = {"tied_multi": 33050}
