@@ -9,7 +9,15 @@ from fairseq.tasks import FairseqTask
 
 from fairseq_flexdepth.decoding.drafting_report import DraftingReport
 from fairseq_flexdepth.decoding.final_report import FinalReport
-from fairseq_flexdepth.decoding.greedy_options import GreedyOptions, asked_options, check_models, check_search
+from fairseq_flexdepth.decoding.greedy_options import (
+    GreedyOptions,
+    asked_options,
+    model_mistakes,
+    read_options,
+    refuse,
+    search_mistakes,
+    value_mistakes,
+)
 from fairseq_flexdepth.decoding.self_speculative import Drafting, SelfSpeculativeGenerator
 from fairseq_flexdepth.protocols import Hypotheses, Sample
 
@@ -35,16 +43,17 @@ class GreedySearchMixin(FairseqTask):
         Raises:
             ValueError: options that cannot be combined, or a model that our search cannot run.
         """
-        options = asked_options(args, self.cfg)
-        if options is None:
-            return super().build_generator(models, args, *others, **kwargs)
+        options = read_options(args, self.cfg)
         given = dict(zip(("seq_gen_cls", "extra_gen_cls_kwargs", "prefix_allowed_tokens_fn"), others), **kwargs)
-        check_search(options, args, given)
-        check_models(options, models)
-        if options.layers is not None and getattr(self.cfg, "depth_selector", None) is not None:
-            raise ValueError(
-                f"{options.cause}: drafts for one depth; leave out --depth-selector {self.cfg.depth_selector}"
-            )
+        mistakes = value_mistakes(options)
+        if options.asked:
+            mistakes += [*search_mistakes(options, args, given), *model_mistakes(options, models)]
+            if options.layers is not None and getattr(self.cfg, "depth_selector", None) is not None:
+                selector = f"--depth-selector {self.cfg.depth_selector}"
+                mistakes.append(f"{options.cause}: drafts for one depth; leave out {selector}")
+        refuse(mistakes)
+        if not options.asked:
+            return super().build_generator(models, args, *others, **kwargs)
         further = given.get("extra_gen_cls_kwargs") or {}
         given["extra_gen_cls_kwargs"] = {**further, "drafting": self._drafting_of(options, models[0])}
         given["seq_gen_cls"] = SelfSpeculativeGenerator
