@@ -23,10 +23,6 @@ from fairseq_flexdepth.protocols import Hypotheses, Sample
 
 logger = logging.getLogger(__name__)
 
-# Of a split of so many batches or more, fairseq's search decodes one in 50, but at least 3, too: the log compares the
-# times.
-_LONG = 30
-
 
 class GreedySearchMixin(FairseqTask):
     """Mixin for a translation task with the options of :mod:`fairseq_flexdepth.decoding.greedy_options`."""
@@ -64,8 +60,7 @@ class GreedySearchMixin(FairseqTask):
         key = options, id(model), getattr(model.decoder.layers, "active", None)
         if self._drafting is None or self._drafting_key != key:
             self._drafting, self._drafting_key = Drafting(options, model), key
-            if self._batches >= _LONG:
-                self._drafting.comparing = max(3, self._batches // 50)
+            self._drafting.batches = self._batches
         return self._drafting
 
     def begin_epoch(self, *args: Any, **kwargs: Any) -> None:
@@ -90,10 +85,12 @@ class GreedySearchMixin(FairseqTask):
         self, generator: Any, models: Sequence[BaseFairseqModel], sample: Sample, *args: Any, **kwargs: Any
     ) -> List[Hypotheses]:
         """Decode a batch; after the last one, log the report of our search."""
+        drafting = self._drafting if getattr(generator, "drafting", None) is self._drafting else None
+        if drafting is not None and "id" not in sample:  # fairseq-interactive
+            drafting.batches += 1
+            self._report_due.wait_for_exit()
         hypotheses = super().inference_step(generator, models, sample, *args, **kwargs)
-        if self._drafting is not None and getattr(generator, "drafting", None) is self._drafting:
-            if "id" not in sample:  # fairseq-interactive
-                self._report_due.wait_for_exit()
+        if drafting is not None:
             self._report_due.count(len(hypotheses))
         return hypotheses
 

@@ -27,6 +27,7 @@ def test_rows_that_keep_different_numbers_of_words(changes: Dict[str, Any]) -> N
     depth = 2 if 2 in depths else depths[-1]
     counts = assert_exact(model, batch, {"max_len_b": 12}, draft_dec_layers=depth).counts
     assert 0 < counts.accepted < counts.drafted
+    assert counts.given == counts.words
 
 
 # Of 4 decoder layers: the strategy, the depth that checks, those that can draft; and the layers of those that cannot.
@@ -158,7 +159,7 @@ def test_auto_gives_the_same_words_while_it_measures() -> None:
     options = asked_options(Namespace(draft_dec_layers="auto"))
     assert options is not None
     drafting = Drafting(options, model)
-    drafting.comparing = 1
+    drafting.batches = 30
     generator = SelfSpeculativeGenerator([model], model.decoder.dictionary, drafting, beam_size=1, **search)
     used = []
     while not drafting.report.compared:  # once a setting is chosen
@@ -166,5 +167,7 @@ def test_auto_gives_the_same_words_while_it_measures() -> None:
         assert [hypothesis["tokens"].tolist() for (hypothesis,) in found] == expected
         used.append(drafting.setting)
     assert {setting.depth for setting in used} == {0, 1, 2}
-    assert drafting.report.compared == 3
-    assert drafting.comparing == 0
+    assert 0 < drafting.report.counts.given < drafting.report.counts.words  # no check gives the words without drafts
+    for _ in range(4):
+        generator.generate([model], batch)
+    assert drafting.report.compared == 3 * 3  # three batches
