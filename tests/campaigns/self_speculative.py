@@ -5,7 +5,7 @@
 First the test sets of trained models, at every drafting depth; then random models whose exits disagree, in single
 precision: every kind of model, sources of 1 to 1,000 words, batches of 1 to 64, up to 16 drafted words, draft
 vocabularies of 1 word to all. Each batch is decoded with three such settings. FOLDER/self_speculative.json has all
-batches; an interrupted campaign goes on.
+batches; an interrupted campaign goes on. Batches with near ties, which fairseq's search decodes, count apart.
 """
 
 import random
@@ -70,7 +70,7 @@ def compare(
 
 @torch.no_grad()
 def random_models(record: Record, sentences: int) -> None:
-    """Compare on random models until so many distinct sentences have been decoded."""
+    """Compare on random models until our search has decoded so many distinct sentences, itself."""
     while True:
         done = record.of(RANDOM, "model")
         if sum(trial["sentences"] for trial in done) >= sentences:
@@ -91,7 +91,8 @@ def random_models(record: Record, sentences: int) -> None:
         depths = list(drafting_depths(model))
         settings = [random_settings(draw, depths, words) for _ in range(SETTINGS)]
         compare(record, (RANDOM, kind, seed), model, batch, search, settings)
-        record.add(subject=RANDOM, kind="model", seed=seed, sentences=len(lengths))
+        ours = any(trial["batch"] == seed and not trial["again"] for trial in record.of(RANDOM, "batch"))
+        record.add(subject=RANDOM, kind="model", seed=seed, sentences=len(lengths) if ours else 0)
 
 
 def trained_model(record: Record, checkpoint: str, data: str) -> None:
@@ -125,7 +126,7 @@ def report(record: Record) -> str:
         trials = [trial for trial in batches if (trial["subject"], trial["model"]) == (subject, model)]
         counted = ("sentences", "words", "drafted", "accepted", "again")
         total = {key: sum(trial[key] for trial in trials) for key in counted}
-        distinct = sum({trial["batch"]: trial["sentences"] for trial in trials}.values())
+        distinct = sum({trial["batch"]: trial["sentences"] for trial in trials if not trial["again"]}.values())
         accepted = f"{total['accepted'] / total['drafted']:.0%}" if total["drafted"] else "-"
         rows.append(
             (
@@ -146,7 +147,7 @@ def report(record: Record) -> str:
 
 def main() -> None:
     options = parser(__doc__ or "")
-    options.add_argument("--sentences", type=int, default=5000, help="distinct ones, of random models")
+    options.add_argument("--sentences", type=int, default=5000, help="of random models, without near ties")
     options.add_argument("--model", nargs=2, action="append", default=[], metavar=("CHECKPOINT", "DATA"))
     args = options.parse_args()
     torch.set_num_threads(1)
