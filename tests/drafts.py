@@ -6,6 +6,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 import torch
 from fairseq.sequence_generator import SequenceGenerator
 
+from fairseq_flexdepth.decoding.drafting_report import DraftingReport
 from fairseq_flexdepth.decoding.greedy_options import asked_options
 from fairseq_flexdepth.decoding.self_speculative import Drafting, SelfSpeculativeGenerator
 from tests import tiny
@@ -14,6 +15,12 @@ from tests import tiny
 MODELS: Dict[str, Dict[str, Any]] = {
     **tiny.NORMS,
     "Admin": {"residual_init": "admin"},
+    "left": {"subnetworks": "left"},
+    "seq, Pre-LN": {"subnetworks": "seq", **tiny.NORMS["Pre-LN"]},
+    "middle_left": {"subnetworks": "middle_left"},
+    "optimal, cycle": {
+        "subnetworks": "optimal", "layer_sharing": "cycle", "unique_decoder_layers": 2, "unique_encoder_layers": 3,
+    },
     "recurrent": {"layer_sharing": "cycle", "unique_decoder_layers": 1, "unique_encoder_layers": 1},
     "cycle": {"layer_sharing": "cycle", "unique_decoder_layers": 2, "unique_encoder_layers": 3},
     "sequence": {"layer_sharing": "sequence", "unique_decoder_layers": 2, "unique_encoder_layers": 3},
@@ -48,7 +55,7 @@ class Compared(NamedTuple):
 
     differing: List[int]  # sentences with other words
     largest: float  # the largest difference of a score, relative to scores above 1
-    report: Any  # our report
+    report: DraftingReport  # ours
 
 
 def greedy(model: Any, batch: Dict, search: Dict, prefix: Optional[torch.Tensor] = None) -> List[Dict]:
@@ -84,3 +91,18 @@ def compare(
             apart = (our["positional_scores"] - their["positional_scores"]).abs().max() / sums
             largest = max(largest, float(apart))
     return Compared(differing, largest, drafting.report)
+
+
+def assert_exact(
+    model: Any, batch: Dict, search: Dict, reference: Any = None, prefix: Optional[torch.Tensor] = None, **options: Any
+) -> DraftingReport:
+    """Check our hypotheses, found without fairseq's help, against fairseq's; return our report.
+
+    fairseq's search decodes with *reference*, or else with *model*.
+    """
+    expected = greedy(reference or model, batch, search, prefix)
+    compared = compare(model, batch, search, expected, prefix, **options)
+    assert compared.differing == [], compared
+    assert compared.largest < 1e-5, compared
+    assert compared.report.again == 0
+    return compared.report

@@ -33,13 +33,13 @@ class DraftingReport:
         if counts.drafted:
             parts.append(
                 f"{counts.accepted / counts.drafted:.1%} of the drafted words accepted, "
-                f"{counts.words / counts.turns:.2f} words per verification"
+                f"{counts.words_per_check:.2f} words per verification"
             )
         if self.again:
             parts.append(f"{self.again:,} sentences decoded by fairseq's search, because of near ties")
         if self.compared:
             parts.append(
-                f"{self.seconds / self.plain_seconds:.2f} of the time of fairseq's greedy search on the first "
-                f"{self.compared:,} sentences"
+                f"{self.seconds / self.plain_seconds:.2f} of the time of fairseq's greedy search on {self.compared:,} "
+                "of the sentences"
             )
         return "; ".join(parts)

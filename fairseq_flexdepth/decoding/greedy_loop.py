@@ -32,10 +32,16 @@ class Draft(NamedTuple):
 class TurnCounts:
     """Counts of turns and words, each for one row."""
 
-    turns: int = 0  # checks of a row
+    checks: int = 0  # of the drafts of a row
     drafted: int = 0  # words that were checked
     accepted: int = 0  # of these
+    given: int = 0  # words that the checks gave: the accepted ones, and those in place of the first wrong ones
     words: int = 0  # in translations, end symbols included
+
+    @property
+    def words_per_check(self) -> float:
+        """The words that a check gave on average."""
+        return self.given / self.checks
 
     def __add__(self, other: "TurnCounts") -> "TurnCounts":
         return TurnCounts(*(one + more for one, more in zip(astuple(self), astuple(other))))
@@ -142,8 +148,10 @@ class GreedyLoop:
                 return None
             kept.append(count)
             counts.accepted += accepted
-        counts.turns += len(rows)
-        counts.drafted += (width - 1) * len(rows)
+        if self._draft is not None:
+            counts.checks += len(rows)
+            counts.drafted += (width - 1) * len(rows)
+            counts.given += sum(kept)
         return kept, width
 
     def _drafted(

@@ -1,6 +1,6 @@
 """The options of greedy search: ``--fast-greedy``, ``--draft-dec-layers`` and those that belong to it; their checks."""
 
-from typing import Any, Dict, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from fairseq.models.transformer import TransformerDecoder, TransformerDecoderBase
 from fairseq.modules.transformer_layer import TransformerDecoderLayerBase
@@ -37,32 +37,45 @@ class GreedyOptions(NamedTuple):
     vocabulary: Optional[int]  # words that a draft may propose
 
     @property
+    def asked(self) -> bool:
+        """Whether they ask for our greedy search."""
+        return self.fast or self.layers is not None
+
+    @property
     def cause(self) -> str:
         """The option that asks for our greedy search, as typed."""
         return "--fast-greedy" if self.layers is None else f"--draft-dec-layers {self.layers}"
 
 
-def asked_options(*sources: Any) -> Optional[GreedyOptions]:
-    """The options that *sources* give; ``None`` if they do not ask for our greedy search.
+def read_options(*sources: Any) -> GreedyOptions:
+    """The options that *sources* give, unchecked.
 
     Args:
         sources: fairseq's configurations, an earlier one before a later one; they may lack the options.
-
-    Raises:
-        ValueError: an option has a wrong value, or lacks the option that it belongs to.
     """
     fast, layers, words, vocabulary = (_first(name, sources) for name in NAMES)
-    options = GreedyOptions(bool(fast), None if layers is None else str(layers), words, vocabulary)
-    if options.layers is None:
-        for name, value in zip(NAMES[2:], (words, vocabulary)):
-            if value is not None:
-                raise ValueError(f"{_option(name)} {value}: needs --draft-dec-layers")
-        return options if options.fast else None
-    if options.layers != AUTO and not options.layers.isdecimal():
-        raise ValueError(f"{options.cause}: expected a number of decoder layers, or {AUTO}")
-    if words is not None and not 1 <= words <= MOST_WORDS:
-        raise ValueError(f"--draft-tokens {words}: expected 1 to {MOST_WORDS}")
-    return options
+    return GreedyOptions(bool(fast), None if layers is None else str(layers), words, vocabulary)
+
+
+def asked_options(*sources: Any) -> Optional[GreedyOptions]:
+    """The options that *sources* give, as in :func:`read_options`; ``None`` if they do not ask for our greedy search.
+
+    Raises:
+        ValueError: options have wrong values, or lack the option that they belong to.
+    """
+    options = read_options(*sources)
+    refuse(value_mistakes(options))
+    return options if options.asked else None
+
+
+def refuse(mistakes: Sequence[str]) -> None:
+    """Refuse all *mistakes* in one line.
+
+    Raises:
+        ValueError: there are any.
+    """
+    if mistakes:
+        raise ValueError("; ".join(mistakes))
 
 
 def _first(name: str, sources: Sequence[Any]) -> Any:
@@ -74,58 +87,81 @@ def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def check_search(options: GreedyOptions, generation: Any, further: Dict[str, Any]) -> None:
-    """Refuse options of another search.
+def value_mistakes(options: GreedyOptions) -> List[str]:
+    """The options of wrong values, and those that lack the option that they belong to."""
+    belonging = zip(NAMES[2:], (options.words, options.vocabulary))
+    if options.layers is None:
+        return [f"{_option(name)} {value}: needs --draft-dec-layers" for name, value in belonging if value is not None]
+    mistakes = []
+    if options.layers != AUTO and not options.layers.isdecimal():
+        mistakes.append(f"{options.cause}: expected a number of decoder layers, or {AUTO}")
+    if options.words is not None and not 1 <= options.words <= MOST_WORDS:
+        mistakes.append(f"--draft-tokens {options.words}: expected 1 to {MOST_WORDS}")
+    return mistakes
+
+
+def search_mistakes(options: GreedyOptions, generation: Any, further: Dict[str, Any]) -> List[str]:
+    """The options that ask for another search.
 
     Args:
-        options: what asks for our greedy search.
+        options: those that ask for our greedy search.
         generation: fairseq's options of generation.
         further: the other arguments of fairseq's ``build_generator``.
-
-    Raises:
-        ValueError: *generation* or *further* asks for another search.
     """
+    mistakes, others = [], []
     beam = getattr(generation, "beam", 5)  # fairseq's default
     if beam != 1:
-        raise ValueError(f"--beam {beam}: expected --beam 1 with {options.cause}, which is greedy search")
+        mistakes.append(f"--beam {beam}: expected --beam 1 with {options.cause}, which is greedy search")
     for name, default in _REFUSED.items():
         value = further.get(name) or getattr(generation, name, default)
         if value not in (default, None, False):
-            given = _option(name) if value is True or callable(value) else f"{_option(name)} {value}"
-            raise ValueError(f"{given}: cannot be combined with {options.cause}; leave one of them out")
-    if (further.get("extra_gen_cls_kwargs") or {}).get("lm_model") is not None:
-        raise ValueError(f"--lm-path: cannot be combined with {options.cause}; leave one of them out")
+            others.append(_option(name) if value is True or callable(value) else f"{_option(name)} {value}")
+    language_model = (further.get("extra_gen_cls_kwargs") or {}).get("lm_model")
+    if language_model is not None and getattr(generation, "lm_path", None) is None:  # from Python
+        others.append("--lm-path")
+    if others:
+        given = ", ".join(others)
+        mistakes.append(f"{given}: cannot be combined with {options.cause}; leave out the one or the other")
+    return mistakes
 
 
-def check_models(options: GreedyOptions, models: Sequence[Any]) -> None:
-    """Refuse models that our greedy search cannot run.
-
-    Raises:
-        ValueError: there are several, the model is no Transformer, it has no exits to draft with, or the draft
-            vocabulary is larger than its dictionary.
-    """
+def model_mistakes(options: GreedyOptions, models: Sequence[Any]) -> List[str]:
+    """The options that do not fit the model, or the reason why our greedy search cannot run it."""
     cause, model = options.cause, models[0]
     if len(models) > 1:
-        raise ValueError(f"{cause}: expected one model, given an ensemble of {len(models)}")
+        return [f"{cause}: expected one model, given an ensemble of {len(models)}"]
     decoder: Any = getattr(model, "decoder", None)
     if type(decoder) not in _DECODERS:
-        raise ValueError(f"{cause}: expected a Transformer, given a {type(model).__name__}")
+        return [f"{cause}: expected a Transformer, given a {type(model).__name__}"]
     special = {
         "--adaptive-softmax-cutoff": decoder.adaptive_softmax is not None,
         "--cross-self-attention": decoder.cross_self_attention,
         "--base-layers": not all(isinstance(layer, TransformerDecoderLayerBase) for layer in decoder.layers),
     }
-    for option, used in special.items():
-        if used:
-            raise ValueError(f"{cause}: does not work with a model that was trained with {option}")
-    if options.layers is not None and not hasattr(model, "depth_space"):
-        raise ValueError(
-            f"{cause}: the checkpoint's {type(model).__name__} has one depth, which leaves none to draft; "
-            "try --fast-greedy"
-        )
-    words = len(decoder.dictionary)
+    used = [option for option, is_used in special.items() if is_used]
+    mistakes = [f"{cause}: does not work with a model that was trained with {option}" for option in used]
+    if options.layers is not None:
+        mistakes += _draft_mistakes(options, model)
+    return mistakes
+
+
+def _draft_mistakes(options: GreedyOptions, model: Any) -> List[str]:
+    """The options of drafts that do not fit the model."""
+    if not hasattr(model, "depth_space"):
+        return [
+            f"{options.cause}: the checkpoint's {type(model).__name__} has one depth, which leaves none to draft; try "
+            "--fast-greedy"
+        ]
+    mistakes = []
+    if str(options.layers).isdecimal():
+        try:
+            drafting_layers(model, int(str(options.layers)))
+        except ValueError as error:
+            mistakes.append(str(error))
+    words = len(model.decoder.dictionary)
     if options.vocabulary is not None and not 1 <= options.vocabulary <= words:
-        raise ValueError(f"--draft-vocabulary {options.vocabulary}: expected 1 to {words}, the size of the dictionary")
+        mistakes.append(f"--draft-vocabulary {options.vocabulary}: expected 1 to {words}, the size of the dictionary")
+    return mistakes
 
 
 def drafting_layers(model: Any, depth: int) -> int:

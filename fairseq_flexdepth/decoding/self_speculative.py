@@ -21,6 +21,8 @@ from fairseq_flexdepth.decoding.greedy_rule import GreedyRule
 from fairseq_flexdepth.modules.device_copies import on_device_of
 from fairseq_flexdepth.protocols import Hypotheses, Sample
 
+_MANY = 30  # batches: of fewer, none is decoded twice to compare the times
+
 
 class Drafting:
     """How a model drafts, and what came of it.
@@ -36,7 +38,8 @@ class Drafting:
     def __init__(self, options: GreedyOptions, model: Any) -> None:
         self.model = model
         self.report = DraftingReport()
-        self.comparing = 0  # batches that fairseq's search is still to decode, too, to compare the times
+        self.batches = 0  # that are to be decoded, as far as is known
+        self._compared = 0  # of these, decoded by fairseq's search, too, to compare the times
         self.choice: Union[FixedDraft, DraftChoice] = FixedDraft(NO_DRAFTS)
         self.setting = NO_DRAFTS  # of the last batch
         if options.layers == AUTO:
@@ -51,10 +54,14 @@ class Drafting:
             self._vocabulary = DraftVocabulary(model.decoder, dictionary, size)
 
     def compares(self) -> bool:
-        """Whether to decode the present batch by fairseq's search, too: not the first one, which is slow."""
-        if self.comparing == 0 or self.report.counts.words == 0 or not self.choice.settled:
+        """Whether to decode the present batch by fairseq's search, too: not the first one, which is slow.
+
+        It is one in 50 of many batches, but at least 3.
+        """
+        share = 0 if self.batches < _MANY else max(3, self.batches // 50)
+        if self._compared >= share or self.report.counts.words == 0 or not self.choice.settled:
             return False
-        self.comparing -= 1
+        self._compared += 1
         return True
 
     def next_draft(self) -> Optional[Draft]:

@@ -9,15 +9,19 @@ from fairseq.tasks import FairseqTask
 
 from fairseq_flexdepth.decoding.drafting_report import DraftingReport
 from fairseq_flexdepth.decoding.final_report import FinalReport
-from fairseq_flexdepth.decoding.greedy_options import GreedyOptions, asked_options, check_models, check_search
+from fairseq_flexdepth.decoding.greedy_options import (
+    GreedyOptions,
+    asked_options,
+    model_mistakes,
+    read_options,
+    refuse,
+    search_mistakes,
+    value_mistakes,
+)
 from fairseq_flexdepth.decoding.self_speculative import Drafting, SelfSpeculativeGenerator
 from fairseq_flexdepth.protocols import Hypotheses, Sample
 
 logger = logging.getLogger(__name__)
-
-# Of a split of so many batches or more, fairseq's search decodes one in 50, but at least 3, too: the log compares the
-# times.
-_LONG = 30
 
 
 class GreedySearchMixin(FairseqTask):
@@ -35,16 +39,17 @@ class GreedySearchMixin(FairseqTask):
         Raises:
             ValueError: options that cannot be combined, or a model that our search cannot run.
         """
-        options = asked_options(args, self.cfg)
-        if options is None:
-            return super().build_generator(models, args, *others, **kwargs)
+        options = read_options(args, self.cfg)
         given = dict(zip(("seq_gen_cls", "extra_gen_cls_kwargs", "prefix_allowed_tokens_fn"), others), **kwargs)
-        check_search(options, args, given)
-        check_models(options, models)
-        if options.layers is not None and getattr(self.cfg, "depth_selector", None) is not None:
-            raise ValueError(
-                f"{options.cause}: drafts for one depth; leave out --depth-selector {self.cfg.depth_selector}"
-            )
+        mistakes = value_mistakes(options)
+        if options.asked:
+            mistakes += [*search_mistakes(options, args, given), *model_mistakes(options, models)]
+            if options.layers is not None and getattr(self.cfg, "depth_selector", None) is not None:
+                selector = f"--depth-selector {self.cfg.depth_selector}"
+                mistakes.append(f"{options.cause}: drafts for one depth; leave out {selector}")
+        refuse(mistakes)
+        if not options.asked:
+            return super().build_generator(models, args, *others, **kwargs)
         further = given.get("extra_gen_cls_kwargs") or {}
         given["extra_gen_cls_kwargs"] = {**further, "drafting": self._drafting_of(options, models[0])}
         given["seq_gen_cls"] = SelfSpeculativeGenerator
@@ -55,8 +60,7 @@ class GreedySearchMixin(FairseqTask):
         key = options, id(model), getattr(model.decoder.layers, "active", None)
         if self._drafting is None or self._drafting_key != key:
             self._drafting, self._drafting_key = Drafting(options, model), key
-            if self._batches >= _LONG:
-                self._drafting.comparing = max(3, self._batches // 50)
+            self._drafting.batches = self._batches
         return self._drafting
 
     def begin_epoch(self, *args: Any, **kwargs: Any) -> None:
@@ -81,10 +85,12 @@ class GreedySearchMixin(FairseqTask):
         self, generator: Any, models: Sequence[BaseFairseqModel], sample: Sample, *args: Any, **kwargs: Any
     ) -> List[Hypotheses]:
         """Decode a batch; after the last one, log the report of our search."""
+        drafting = self._drafting if getattr(generator, "drafting", None) is self._drafting else None
+        if drafting is not None and "id" not in sample:  # fairseq-interactive
+            drafting.batches += 1
+            self._report_due.wait_for_exit()
         hypotheses = super().inference_step(generator, models, sample, *args, **kwargs)
-        if self._drafting is not None and getattr(generator, "drafting", None) is self._drafting:
-            if "id" not in sample:  # fairseq-interactive
-                self._report_due.wait_for_exit()
+        if drafting is not None:
             self._report_due.count(len(hypotheses))
         return hypotheses
 

@@ -130,7 +130,7 @@ def _counts(generator: Any) -> Dict[str, Any]:
     found: Dict[str, Any] = {"near_ties": report.again / report.sentences}
     if counts.drafted:
         found["acceptance"] = counts.accepted / counts.drafted
-        found["words_per_check"] = counts.words / counts.turns
+        found["words_per_check"] = counts.words_per_check
     return found
 
 

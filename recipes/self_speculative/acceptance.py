@@ -41,7 +41,7 @@ def measured(checkpoint: Path, data: Path, cpu: bool) -> Dict[str, float]:
             for number, hypotheses in zip(sample["id"].tolist(), split.search(generator, sample)):
                 lines[number] = split.target_text(hypotheses[0]["tokens"].tolist())
         found[f"accepted, {depth}"] = 100 * report.counts.accepted / report.counts.drafted
-        found[f"words per check, {depth}"] = report.counts.words / report.counts.turns
+        found[f"words per check, {depth}"] = report.counts.words_per_check
     numbers = sorted(lines)
     references = [split.reference_text(number) for number in numbers]
     found["BLEU"] = sacrebleu.corpus_bleu([lines[number] for number in numbers], [references]).score

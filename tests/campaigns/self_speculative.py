@@ -2,9 +2,10 @@
 
     python -m tests.campaigns.self_speculative --folder FOLDER [--sentences 5000] [--model CHECKPOINT DATA]...
 
-First random models whose exits disagree, in single precision: every kind of model, sources of 1 to 1,000 words, batches
-of 1 to 64, up to 16 drafted words, draft vocabularies of 1 word to all. Then the test sets of trained models, at every
-drafting depth. FOLDER/self_speculative.json has all batches; an interrupted campaign goes on.
+First the test sets of trained models, at every drafting depth; then random models whose exits disagree, in single
+precision: every kind of model, sources of 1 to 1,000 words, batches of 1 to 64, up to 16 drafted words, draft
+vocabularies of 1 word to all. Each batch is decoded with three such settings. FOLDER/self_speculative.json has all
+batches; an interrupted campaign goes on. Batches with near ties, which fairseq's search decodes, count apart.
 """
 
 import random
@@ -42,29 +43,39 @@ def random_settings(draw: random.Random, depths: List[int], words: int) -> Dict[
     }
 
 
-def add(
-    record: Record, where: Tuple[str, str, int], compared: drafts.Compared, lengths: List[int], options: Dict[str, Any]
+def compare(
+    record: Record, where: Tuple[str, str, int], model: Any, batch: Dict, search: Dict, settings: List[Dict[str, Any]]
 ) -> None:
-    """Record a batch of sources of these *lengths*; *where*: subject, kind of model, number of the batch."""
-    subject, model, number_of_batch = where
-    counts = compared.report.counts
-    record.add(
-        subject=subject, kind="batch", model=model, batch=number_of_batch, sentences=len(lengths),
-        again=compared.report.again, words=counts.words,
-        drafted=counts.drafted, accepted=counts.accepted, largest=compared.largest,
-        options=options, longest=max(lengths),
-        lost=[f"sentence {number} with {options}" for number in compared.differing],
-    )  # fmt: skip
+    """Compare on a batch with each of *settings*, but those that an interrupted campaign has compared, and record it.
+
+    *where*: subject, kind of model, number of the batch.
+    """
+    subject, kind, number = where
+    known = sum(trial["batch"] == number for trial in record.of(subject, "batch"))
+    if known == len(settings):
+        return
+    lengths = batch["net_input"]["src_lengths"].tolist()
+    expected = drafts.greedy(model, batch, search)
+    for options in settings[known:]:
+        compared = drafts.compare(model, batch, search, expected, **options)
+        counts = compared.report.counts
+        record.add(
+            subject=subject, kind="batch", model=kind, batch=number, sentences=len(lengths),
+            again=compared.report.again, words=counts.words,
+            drafted=counts.drafted, accepted=counts.accepted, largest=compared.largest,
+            options=options, longest=max(lengths),
+            lost=[f"sentence {differing} with {options}" for differing in compared.differing],
+        )  # fmt: skip
 
 
+@torch.no_grad()
 def random_models(record: Record, sentences: int) -> None:
-    """Compare on random models until so many sentences have been decoded."""
-    seed = 0
+    """Compare on random models until our search has decoded so many distinct sentences, itself."""
     while True:
-        done = record.of(RANDOM, "batch")
+        done = record.of(RANDOM, "model")
         if sum(trial["sentences"] for trial in done) >= sentences:
             return
-        seed = max((trial["seed"] for trial in record.of(RANDOM, "model")), default=-1) + 1
+        seed = len(done)
         draw = random.Random(seed)
         words = draw.choice([21, 200, 1500])
         kind, changes = draw.choice(list(drafts.MODELS.items()))
@@ -77,13 +88,11 @@ def random_models(record: Record, sentences: int) -> None:
         batch = tiny.sample(lengths, [3] * len(lengths), words, words, seed=seed)
         limits = {"max_len_a": draw.choice([0, 1, 1.2]), "max_len_b": draw.choice([10, 20])}
         search = {**limits, "min_len": draw.choice([0, 1, 5])}
-        with torch.no_grad():
-            expected = drafts.greedy(model, batch, search)
-            for _ in range(SETTINGS):
-                options = random_settings(draw, [1, 2, 3], words)
-                compared = drafts.compare(model, batch, search, expected, **options)
-                add(record, (RANDOM, kind, seed), compared, lengths, options)
-        record.add(subject=RANDOM, kind="model", seed=seed)
+        depths = list(drafting_depths(model))
+        settings = [random_settings(draw, depths, words) for _ in range(SETTINGS)]
+        compare(record, (RANDOM, kind, seed), model, batch, search, settings)
+        ours = any(trial["batch"] == seed and not trial["again"] for trial in record.of(RANDOM, "batch"))
+        record.add(subject=RANDOM, kind="model", seed=seed, sentences=len(lengths) if ours else 0)
 
 
 def trained_model(record: Record, checkpoint: str, data: str) -> None:
@@ -91,26 +100,19 @@ def trained_model(record: Record, checkpoint: str, data: str) -> None:
     name = str(Path(checkpoint).resolve())  # unique: folders of one name hold different models
     if record.of(name, "done"):
         return
-    known = len(record.of(name, "batch"))  # settings of the batches that an interrupted campaign compared
     hub = fairseq_flexdepth.load(checkpoint, data=data)
     model, task = hub.models[0], hub.task
     task.load_dataset("test")
     dataset = task.dataset("test")
     depths = list(drafting_depths(model))
-    search = {"max_len_a": 1.2, "max_len_b": 10}
     draw = random.Random(1)
     start = index = 0
     while start < len(dataset):
         numbers = range(start, min(start + draw.choice([1, 2, 5, 16, 64]), len(dataset)))
         start = numbers[-1] + 1
         batch = dataset.collater([dataset[number] for number in numbers])
-        lengths = batch["net_input"]["src_lengths"].tolist()
-        drawn = [random_settings(draw, depths, len(task.target_dictionary)) for _ in range(SETTINGS)]
-        left = drawn[max(0, known - index * SETTINGS) :]
-        expected = drafts.greedy(model, batch, search) if left else []
-        for options in left:
-            compared = drafts.compare(model, batch, search, expected, **options)
-            add(record, (name, "trained", index), compared, lengths, options)
+        settings = [random_settings(draw, depths, len(task.target_dictionary)) for _ in range(SETTINGS)]
+        compare(record, (name, "trained", index), model, batch, {"max_len_a": 1.2, "max_len_b": 10}, settings)
         index += 1
     record.add(subject=name, kind="done")
 
@@ -124,7 +126,7 @@ def report(record: Record) -> str:
         trials = [trial for trial in batches if (trial["subject"], trial["model"]) == (subject, model)]
         counted = ("sentences", "words", "drafted", "accepted", "again")
         total = {key: sum(trial[key] for trial in trials) for key in counted}
-        distinct = sum({trial["batch"]: trial["sentences"] for trial in trials}.values())
+        distinct = sum({trial["batch"]: trial["sentences"] for trial in trials if not trial["again"]}.values())
         accepted = f"{total['accepted'] / total['drafted']:.0%}" if total["drafted"] else "-"
         rows.append(
             (
@@ -145,11 +147,11 @@ def report(record: Record) -> str:
 
 def main() -> None:
     options = parser(__doc__ or "")
-    options.add_argument("--sentences", type=int, default=5000, help="of random models")
+    options.add_argument("--sentences", type=int, default=5000, help="of random models, without near ties")
     options.add_argument("--model", nargs=2, action="append", default=[], metavar=("CHECKPOINT", "DATA"))
     args = options.parse_args()
     torch.set_num_threads(1)
-    record = Record(args.folder / "self_speculative.json", {})
+    record = Record(args.folder / "self_speculative.json", {"settings per batch": SETTINGS})
     for checkpoint, data in args.model:
         trained_model(record, checkpoint, data)
     random_models(record, args.sentences)

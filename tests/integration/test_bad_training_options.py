@@ -118,6 +118,7 @@ def test_layers_that_are_not_there(
 
 
 DEPTHS = "this model supports 1,2"
+DRAFTS = "--beam 1 --draft-dec-layers"
 
 
 @pytest.mark.parametrize(
@@ -131,6 +132,16 @@ DEPTHS = "this model supports 1,2"
         ("generate", "--depth-selector x --selector-threshold 2", "--selector-threshold 2: expected 0 to 1"),
         ("generate", "--depth-selector length:1-1 --selector-threshold 1", "--selector-threshold 1: length:1-1 has no"),
         ("generate", "--depth-selector x --dec-layers 1", "--depth-selector x: chooses each sentence's depth; leave"),
+        ("generate", f"{DRAFTS} 2", "--draft-dec-layers 2: expected less than 2, the decoder layers that check the dr"),
+        (
+            "generate",
+            f"{DRAFTS} 1 --draft-tokens 0 --draft-vocabulary 99 --beam 4 --nbest 4 --print-alignment --sampling",
+            "--draft-tokens 0: expected 1 to 16; --beam 4: expected --beam 1 with --draft-dec-layers 1, which is "
+            "greedy search; --sampling, --print-alignment hard: cannot be combined with --draft-dec-layers 1; leave "
+            "out the one or the other; --draft-vocabulary 99: expected 1 to 16, the size of the dictionary",
+        ),
+        ("generate", f"{DRAFTS} 1 --path {{path}}:{{path}}", "--draft-dec-layers 1: expected one model, given an ens"),
+        ("interactive", "--draft-vocabulary 9", "--draft-vocabulary 9: needs --draft-dec-layers"),
         ("generate", "--gen-subset x", "DATA {data}: no split x of src-tgt; it has test, train, valid"),
         ("validate", "--task translation --enc-layers 0", "--enc-layers 0: this model supports 1,2,3"),
         ("validate", "--task translation --subnetworks x", f"argument --subnetworks: {NO_CHOICE}"),
@@ -141,6 +152,7 @@ DEPTHS = "this model supports 1,2"
     ],
 )
 def test_decoding(command: str, options: str, message: str, data: Path, checkpoint: Path) -> None:
-    line = decoding(data, checkpoint, *options.split(), command=f"fairseq-{command}")
+    given = options.format(path=checkpoint).split()
+    line = decoding(data, checkpoint, *given, command=f"fairseq-{command}")
     program = f"fairseq-{command}: error" if message.startswith("argument") else "ValueError"
     assert line.startswith(f"{program}: {message.format(data=data)}")

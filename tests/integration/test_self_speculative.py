@@ -31,6 +31,22 @@ def test_generate_with_drafts_gives_the_hypotheses_of_greedy_search(data: Path, 
         assert re.search(rf"greedy search of 20 sentences, {report}", output)
 
 
+def test_interactive_chooses_how_to_draft(data: Path, teacher: Path) -> None:
+    """The time is compared from the 30th sentence on; 20 words each, so that the choice is made before."""
+    search = ("--cpu", "--beam", 1, "--min-len", 20, "--max-len-b", 20)
+    interactive = ("fairseq-interactive", data, "--user-dir", cli.PLUGIN, "--path", teacher, *search)
+    at_once = ("--buffer-size", 40, "--batch-size", 40)
+    typed = 2 * (data.parent / "text" / "test.src").read_text()
+    output = cli.run(*interactive, "--draft-dec-layers", "auto", stdin=typed)
+    found, expected = by_number(output), by_number(cli.run(*interactive, *at_once, stdin=typed))
+    assert found == expected
+    assert len(found) == 40
+    (report,) = re.findall(r"greedy search of 40 sentences, .*", output)
+    parts = r"\d+\.\d% of the drafted words accepted, \d+\.\d\d words per verification"
+    times = r"\d+\.\d\d of the time of fairseq's greedy search on [123] of the sentences"
+    assert re.search(rf"^.*(no drafts|\d words by 1 layers); {parts};.* {times}$", report), report
+
+
 def test_python(data: Path, teacher: Path) -> None:
     model = fairseq_flexdepth.load(str(teacher), data=str(data))
     sentences = ["w1 w2 w3", "w4", "w5 w1 w1 w2 w7 w3"]

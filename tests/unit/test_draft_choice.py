@@ -48,10 +48,11 @@ def test_a_given_number_of_words(words, expected) -> None:
 def test_the_report() -> None:
     report = DraftingReport()
     assert report.line("no drafts") == "greedy search of 0 sentences, no drafts"
-    report.counts, report.sentences, report.again = TurnCounts(turns=10, drafted=40, accepted=30, words=35), 1003, 3
+    counts = TurnCounts(checks=10, drafted=40, accepted=30, given=35, words=99)  # 64 of them without drafts
+    report.counts, report.sentences, report.again = counts, 1003, 3
     report.compare(16, 1.0, 4.0)
     assert report.line("4 words by 1 layers") == (
         "greedy search of 1,003 sentences, 4 words by 1 layers; 75.0% of the drafted words accepted, 3.50 words per "
         "verification; 3 sentences decoded by fairseq's search, because of near ties; 0.25 of the time of fairseq's "
-        "greedy search on the first 16 sentences"
+        "greedy search on 16 of the sentences"
     )

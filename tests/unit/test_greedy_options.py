@@ -6,7 +6,7 @@ from typing import Any, Dict
 
 import pytest
 
-from fairseq_flexdepth.decoding.greedy_options import asked_options, drafting_depths
+from fairseq_flexdepth.decoding.greedy_options import asked_options
 from fairseq_flexdepth.decoding.self_speculative import SelfSpeculativeGenerator
 from fairseq_flexdepth.tasks.translation import FlexDepthTranslationTask
 from tests import tiny
@@ -37,7 +37,7 @@ def generator(model: Any, task_options: Dict[str, Any], *further: Any, **generat
         ({"draft_vocabulary": 9, "fast_greedy": True}, r"^--draft-vocabulary 9: needs --draft-dec-layers$"),
         ({**OURS, "beam": 5}, r"^--beam 5: expected --beam 1 with --draft-dec-layers 1, which is greedy search$"),
         ({"fast_greedy": True, "beam": 2}, r"^--beam 2: expected --beam 1 with --fast-greedy"),
-        ({**OURS, "sampling": True}, r"^--sampling: cannot be combined with --draft-dec-layers 1; leave one"),
+        ({**OURS, "sampling": True}, r"^--sampling: cannot be combined with --draft-dec-layers 1; leave out the one "),
         ({**OURS, "diverse_beam_groups": 1}, r"^--diverse-beam-groups 1: cannot be combined with"),
         ({**OURS, "diversity_rate": 0.5}, r"^--diversity-rate 0.5: cannot be combined with"),
         ({**OURS, "constraints": "ordered"}, r"^--constraints ordered: cannot be combined with"),
@@ -47,6 +47,14 @@ def generator(model: Any, task_options: Dict[str, Any], *further: Any, **generat
         ({**OURS, "retain_dropout": True}, r"^--retain-dropout: cannot be combined with"),
         ({**OURS, "score_reference": True}, r"^--score-reference: cannot be combined with"),
         ({**OURS, "lm_path": "lm.pt"}, r"^--lm-path lm.pt: cannot be combined with"),
+        (
+            {"draft_dec_layers": "x", "draft_tokens": 0, "draft_vocabulary": 0, "beam": 4},
+            "^--draft-dec-layers x: expected .*; --draft-tokens 0: .*; --beam 4: .*; --draft-vocabulary 0: expected 1",
+        ),
+        (
+            {"draft_dec_layers": "2", "draft_vocabulary": 22, "print_alignment": "hard", "sampling": True},
+            "^--sampling, --print-alignment hard: cannot .*; --draft-dec-layers 2: .*; --draft-vocabulary 22: ",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -66,20 +74,11 @@ def test_models_that_cannot_draft() -> None:
     with pytest.raises(ValueError, match="^--fast-greedy: does not work with .* --adaptive-softmax-cutoff$"):
         adaptive = tiny.plain_model(adaptive_softmax_cutoff="5,10", adaptive_softmax_dropout=0)
         generator(adaptive, {"fast_greedy": True})
-    with pytest.raises(ValueError, match="^--draft-dec-layers 1: drafts for one depth; leave out --depth-selector a"):
+    with pytest.raises(ValueError, match="^--beam 2: .*; --draft-dec-layers 1: drafts for .* out --depth-selector a"):
         task = FlexDepthTranslationTask(
             SimpleNamespace(depth_selector="a.pt", **OURS), tiny.dictionary(17), tiny.dictionary(21)
         )
-        task.build_generator([model], Namespace(beam=1))
-
-
-def test_a_draft_must_run_the_first_layers_of_the_check() -> None:
-    model = tiny.flexible_model(decoder_layers=4, subnetworks="left")
-    assert drafting_depths(model) == [1, 3]
-    with pytest.raises(ValueError, match="^--draft-dec-layers 2: runs the decoder layers 1,3, .* among 1,2,3,4, "):
-        generator(model, {"draft_dec_layers": "2"})
-    model.set_depth(3, 2)
-    assert drafting_depths(model) == [1]
+        task.build_generator([model], Namespace(beam=2))
 
 
 def test_options_in_python_come_before_those_of_the_task() -> None:

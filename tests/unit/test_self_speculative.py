@@ -1,30 +1,21 @@
 """Greedy search with drafts: word for word fairseq's, whatever the exits say."""
 
 from argparse import Namespace
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Tuple
 
 import pytest
 import torch
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from fairseq_flexdepth.decoding.draft_vocabulary import DraftVocabulary, most_frequent
-from fairseq_flexdepth.decoding.greedy_options import asked_options
+from fairseq_flexdepth.decoding.greedy_loop import GreedyLoop
+from fairseq_flexdepth.decoding.greedy_options import asked_options, drafting_depths, read_options
 from fairseq_flexdepth.decoding.near_ties import NearTies
 from fairseq_flexdepth.decoding.self_speculative import Drafting, SelfSpeculativeGenerator
-from tests import drafts, tiny
+from tests import draft_examples, drafts, tiny
+from tests.drafts import assert_exact
 
 models = pytest.mark.parametrize("changes", drafts.MODELS.values(), ids=drafts.MODELS.keys())
-
-
-def assert_exact(model: Any, batch: Dict, search: Dict, prefix: Optional[torch.Tensor] = None, **options: Any) -> Any:
-    """Check our hypotheses against fairseq's, without its help; return our report."""
-    expected = drafts.greedy(model, batch, search, prefix)
-    compared = drafts.compare(model, batch, search, expected, prefix, **options)
-    assert compared.differing == []
-    assert compared.largest < 1e-5
-    assert compared.report.again == 0
-    return compared.report
 
 
 @models
@@ -32,45 +23,89 @@ def test_rows_that_keep_different_numbers_of_words(changes: Dict[str, Any]) -> N
     """They stand at different positions, and leave the batch at different times."""
     model = drafts.disagreeing_model(1, agreement=0.8, **changes).double()
     batch = tiny.sample([3, 9, 5, 2], [3] * 4)
-    counts = assert_exact(model, batch, {"max_len_b": 12}, draft_dec_layers=2).counts
+    depths = drafting_depths(model)
+    depth = 2 if 2 in depths else depths[-1]
+    counts = assert_exact(model, batch, {"max_len_b": 12}, draft_dec_layers=depth).counts
     assert 0 < counts.accepted < counts.drafted
+    assert counts.given == counts.words
 
 
-OPTIONS = st.fixed_dictionaries(
-    {
-        "min_len": st.integers(0, 5),
-        "max_len_a": st.sampled_from([0, 0.5, 2]),
-        "max_len_b": st.integers(5, 12),
-        "unk_penalty": st.sampled_from([0.0, -2.0, 1.5]),
-        "len_penalty": st.sampled_from([0.0, 0.6, 1.0]),
-        "normalize_scores": st.booleans(),
-        "temperature": st.sampled_from([1.0, 1.7]),
-    }
-)
+# Of 4 decoder layers: the strategy, the depth that checks, those that can draft; and the layers of those that cannot.
+SUBNETWORKS: List[Tuple[str, int, List[int], Dict[int, str]]] = [
+    ("head", 4, [1, 2, 3], {}),
+    ("left", 4, [1, 3], {2: "1,3"}),
+    ("left", 3, [1], {2: "1,3"}),
+    ("left", 2, [1], {}),  # the layers 1 and 3 check
+    ("seq", 4, [1], {2: "2,3", 3: "1,2,4"}),
+    ("seq", 3, [1], {2: "2,3"}),
+    ("seq", 2, [], {1: "1"}),
+    ("middle_left", 4, [3], {1: "2", 2: "1,3"}),
+    ("optimal", 4, [3], {1: "4", 2: "1,3"}),
+]
+
+
+@pytest.mark.parametrize(("strategy", "checking", "drafting", "refused"), SUBNETWORKS)
+def test_subnetworks(strategy: str, checking: int, drafting: List[int], refused: Dict[int, str]) -> None:
+    """A depth drafts if its layers come first among those that check."""
+    model = drafts.disagreeing_model(1, agreement=0.8, subnetworks=strategy)
+    model.set_depth(2, checking)
+    positions = model.encoder_subnetworks[2], model.decoder_subnetworks[checking]
+    stock = tiny.stock_subnetwork(model, *positions).double().eval()
+    assert drafting_depths(model.double()) == drafting
+    for depth in drafting:
+        batch = tiny.sample([3, 9, 5, 2], [3] * 4)
+        assert assert_exact(model, batch, {"max_len_b": 12}, stock, draft_dec_layers=depth).counts.drafted
+    among = ",".join(map(str, positions[1]))
+    for depth, layers in refused.items():
+        reason = f"runs the decoder layers {layers}, which do not come first among {among}, .*--subnetworks {strategy}"
+        with pytest.raises(ValueError, match=rf"^--draft-dec-layers {depth}: {reason}\)$"):
+            Drafting(read_options(Namespace(draft_dec_layers=depth)), model)
+
+
+@pytest.fixture
+def accepted(monkeypatch: pytest.MonkeyPatch) -> List[List[int]]:
+    """The number of drafted words that each row accepts, of each check from now on."""
+    turns: List[List[int]] = []
+    turn, keep = GreedyLoop._turn, GreedyLoop._keep
+
+    def recorded_turn(*args: Any) -> Any:
+        turns.append([])
+        return turn(*args)
+
+    def recorded_keep(*args: Any) -> Any:
+        kept = keep(*args)
+        turns[-1].append(kept[1])
+        return kept
+
+    monkeypatch.setattr(GreedyLoop, "_turn", recorded_turn)
+    monkeypatch.setattr(GreedyLoop, "_keep", recorded_keep)
+    return turns
+
+
+@pytest.mark.parametrize("words", [1, 4, 9])
+def test_a_row_that_accepts_nothing_beside_one_that_accepts_all(words: int, accepted: List[List[int]]) -> None:
+    """Each is translated as if it were alone."""
+    model = drafts.disagreeing_model(1, agreement=0.9)
+    stock = tiny.stock_model(model, 3, 4).double().eval()
+    lengths, search = [3, 9, 5, 2], {"max_len_b": 20}
+    options = {"draft_dec_layers": 2, "draft_tokens": words}
+    batch = tiny.sample(lengths, [3] * len(lengths))
+    expected = drafts.greedy(stock, batch, search)
+    assert_exact(model.double(), batch, search, stock, **options)
+    assert any(min(rows) == 0 and max(rows) == words for rows in accepted)
+    for row, length in enumerate(lengths):
+        source = batch["net_input"]["src_tokens"][row : row + 1, -length:]
+        alone = {"net_input": {"src_tokens": source, "src_lengths": torch.tensor([length])}}
+        compared = drafts.compare(model, alone, search, [expected[row]], **options)
+        assert (compared.differing, compared.report.again) == ([], 0)
+        assert drafts.greedy(stock, alone, search)[0]["tokens"].equal(expected[row]["tokens"])
 
 
 @settings(derandomize=True, deadline=None, database=None, max_examples=20)
-@given(
-    seed=st.integers(0, 10**6),
-    lengths=st.lists(st.integers(1, 12), min_size=1, max_size=6),
-    draft_dec_layers=st.integers(1, 3) | st.none(),
-    words=st.integers(1, 16),
-    vocabulary=st.integers(1, 21),
-    search=OPTIONS,
-    prefix=st.integers(0, 4),
-    agreement=st.sampled_from([0.0, 0.5, 0.95]),
-    changes=st.sampled_from(list(drafts.MODELS.values())),
-)
-def test_no_counter_example(
-    seed: int, lengths: List[int], draft_dec_layers: Optional[int], words: int, vocabulary: int, search: Dict,
-    prefix: int, agreement: float, changes: Dict,
-) -> None:  # fmt: skip
-    model = drafts.disagreeing_model(seed, agreement, **changes).double()
-    batch = tiny.sample(lengths, [1 + length % 4 for length in lengths], seed=seed)
-    options: Dict[str, Any] = {"fast_greedy": True}
-    if draft_dec_layers is not None:
-        options = {"draft_dec_layers": draft_dec_layers, "draft_tokens": words, "draft_vocabulary": vocabulary}
-    assert_exact(model, batch, search, batch["target"][:, :prefix] if prefix else None, **options)
+@given(example=draft_examples.EXAMPLES)
+def test_no_counter_example(example: Dict[str, Any]) -> None:
+    """``python -m tests.campaigns.counter_examples`` tries many more."""
+    draft_examples.check(example)
 
 
 def test_a_near_tie_is_left_to_fairseq() -> None:
@@ -124,7 +159,7 @@ def test_auto_gives_the_same_words_while_it_measures() -> None:
     options = asked_options(Namespace(draft_dec_layers="auto"))
     assert options is not None
     drafting = Drafting(options, model)
-    drafting.comparing = 1
+    drafting.batches = 30
     generator = SelfSpeculativeGenerator([model], model.decoder.dictionary, drafting, beam_size=1, **search)
     used = []
     while not drafting.report.compared:  # once a setting is chosen
@@ -132,5 +167,7 @@ def test_auto_gives_the_same_words_while_it_measures() -> None:
         assert [hypothesis["tokens"].tolist() for (hypothesis,) in found] == expected
         used.append(drafting.setting)
     assert {setting.depth for setting in used} == {0, 1, 2}
-    assert drafting.report.compared == 3
-    assert drafting.comparing == 0
+    assert 0 < drafting.report.counts.given < drafting.report.counts.words  # no check gives the words without drafts
+    for _ in range(4):
+        generator.generate([model], batch)
+    assert drafting.report.compared == 3 * 3  # three batches
