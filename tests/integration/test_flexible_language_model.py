@@ -314,20 +314,6 @@ def test_mistakes_in_export(trained: Path, tmp_path: Path, options: str, message
     assert message in line and not list(tmp_path.iterdir())
 
 
-def test_a_stock_model_goes_on_at_every_depth(text: Path, tmp_path: Path) -> None:
-    """Weights that fit with another number of heads would compute something else: they are refused."""
-    stock = train(
-        text, tmp_path / "stock", "--arch", "transformer_lm", "--criterion", "label_smoothed_cross_entropy"
-    )
-    start = ("--finetune-from-model", tmp_path / "stock" / "checkpoint_last.pt")
-    unchanged = train(text, tmp_path / "ours", *start, "--lr", 0, "--max-update", 1)
-    expected, found = map(cli.last_validation, (stock, unchanged))
-    assert float(found["valid_nll_d3"]) == pytest.approx(float(expected["valid_nll_loss"]), abs=2e-3)
-    assert found["valid_nll_d1"] != found["valid_nll_d3"]
-    line = fairseqs("fairseq-train", *training(text, tmp_path / "new", *start, "--decoder-attention-heads", 4))
-    assert line == "ValueError: --decoder-attention-heads 4: the checkpoint was trained with 2"
-
-
 def test_hydra_train_from_a_yaml_file(text: Path, tmp_path: Path) -> None:
     (tmp_path / "language_model.yaml").write_text(
         f"""

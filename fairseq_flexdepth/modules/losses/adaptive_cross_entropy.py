@@ -25,8 +25,9 @@ class AdaptiveCrossEntropy(NamedTuple):
 
 
 def adaptive_cross_entropy(softmax: Any, features: Tensor, target: Tensor, row_weights: Tensor) -> AdaptiveCrossEntropy:
-    """Σ over rows of ``row_weights`` × the negative log-likelihood that fairseq's ``adaptive_loss`` computes.
+    """Σ over rows of ``row_weights`` × the negative log-likelihood.
 
+    It is fairseq's ``adaptive_loss``, which leaves out the second word of each band: its index there is padding's.
     Parameters of tails that no target word belongs to get zero gradients.
 
     Args:
