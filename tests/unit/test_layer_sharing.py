@@ -158,7 +158,7 @@ def test_a_checkpoint_of_another_sharing_is_refused(strategy):
 def test_a_stock_checkpoint_is_loaded_if_layers_that_share_are_equal(strategy):
     model, other = shared(strategy), shared(strategy, seed=2)
     stock = tiny.plain_model(3, **DEEP)
-    with pytest.raises(ValueError, match=r"^--layer-sharing: layers \d and \d share their parameters in this model, but"):
+    with pytest.raises(ValueError, match=r"^--layer-sharing: layers \d and \d share their parameters in this model"):
         other.load_state_dict(stock.state_dict())
     other.load_state_dict(tiny.give_weights(model, stock).state_dict())
     assert all(torch.equal(one, another) for one, another in zip(other.parameters(), model.parameters()))
