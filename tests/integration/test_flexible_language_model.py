@@ -195,6 +195,7 @@ TRAINING_MISTAKES = [
     ("--criterion word_kd --kd-alpha 0", "--criterion word_kd: expected an encoder-decoder, given FlexDepthLanguageM"),
     ("--arch transformer_lm", "--criterion tied_multi_cross_entropy: expected a model of many depths, such as --arch"),
     ("--residual-init admin", "--residual-init admin: is for translation models; leave the option out"),
+    ("--eval-bleu-depths 1-1", "--eval-bleu-depths 1-1: is for translation"),
     ("--keep-pruned", "--keep-pruned: no weight of the model is zero"),
 ]
 

@@ -113,9 +113,17 @@ def _interactive(data: Path, checkpoint: Path, task: Task, folder: Path) -> None
 
 
 def _validate(data: Path, checkpoint: Path, task: Task, folder: Path) -> None:
+    """The loss of this depth alone; mBART's task also logs BLEU, as at the depths of ``--eval-bleu-depths``."""
     arguments = (data, "--user-dir", cli.PLUGIN, "--path", checkpoint, "--cpu", "--max-tokens", 500)
-    output = cli.run("fairseq-validate", *arguments, *task.training[:-2], *DEPTH).splitlines()[-1]
+    bleu = ("--eval-bleu", "--eval-bleu-args", '{"beam": 3, "max_len_b": 10}') if "--langs" in task.options else ()
+    given = (*arguments, *task.training[:-2], *bleu)
+    output = cli.run("fairseq-validate", *given, *DEPTH).splitlines()[-1]
     assert "nll_e2d1" in output and "nll_e3d2" not in output
+    if bleu:
+        at_depths = cli.run("fairseq-validate", *given, "--eval-bleu-depths", "2-1,1-1").splitlines()[-1]
+        scores = dict(re.findall(r"(bleu\w*) ([\d.]+)", at_depths))
+        assert list(scores) == ["bleu", "bleu_e1d1", "bleu_e2d1"] and len(set(scores.values())) > 1
+        assert re.findall(r"bleu ([\d.]+)", output) == [scores["bleu_e2d1"]]
 
 
 def _sweep(data: Path, checkpoint: Path, task: Task, folder: Path) -> None:
