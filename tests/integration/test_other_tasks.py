@@ -90,8 +90,9 @@ def _generate(data: Path, checkpoint: Path, task: Task, folder: Path) -> None:
             assert float(our_line[1]) == pytest.approx(float(stock_line[1]), abs=1e-5)
 
 
-def test_tags_in_place_of_end_symbols(directions: Path, tmp_path: Path) -> None:
-    task = TASKS["tags instead of end symbols"]
+@pytest.mark.parametrize("name", [name for name in TASKS if TASKS[name] not in ROWS.values()])
+def test_other_tags(directions: Path, tmp_path: Path, name: str) -> None:
+    task = TASKS[name]
     cli.train(directions, tmp_path, *LEARNING, *task.training)
     _generate(directions, tmp_path / "checkpoint_last.pt", task, tmp_path)
     _sweep(directions, tmp_path / "checkpoint_last.pt", task, tmp_path)
