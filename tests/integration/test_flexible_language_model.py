@@ -136,13 +136,18 @@ EXACT = ("--optimizer", "sgd", "--lr", 0.5)  # Adam would amplify rounding diffe
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_two_ranks_equal_one_process(text: Path, tmp_path: Path, shape: str) -> None:
-    sampled = ("--sample-decoder-depths", 2, "--accumulate-depths") if shape == "shared" else ()
+def test_two_ranks_and_one_process_that_goes_on_equal_one_process(text: Path, tmp_path: Path, shape: str) -> None:
+    sampled = ("--sample-decoder-depths", 2, "--accumulate-depths", "--report-accuracy") if shape == "shared" else ()
     options = (*SHAPES[shape], *EXACT, *sampled)
-    train(text, tmp_path / "alone", *options, "--update-freq", 2)
-    cli.on_two_ranks(lambda *distributed: train(text, tmp_path / "two", *options, *distributed))
+    log = train(text, tmp_path / "alone", *options, "--update-freq", 2)
+    cli.on_two_ranks(lambda *ranks: train(text, tmp_path / "two", *options, "--max-update", 2, *ranks))
+    resumed = train(text, tmp_path / "two", *options, "--update-freq", 2)  # amid an epoch
+    assert "(epoch 1 @ 2 updates)" in resumed
     assert cli.largest_difference(tmp_path / "alone", tmp_path / "two") < 1e-5
     if shape == "shared":
+        values = cli.last_validation(log)
+        accuracies = [float(values[f"valid_accuracy{depth}"]) for depth in ("_d1", "_d2", "_d3", "")]
+        assert accuracies[3] == pytest.approx(sum(accuracies[:3]) / 3, abs=2e-3) and accuracies[3] > 0
         keys = cli.parameters(tmp_path / "two")
         assert {key.split(".")[2] for key in keys if ".layers." in key} == {"0"}
 

@@ -162,7 +162,9 @@ def test_two_ranks_equal_one_and_a_resumed_run_equals_the_uninterrupted_one(spee
     frozen = (*EVERY_DEPTH, "--encoder-freezing-updates", 2)
     exact = (*frozen, *ONLY_LAST, "--optimizer", "sgd", "--lr", 0.1, "--dropout", 0, "--max-update", 4)
     train(speech, tmp_path / "one", *exact, "--update-freq", 2)
-    cli.on_two_ranks(lambda *rank: train(speech, tmp_path / "two", *exact, *rank))
+    accumulated = (*exact, "--accumulate-depths")
+    cli.on_two_ranks(lambda *rank: train(speech, tmp_path / "two", *accumulated, "--max-update", 2, *rank))
+    assert "(epoch 1 @ 2 updates)" in train(speech, tmp_path / "two", *accumulated, "--update-freq", 2)
     assert cli.largest_difference(tmp_path / "one", tmp_path / "two") < 1e-5
     drawn = (*frozen, "--sample-encoder-depths", 2, "--encoder-layerdrop", 0.3, "--max-update", 8)
     train(speech, tmp_path / "whole", *drawn, "--save-interval-updates", 3)
