@@ -134,8 +134,10 @@ def test_barts_mask_is_asked_for() -> None:
         model.load_state_dict(stock.state_dict())
 
 
-FLAT = {"encoder_attention_heads": 4, "decoder_attention_heads": 4, "activation_fn": "gelu", "no_scale_embedding": True}
-FLAT["decoder_normalize_before"] = False
+FLAT = {
+    "encoder_attention_heads": 4, "decoder_attention_heads": 4, "activation_fn": "gelu", "no_scale_embedding": True,
+    "decoder_normalize_before": False,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("saved", [Namespace(**FLAT), OmegaConf.create(FLAT)], ids=["arguments", "configuration"])
