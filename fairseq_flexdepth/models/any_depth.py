@@ -4,7 +4,6 @@ from functools import lru_cache
 from typing import Any, Dict, Optional, Sequence, Tuple, Union
 
 import torch
-from fairseq.models import BaseFairseqModel
 from fairseq.models.transformer import TransformerConfig
 from torch import Tensor
 
@@ -12,16 +11,15 @@ from fairseq_flexdepth.depth.plan import DepthPlan, build_plan
 from fairseq_flexdepth.depth.subnetwork_strategies import assign_subnetworks
 from fairseq_flexdepth.depth.supported_depths import DepthPair, DepthSpace, parse_depths
 from fairseq_flexdepth.models.accumulated_losses import accumulated_losses
-from fairseq_flexdepth.models.checkpoint_fit import check_fits, named_misfit
+from fairseq_flexdepth.models.checkpoint_fit import FitsCheckpoint
 from fairseq_flexdepth.models.depth_losses import DepthBatch, WordDistillation, stacked_losses
 from fairseq_flexdepth.models.layer_sharing import reentrant_under_ddp
 from fairseq_flexdepth.modules.device_copies import on_device_of
 
 
-class AnyDepthModel(BaseFairseqModel):
+class AnyDepthModel(FitsCheckpoint):
     """Mixin for a model whose encoder and decoder have ``layers`` of class DepthLayers."""
 
-    cfg: Any  # the options, nested
     depth_space: DepthSpace  # the depth pairs that the model is trained for and can decode at
     strategy: str  # as in --subnetworks: which layers each depth runs
     chosen_depth: Optional[DepthPair]  # the depth pair of set_depth; None: no single pair is chosen
@@ -126,16 +124,6 @@ class AnyDepthModel(BaseFairseqModel):
     def set_loss_scale(self, scale: float) -> None:
         """Store the factor by which the optimizer will multiply the next loss, for ``--accumulate-depths``."""
         self.loss_scale = scale
-
-    def load_state_dict(self, state_dict: Dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Load a checkpoint as fairseq does.
-
-        Raises:
-            ValueError: its dictionaries, layers or ``--residual-init`` are not this model's, or weights are missing.
-        """
-        check_fits(self, state_dict)
-        with named_misfit():
-            return super().load_state_dict(state_dict, *args, **kwargs)
 
     def plans(self, depths: DepthSpace) -> Tuple[DepthPlan, DepthPlan]:
         """The depth plans of encoder and decoder for the depth pairs of *depths*."""

@@ -12,6 +12,26 @@ from fairseq_flexdepth.modules.admin import SCALE_SUFFIX
 _CONVOLUTION = "encoder.subsample.conv_layers.0.weight"  # of a speech encoder
 
 
+class FitsCheckpoint(BaseFairseqModel):
+    """Mixin for a model that compares itself with a checkpoint before it loads it."""
+
+    cfg: Any  # the options, nested
+
+    def check_checkpoint(self, state_dict: Dict[str, Any]) -> None:
+        """Compare the weights of a checkpoint with this model, as :func:`check_fits` does."""
+        check_fits(self, state_dict)
+
+    def load_state_dict(self, state_dict: Dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Load a checkpoint as fairseq does.
+
+        Raises:
+            ValueError: its dictionaries, layers or ``--residual-init`` are not this model's, or weights are missing.
+        """
+        self.check_checkpoint(state_dict)
+        with named_misfit():
+            return super().load_state_dict(state_dict, *args, **kwargs)
+
+
 @contextmanager
 def named_misfit() -> Iterator[None]:
     """Turn the errors of loading weights that are missing or of another shape into a ``ValueError`` of one line."""
@@ -110,17 +130,20 @@ def _check_width(expected: Dict[str, Any], state_dict: Dict[str, Any], key: str,
 
 
 def _check_norm(cfg: Any, expected: Dict[str, Any], state_dict: Dict[str, Any], side: str) -> None:
-    """Compare Pre-LN with Post-LN: only Pre-LN has a final layer norm."""
-    no_final_norm = side == "decoder" and cfg.no_decoder_final_norm  # then its absence does not mean Post-LN
-    if not no_final_norm:
-        _check_presence(expected, state_dict, f"{side}.layer_norm.weight", f"--{side}-normalize-before")
+    """Compare Pre-LN with Post-LN: only Pre-LN has a final layer norm, unless ``--no-decoder-final-norm`` is given."""
+    key = f"{side}.layer_norm.weight"
+    if side == "encoder" or not cfg.no_decoder_final_norm:
+        _check_presence(expected, state_dict, key, f"--{side}-normalize-before")
+    elif key in state_dict:
+        raise ValueError("--no-decoder-final-norm: the checkpoint was trained without it")
 
 
 def _check_layers(cfg: Any, expected: Dict[str, Any], state_dict: Dict[str, Any], side: str) -> None:
     """Compare the positions at which unique layers are stored."""
     wanted, saved = _stored_layers(expected, side), _stored_layers(state_dict, side)
     pruned = getattr(cfg, side).layers_to_keep  # fairseq drops layers while loading
-    if not saved or saved == wanted or pruned:
+    # Every position of a checkpoint may have a layer: loading compares those of positions that share one.
+    if not saved or saved == wanted or saved == list(range(getattr(cfg, side).layers)) or pruned:
         return
     # Equal numbers of layers are stored at different positions if the sharing strategy differs.
     given = f"--{side}-layers {getattr(cfg, side).layers}"

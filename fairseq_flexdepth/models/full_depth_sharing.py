@@ -7,14 +7,14 @@ its usage, two hundred lines in which the error is hard to find.
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from typing import Any, Dict, Mapping
 
-from fairseq.models import BaseFairseqModel
-
+from fairseq_flexdepth.models.checkpoint_fit import FitsCheckpoint
+from fairseq_flexdepth.models.config import nested_config
 from fairseq_flexdepth.models.layer_sharing import check_sharing, share_side
 
 DEPTH_OPTIONS = ("--encoder-depths", "--decoder-depths", "--subnetworks")
 
 
-class FullDepthSharing(BaseFairseqModel):
+class FullDepthSharing(FitsCheckpoint):
     """Mixin for a fairseq model with a ``decoder.layers`` stack, whose layer positions share unique layers."""
 
     @classmethod
@@ -26,6 +26,7 @@ class FullDepthSharing(BaseFairseqModel):
         """
         check_sharing(args)
         model = super().build_model(args, task)
+        model.cfg = nested_config(args)
         share_side(model.decoder.layers, args, "decoder", args.decoder_layerdrop)
         return model
 

@@ -17,7 +17,7 @@ from torch import nn
 
 from fairseq_flexdepth.compat import register_architecture, register_model
 from fairseq_flexdepth.depth.supported_depths import DepthPair, DepthSpace
-from fairseq_flexdepth.models.checkpoint_fit import check_fits, named_misfit
+from fairseq_flexdepth.models.checkpoint_fit import FitsCheckpoint, check_fits
 from fairseq_flexdepth.models.config import FlexDepthTransformerConfig, check_options, nested_config
 from fairseq_flexdepth.models.layer_sharing import share_by_default
 from fairseq_flexdepth.models.transformer import FlexDepthTransformer
@@ -28,7 +28,7 @@ NAME = "tied_multi_multilingual_transformer"
 
 
 @register_model(NAME)
-class FlexDepthMultilingualTransformer(MultilingualTransformerModel):
+class FlexDepthMultilingualTransformer(FitsCheckpoint, MultilingualTransformerModel):
     """A :class:`FlexDepthTransformer` for each direction, all with the same depth space.
 
     Args:
@@ -72,17 +72,11 @@ class FlexDepthMultilingualTransformer(MultilingualTransformerModel):
         build: Any = FlexDepthEncoder if is_encoder else FlexDepthDecoder
         return build(nested_config(args), lang_dict, embed_tokens)
 
-    def load_state_dict(self, state_dict: Dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Load a checkpoint as fairseq does: of its directions, those of this model.
-
-        Raises:
-            ValueError: its dictionaries, layers or ``--residual-init`` are not this model's, or weights are missing.
-        """
+    def check_checkpoint(self, state_dict: Dict[str, Any]) -> None:
+        """Compare each direction of this model with that of the checkpoint."""
         for pair, model in self.models.items():
             prefix = f"models.{pair}."
             check_fits(model, {key[len(prefix) :]: state_dict[key] for key in state_dict if key.startswith(prefix)})
-        with named_misfit():
-            return super().load_state_dict(state_dict, *args, **kwargs)
 
     @property
     def _first(self) -> FlexDepthTransformer:

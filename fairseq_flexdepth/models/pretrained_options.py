@@ -1,6 +1,7 @@
 """Compare the options of a checkpoint with those of the model that starts from it, where the weights do not show them.
 
-With another number of attention heads, for example, all weights fit and the model computes something else.
+With another number of attention heads, for example, all weights fit and the model computes something else. So does
+Pre-LN in place of Post-LN, if the model has ``--no-decoder-final-norm``.
 """
 
 from typing import Any
@@ -8,7 +9,10 @@ from typing import Any
 from fairseq.utils import safe_getattr
 
 _OPTIONS = ("encoder_attention_heads", "decoder_attention_heads", "activation_fn")
-_FLAGS = ("no_scale_embedding", "no_token_positional_embeddings", "cross_self_attention")
+_FLAGS = (
+    "encoder_normalize_before", "decoder_normalize_before", "no_scale_embedding", "no_token_positional_embeddings",
+    "cross_self_attention",
+)  # fmt: skip
 
 
 def check_same_function(cfg: Any, saved: Any) -> None:

@@ -77,8 +77,9 @@ def check_bleu_depths(cfg: Any, model: EncoderDecoder) -> None:
     option = f"{DEPTHS} {asked}"
     if not cfg.eval_bleu:
         raise ValueError(f"{option}: needs --eval-bleu")
-    if cfg.draft_dec_layers is not None:
-        raise ValueError(f"{option}: --draft-dec-layers {cfg.draft_dec_layers} drafts for one depth; leave it out")
+    drafting = getattr(cfg, "draft_dec_layers", None)  # not every task has it
+    if drafting is not None:
+        raise ValueError(f"{option}: --draft-dec-layers {drafting} drafts for one depth; leave it out")
     pairs, space = parse_pairs(asked, DEPTHS), depth_space(model)
     if len(pairs) < len(asked.split(",")):
         raise ValueError(f"{option}: expected each depth pair once")

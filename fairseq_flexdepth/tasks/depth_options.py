@@ -47,6 +47,18 @@ class DepthOptions(DecoderDepthOptions):
 
 
 @dataclass
+class BleuOptions(FairseqDataclass):
+    """The options of a :class:`~fairseq_flexdepth.tasks.bleu_at_depths.BleuAtDepthsMixin`."""
+
+    eval_bleu_depths: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "with --eval-bleu: depth pairs whose BLEU is logged, too, as bleu_e<n>d<m>, such as 1-1,3-3"
+        },
+    )
+
+
+@dataclass
 class SelectorOptions(FairseqDataclass):
     """The options of a :class:`~fairseq_flexdepth.tasks.selective_task.SelectiveTask`."""
 
@@ -92,12 +104,5 @@ class GreedyOptions(FairseqDataclass):
 
 
 @dataclass
-class FlexDepthTranslationConfig(GreedyOptions, SelectorOptions, DepthOptions, TranslationConfig):
+class FlexDepthTranslationConfig(GreedyOptions, SelectorOptions, BleuOptions, DepthOptions, TranslationConfig):
     """fairseq's translation options, and the depth to decode at."""
-
-    eval_bleu_depths: Optional[str] = field(
-        default=None,
-        metadata={
-            "help": "with --eval-bleu: depth pairs whose BLEU is logged, too, as bleu_e<n>d<m>, such as 1-1,3-3"
-        },
-    )

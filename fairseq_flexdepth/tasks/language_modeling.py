@@ -13,13 +13,13 @@ from fairseq_flexdepth.files import binarised_data
 from fairseq_flexdepth.protocols import Options
 from fairseq_flexdepth.tasks.any_depth_task import AnyDepthTask
 from fairseq_flexdepth.tasks.depth_options import DecoderDepthOptions
-from fairseq_flexdepth.tasks.refused_options import GREEDY, SELECTOR
+from fairseq_flexdepth.tasks.refused_options import BLEU, GREEDY, SELECTOR
 
 # The options of translation that a language model does not take, each with the reason.
 _REFUSED = {
     "--enc-layers": "a language model has no encoder; give --dec-layers alone",
     **dict.fromkeys(SELECTOR, "reads source sentences, which a language model does not have"),
-    **dict.fromkeys(GREEDY, "is for translation"),
+    **dict.fromkeys((*GREEDY, *BLEU), "is for translation"),
 }
 # A task with a dataclass declares them as fields, for hydra, too.
 _FIELDS = {option: option[2:].replace("-", "_") for option in _REFUSED}

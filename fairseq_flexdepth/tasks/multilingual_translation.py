@@ -15,7 +15,7 @@ from fairseq_flexdepth.compat import replace_task
 from fairseq_flexdepth.protocols import Sample
 from fairseq_flexdepth.tasks.depth_options import DepthOptions
 from fairseq_flexdepth.tasks.many_directions import ManyDirectionsTask
-from fairseq_flexdepth.tasks.refused_options import TAGGED, add_refused
+from fairseq_flexdepth.tasks.refused_options import MANY_DIRECTIONS, add_refused
 
 
 class FlexDepthMultilingualTranslationTask(ManyDirectionsTask, MultilingualTranslationTask):
@@ -42,7 +42,7 @@ class FlexDepthMultilingualTranslationTask(ManyDirectionsTask, MultilingualTrans
         """Declare fairseq's options, those of a depth to decode at, and the refused options."""
         MultilingualTranslationTask.add_args(parser)
         gen_parser_from_dataclass(parser, DepthOptions())
-        add_refused(parser, TAGGED)
+        add_refused(parser, MANY_DIRECTIONS)
 
     @property
     def tag_words(self) -> Sequence[str]:  # type: ignore[override]

@@ -7,7 +7,7 @@ from argparse import SUPPRESS, Action, ArgumentParser, Namespace
 from dataclasses import fields
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from fairseq_flexdepth.tasks.depth_options import GreedyOptions, SelectorOptions
+from fairseq_flexdepth.tasks.depth_options import BleuOptions, GreedyOptions, SelectorOptions
 
 
 def _options(group: type) -> Tuple[str, ...]:
@@ -17,6 +17,7 @@ def _options(group: type) -> Tuple[str, ...]:
 
 SELECTOR = _options(SelectorOptions)
 GREEDY = _options(GreedyOptions)
+BLEU = _options(BleuOptions)
 # The reasons of the tasks whose sentences have language tags.
 TAGGED: Dict[str, str] = {
     **dict.fromkeys(
@@ -29,6 +30,10 @@ TAGGED: Dict[str, str] = {
         "our greedy search knows no language tags; expected --beam 1 alone, fairseq's greedy search",
     ),
 }
+# The reasons of the tasks with --lang-pairs.
+MANY_DIRECTIONS: Dict[str, str] = {
+    **TAGGED, **dict.fromkeys(BLEU, "this task has no --eval-bleu; validation logs the losses of all depths")
+}  # fmt: skip
 
 
 class _Refuse(Action):

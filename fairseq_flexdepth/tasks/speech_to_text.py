@@ -13,11 +13,12 @@ from fairseq_flexdepth.files.speech_data import check_config, check_language_tag
 from fairseq_flexdepth.protocols import Options
 from fairseq_flexdepth.tasks.any_depth_task import AnyDepthTask
 from fairseq_flexdepth.tasks.depth_options import DepthOptions
-from fairseq_flexdepth.tasks.refused_options import GREEDY, SELECTOR, add_refused
+from fairseq_flexdepth.tasks.refused_options import BLEU, GREEDY, SELECTOR, add_refused
 
 _LEAVE_OUT = "leave it out with --task speech_to_text"
 _REFUSED = {
     **dict.fromkeys(SELECTOR, f"selectors read words, which speech has not; {_LEAVE_OUT}"),
+    **dict.fromkeys(BLEU, f"validation of speech has no --eval-bleu; {_LEAVE_OUT}"),
     **dict.fromkeys(GREEDY, f"our greedy search decodes translations only; {_LEAVE_OUT}"),
 }
 

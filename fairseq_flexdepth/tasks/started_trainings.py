@@ -10,13 +10,12 @@ from typing import Any, Dict
 from fairseq.trainer import Trainer
 
 from fairseq_flexdepth.files.checkpoints import also_checked
-from fairseq_flexdepth.models.any_depth import AnyDepthModel
-from fairseq_flexdepth.models.multilingual_transformer import FlexDepthMultilingualTransformer
+from fairseq_flexdepth.models.checkpoint_fit import FitsCheckpoint
 from fairseq_flexdepth.models.pretrained_options import check_same_function
 
 
 def check_started_trainings() -> None:
-    """Let fairseq's ``Trainer`` say why a model of many depths cannot start from a checkpoint. Safe to repeat."""
+    """Let fairseq's ``Trainer`` say why a model of this package cannot start from a checkpoint. Safe to repeat."""
     stock = Trainer.load_checkpoint
     if hasattr(stock, "__wrapped__"):
         return
@@ -24,7 +23,7 @@ def check_started_trainings() -> None:
     @wraps(stock)
     def load_checkpoint(self: Trainer, *args: Any, **kwargs: Any) -> Any:
         model = self.get_model()
-        if not isinstance(model, (AnyDepthModel, FlexDepthMultilingualTransformer)):
+        if not isinstance(model, FitsCheckpoint):
             return stock(self, *args, **kwargs)
 
         def check(state: Dict[str, Any]) -> None:

@@ -8,12 +8,15 @@ from fairseq.dataclass.utils import gen_parser_from_dataclass
 from fairseq.tasks.translation_from_pretrained_bart import TranslationFromPretrainedBARTTask
 
 from fairseq_flexdepth.compat import replace_task
-from fairseq_flexdepth.tasks.depth_options import DepthOptions
+from fairseq_flexdepth.tasks.bleu_at_depths import BleuAtDepthsMixin
+from fairseq_flexdepth.tasks.depth_options import BleuOptions, DepthOptions
 from fairseq_flexdepth.tasks.refused_options import TAGGED, add_refused
 from fairseq_flexdepth.tasks.translation import CheckedTranslationTask
 
 
-class FlexDepthTranslationFromPretrainedBARTTask(CheckedTranslationTask, TranslationFromPretrainedBARTTask):
+class FlexDepthTranslationFromPretrainedBARTTask(
+    BleuAtDepthsMixin, CheckedTranslationTask, TranslationFromPretrainedBARTTask
+):
     """fairseq's task ``translation_from_pretrained_bart`` at a chosen depth; it replaces fairseq's.
 
     fairseq's own stops at an ``AttributeError``: it reads ``self.args``, which its base class no longer sets.
@@ -45,9 +48,10 @@ class FlexDepthTranslationFromPretrainedBARTTask(CheckedTranslationTask, Transla
 
     @staticmethod
     def add_args(parser: ArgumentParser) -> None:
-        """Declare fairseq's options, those of a depth to decode at, and the refused options."""
+        """Declare fairseq's options, those of depths, and the refused options."""
         TranslationFromPretrainedBARTTask.add_args(parser)
-        gen_parser_from_dataclass(parser, DepthOptions())
+        for options in (DepthOptions(), BleuOptions()):
+            gen_parser_from_dataclass(parser, options)
         add_refused(parser, TAGGED)
 
 

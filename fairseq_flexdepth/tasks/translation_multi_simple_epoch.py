@@ -12,7 +12,7 @@ from fairseq.tasks.translation_multi_simple_epoch import TranslationMultiSimpleE
 from fairseq_flexdepth.compat import replace_task
 from fairseq_flexdepth.tasks.depth_options import DepthOptions
 from fairseq_flexdepth.tasks.many_directions import ManyDirectionsTask
-from fairseq_flexdepth.tasks.refused_options import TAGGED, add_refused
+from fairseq_flexdepth.tasks.refused_options import MANY_DIRECTIONS, add_refused
 
 
 class FlexDepthTranslationMultiSimpleEpochTask(ManyDirectionsTask, TranslationMultiSimpleEpochTask):
@@ -23,7 +23,7 @@ class FlexDepthTranslationMultiSimpleEpochTask(ManyDirectionsTask, TranslationMu
         """Declare fairseq's options, those of a depth to decode at, and the refused options."""
         TranslationMultiSimpleEpochTask.add_args(parser)
         gen_parser_from_dataclass(parser, DepthOptions())
-        add_refused(parser, TAGGED)
+        add_refused(parser, MANY_DIRECTIONS)
 
     def build_generator(self, models: Sequence[BaseFairseqModel], *args: Any, **kwargs: Any) -> Any:
         """Build the beam search; an argument of fairseq's hub interface, which fairseq's task lacks, must be ``None``.

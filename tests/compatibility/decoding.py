@@ -3,7 +3,7 @@
 import gzip
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 import numpy
 import torch
@@ -44,12 +44,12 @@ def expected(name: str) -> Decoded:
 def decoded(path: Path) -> Decoded:
     """What the checkpoint says of the sentences for its kind."""
     state = checkpoint_utils.load_checkpoint_to_cpu(str(path))
-    task, arch = state["cfg"].task._name, state["cfg"].model._name
+    task = state["cfg"].task._name
     if task == "depth_selection":
         return of_selector(path)
     if task == "language_modeling":
         return of_language_model(path)
-    return of_speech(path) if task == "speech_to_text" else of_translation(path, arch)
+    return of_speech(path) if task == "speech_to_text" else of_translation(path)
 
 
 def loaded(path: Path, data: str, **overrides: Any) -> Tuple[Any, Any]:
@@ -72,44 +72,65 @@ def encoded(words: Any, lines: Tuple[str, ...]) -> List[torch.Tensor]:
     return [words.encode_line(line, add_if_not_exist=False).long() for line in lines]
 
 
-def of_translation(path: Path, arch: str) -> Decoded:
+def at_depths(model: Any) -> Iterator[str]:
+    """Set each depth of the model in turn, and name it; a model of one depth runs whole."""
+    pairs = model.depth_space.pairs if hasattr(model, "depth_space") else []
+    if len(pairs) < 2:
+        yield "whole"
+        return
+    for pair in pairs:
+        model.set_depth(*pair)
+        yield "{}-{}".format(*pair)
+
+
+def of_translation(path: Path) -> Decoded:
     model, task = loaded(path, "translation", source_lang="src", target_lang="tgt")
     tokens = encoded(task.source_dictionary, SOURCES)
     dataset = task.build_dataset_for_inference(tokens, [len(row) for row in tokens])
     sample = dataset.collater([dataset[index] for index in range(len(tokens))])
     order = sample["id"].argsort().tolist()
-    results = {}
-    for pair in model.depth_space.pairs if hasattr(model, "depth_space") else [None]:
-        if pair is not None:
-            model.set_depth(*pair)
-        found = best(model, sample)
-        results["{}-{}".format(*pair) if pair else "whole"] = [found[place] for place in order]
+    results: Decoded = {}
+    for how in at_depths(model):
+        found = searched(model, task, sample) if task.tag_words else best(model, sample)
+        results[how] = [found[place] for place in order]
     return results
+
+
+def searched(model: Any, task: Any, sample: Dict[str, Any], **options: Any) -> List[Tuple[str, float]]:
+    """The best hypothesis of each sentence, found by the task's own search: the words of a language model go on."""
+    generator = task.build_generator([model], GENERATION)
+    words = task.target_dictionary
+    return [
+        (words.string(hypotheses[0]["tokens"]), float(hypotheses[0]["score"]))
+        for hypotheses in task.inference_step(generator, [model], sample, **options)
+    ]
 
 
 def of_language_model(path: Path) -> Decoded:
     model, task = loaded(path, "language")
-    results = []
-    for text in encoded(task.source_dictionary, TEXTS):
-        words = text[None, :-1]  # without the end: the model goes on
-        sample = {"net_input": {"src_tokens": words, "src_lengths": torch.tensor([words.size(1)])}}
-        generator = task.build_generator([model], GENERATION)
-        ((hypothesis, *_),) = task.inference_step(generator, [model], sample, prefix_tokens=words)
-        results.append((task.target_dictionary.string(hypothesis["tokens"]), float(hypothesis["score"])))
-    return {"whole": results}
+    results: Decoded = {}
+    for how in at_depths(model):
+        results[how] = []
+        for text in encoded(task.source_dictionary, TEXTS):
+            words = text[None, :-1]  # without the end: the model goes on
+            sample = {"net_input": {"src_tokens": words, "src_lengths": torch.tensor([words.size(1)])}}
+            results[how] += searched(model, task, sample, prefix_tokens=words)
+    return results
 
 
 def of_speech(path: Path) -> Decoded:
     """Every word is five frames in which one filter-bank bin sounds."""
     model, _ = loaded(path, "speech")
-    results = []
-    for said in ((0, 3, 1), (5, 2, 4, 0), (4, 1)):
-        frames: Any = numpy.zeros((5 * len(said), 8), dtype=numpy.float32)
-        for position, word in enumerate(said):
-            frames[5 * position : 5 * position + 5, word] += 2
-        lengths = torch.tensor([len(frames)])
-        results += best(model, {"net_input": {"src_tokens": torch.from_numpy(frames)[None], "src_lengths": lengths}})
-    return {"whole": results}
+    results: Decoded = {}
+    for how in at_depths(model):
+        results[how] = []
+        for said in ((0, 3, 1), (5, 2, 4, 0), (4, 1)):
+            frames: Any = numpy.zeros((5 * len(said), 8), dtype=numpy.float32)
+            for position, word in enumerate(said):
+                frames[5 * position : 5 * position + 5, word] += 2
+            net_input = {"src_tokens": torch.from_numpy(frames)[None], "src_lengths": torch.tensor([len(frames)])}
+            results[how] += best(model, {"net_input": net_input})
+    return results
 
 
 def of_selector(path: Path) -> Decoded:

@@ -34,6 +34,17 @@ PRE_LN = ("--encoder-normalize-before", "--decoder-normalize-before")
 CYCLED = ("--layer-sharing", "cycle_rev", "--unique-encoder-layers", 2, "--unique-decoder-layers", 2)
 OPTIMAL = ("--subnetworks", "optimal", "--encoder-depths", "divisors", "--decoder-depths", "divisors")
 DEEP = ("--encoder-layers", 4, "--decoder-layers", 4)
+CYCLED_LM = ("--arch", "cycle_shared_transformer_lm", "--unique-decoder-layers", 2, "--criterion", "adaptive_loss")
+CYCLED_SPEECH = (
+    "--arch", "cycle_shared_s2t_transformer", "--unique-encoder-layers", 2, "--unique-decoder-layers", 2,
+    "--criterion", "label_smoothed_cross_entropy",
+)  # fmt: skip
+SPEECH_DEPTHS = ("--arch", "tied_multi_s2t_transformer_s", "--encoder-depths", "2,4", "--decoder-depths", "1,4")
+MULTILINGUAL = (
+    "--task", "translation_multi_simple_epoch", "--lang-pairs", "src-tgt,tgt-src", "--encoder-langtok", "tgt",
+    "--decoder-langtok",
+)  # fmt: skip
+EVERY_DEPTH = ("--criterion", "tied_multi_cross_entropy")
 BLEU = ("--eval-bleu", "--best-checkpoint-metric", "bleu", "--maximize-best-checkpoint-metric")  # arrays in its meters
 
 
@@ -51,7 +62,8 @@ def distilled(folder: Path) -> None:
     )  # fmt: skip
 
 
-def language(folder: Path) -> None:
+def language(folder: Path, *options: Any) -> None:
+    """A language model with an adaptive softmax."""
     lines = [" ".join(f"w{(start + step) % 40}" for step in range(12)) for start in range(40)]
     Path("lines").write_text("\n".join(lines) + "\n")
     prefixes = (item for split in ("train", "valid", "test") for item in (f"--{split}pref", "lines"))
@@ -59,18 +71,19 @@ def language(folder: Path) -> None:
     shutil.copy("language-bin/dict.txt", DATA / "language")
     cli.run(
         "fairseq-train", "language-bin", "--user-dir", cli.PLUGIN, "--save-dir", folder, "--cpu", "--seed", 1,
-        "--task", "language_modeling", "--arch", "cycle_shared_transformer_lm", "--decoder-layers", 4,
-        "--unique-decoder-layers", 2, "--decoder-embed-dim", 8, "--decoder-input-dim", 8, "--decoder-output-dim", 8,
+        "--task", "language_modeling", "--decoder-layers", 4,
+        "--decoder-embed-dim", 8, "--decoder-input-dim", 8, "--decoder-output-dim", 8,
         "--decoder-ffn-embed-dim", 8, "--decoder-attention-heads", 2, "--adaptive-input-cutoff", "10,20",
         "--adaptive-input-factor", 2, "--adaptive-softmax-cutoff", "10,20", "--adaptive-softmax-factor", 2,
-        "--criterion", "adaptive_loss", "--ddp-backend", "legacy_ddp", "--optimizer", "adam", "--lr", 0.02,
+        "--ddp-backend", "legacy_ddp", "--optimizer", "adam", "--lr", 0.02,
         "--dropout", 0, "--tokens-per-sample", 24, "--max-tokens", 480, "--max-update", 60, "--num-workers", 0,
-        "--no-epoch-checkpoints", "--no-save-optimizer-state",
+        "--no-epoch-checkpoints", "--no-save-optimizer-state", *options,
     )  # fmt: skip
 
 
-def speech(folder: Path) -> None:
-    Path("spoken", "features").mkdir(parents=True)
+def speech(folder: Path, *options: Any) -> None:
+    """A model that recognises the words of ``write_features``."""
+    Path("spoken", "features").mkdir(parents=True, exist_ok=True)
     for split in ("train", "valid"):
         write_features(Path("spoken"), split, 40, seed=1)
     for name in ("dict.txt", "config.yaml"):
@@ -78,12 +91,10 @@ def speech(folder: Path) -> None:
     cli.run(
         "fairseq-train", "spoken", "--user-dir", cli.PLUGIN, "--save-dir", folder, "--cpu", "--seed", 1,
         "--task", "speech_to_text", "--train-subset", "train", "--valid-subset", "valid",
-        "--arch", "cycle_shared_s2t_transformer", "--encoder-layers", 4, "--unique-encoder-layers", 2,
-        "--decoder-layers", 4, "--unique-decoder-layers", 2, "--encoder-embed-dim", 4, "--encoder-ffn-embed-dim", 4,
+        "--encoder-layers", 4, "--decoder-layers", 4, "--encoder-embed-dim", 4, "--encoder-ffn-embed-dim", 4,
         "--encoder-attention-heads", 2, "--decoder-attention-heads", 2, "--conv-channels", 4, "--dropout", 0,
-        "--share-decoder-input-output-embed", "--criterion", "label_smoothed_cross_entropy", "--optimizer", "adam",
-        "--lr", 0.01, "--max-tokens", 600, "--max-update", 60, "--num-workers", 0, "--no-epoch-checkpoints",
-        "--no-save-optimizer-state",
+        "--share-decoder-input-output-embed", "--optimizer", "adam", "--lr", 0.01, "--max-tokens", 600,
+        "--max-update", 60, "--num-workers", 0, "--no-epoch-checkpoints", "--no-save-optimizer-state", *options,
     )  # fmt: skip
 
 
@@ -129,8 +140,11 @@ KINDS: Dict[str, Callable[[Path], None]] = {
     "recurrent": lambda folder: translation(folder, "--arch", "recurrent_stacked_transformer_tiny"),
     "admin": lambda folder: translation(folder, "--residual-init", "admin"),
     "distilled": distilled,
-    "language": language,
-    "speech": speech,
+    "language": lambda folder: language(folder, *CYCLED_LM),
+    "language_depths": lambda folder: language(folder, "--arch", "tied_multi_transformer_lm", *EVERY_DEPTH),
+    "speech": lambda folder: speech(folder, *CYCLED_SPEECH),
+    "speech_depths": lambda folder: speech(folder, *SPEECH_DEPTHS, *EVERY_DEPTH),
+    "multilingual": lambda folder: translation(folder, *MULTILINGUAL),
     "selector": selector,
     "exported": exported,
     "pruned": pruned,

@@ -44,9 +44,9 @@ def test_decodes_as_when_it_was_made(name: str, tmp_path: Path) -> None:
 
 
 def test_the_checkpoints_are_of_every_kind_and_small(tmp_path: Path) -> None:
-    assert len([name for name in NAMES if name.startswith("a/")]) == 14
+    assert len([name for name in NAMES if name.startswith("a/")]) == 17
     assert len([name for name in NAMES if name.startswith("b/")]) == 5
-    assert sum(path.stat().st_size for path in (HERE / "checkpoints").glob("*/*")) < 330_000
+    assert sum(path.stat().st_size for path in (HERE / "checkpoints").glob("*/*")) < 400_000
     state = checkpoint_utils.load_checkpoint_to_cpu(str(unpacked("a/distilled", tmp_path)))
     assert list(state["criterion"]) == [
         f"fusions.encoder_{layer}.projection.{part}" for layer in (1, 2) for part in ("weight", "bias")

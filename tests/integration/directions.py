@@ -40,14 +40,20 @@ class Task(NamedTuple):
 
 _PAIRS = ("--lang-pairs", "de-en,en-de,de-ev")
 _DE_EN = ("--source-lang", "de", "--target-lang", "en")
+_OTHER_TAGS = {
+    "tags instead of end symbols": ("--encoder-langtok", "src", "--decoder-langtok", "--lang-tok-replacing-bos-eos"),
+    "its own language before the source": ("--encoder-langtok", "src"),
+    "the target language before the source": ("--encoder-langtok", "tgt"),
+    "the target language before the target": ("--decoder-langtok",),
+}
 TASKS: Dict[str, Task] = {
     "one model": Task(
         ("--task", "translation_multi_simple_epoch", *_PAIRS, "--encoder-langtok", "tgt", "--decoder-langtok"), _DE_EN
     ),
-    "tags instead of end symbols": Task(
-        ("--task", "translation_multi_simple_epoch", *_PAIRS, "--encoder-langtok", "src", "--decoder-langtok",
-         "--lang-tok-replacing-bos-eos"), _DE_EN
-    ),
+    **{
+        name: Task(("--task", "translation_multi_simple_epoch", "--lang-pairs", "de-en,en-de", *tags), _DE_EN)
+        for name, tags in _OTHER_TAGS.items()
+    },
     "model per direction": Task(
         ("--task", "multilingual_translation", *_PAIRS, "--encoder-langtok", "tgt", "--decoder-langtok"), _DE_EN,
         "tied_multi_multilingual_transformer",

@@ -136,13 +136,18 @@ EXACT = ("--optimizer", "sgd", "--lr", 0.5)  # Adam would amplify rounding diffe
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_two_ranks_equal_one_process(text: Path, tmp_path: Path, shape: str) -> None:
-    sampled = ("--sample-decoder-depths", 2, "--accumulate-depths") if shape == "shared" else ()
+def test_two_ranks_and_one_process_that_goes_on_equal_one_process(text: Path, tmp_path: Path, shape: str) -> None:
+    sampled = ("--sample-decoder-depths", 2, "--accumulate-depths", "--report-accuracy") if shape == "shared" else ()
     options = (*SHAPES[shape], *EXACT, *sampled)
-    train(text, tmp_path / "alone", *options, "--update-freq", 2)
-    cli.on_two_ranks(lambda *distributed: train(text, tmp_path / "two", *options, *distributed))
+    log = train(text, tmp_path / "alone", *options, "--update-freq", 2)
+    cli.on_two_ranks(lambda *ranks: train(text, tmp_path / "two", *options, "--max-update", 2, *ranks))
+    resumed = train(text, tmp_path / "two", *options, "--update-freq", 2)  # amid an epoch
+    assert "(epoch 1 @ 2 updates)" in resumed
     assert cli.largest_difference(tmp_path / "alone", tmp_path / "two") < 1e-5
     if shape == "shared":
+        values = cli.last_validation(log)
+        accuracies = [float(values[f"valid_accuracy{depth}"]) for depth in ("_d1", "_d2", "_d3", "")]
+        assert accuracies[3] == pytest.approx(sum(accuracies[:3]) / 3, abs=2e-3) and accuracies[3] > 0
         keys = cli.parameters(tmp_path / "two")
         assert {key.split(".")[2] for key in keys if ".layers." in key} == {"0"}
 
@@ -195,6 +200,7 @@ TRAINING_MISTAKES = [
     ("--criterion word_kd --kd-alpha 0", "--criterion word_kd: expected an encoder-decoder, given FlexDepthLanguageM"),
     ("--arch transformer_lm", "--criterion tied_multi_cross_entropy: expected a model of many depths, such as --arch"),
     ("--residual-init admin", "--residual-init admin: is for translation models; leave the option out"),
+    ("--eval-bleu-depths 1-1", "--eval-bleu-depths 1-1: is for translation"),
     ("--keep-pruned", "--keep-pruned: no weight of the model is zero"),
 ]
 
@@ -312,20 +318,6 @@ EXPORT_MISTAKES = [
 def test_mistakes_in_export(trained: Path, tmp_path: Path, options: str, message: str) -> None:
     line = ours("export", "--path", trained / "checkpoint_last.pt", "--output", tmp_path / "new", *options.split())
     assert message in line and not list(tmp_path.iterdir())
-
-
-def test_a_stock_model_goes_on_at_every_depth(text: Path, tmp_path: Path) -> None:
-    """Weights that fit with another number of heads would compute something else: they are refused."""
-    stock = train(
-        text, tmp_path / "stock", "--arch", "transformer_lm", "--criterion", "label_smoothed_cross_entropy"
-    )
-    start = ("--finetune-from-model", tmp_path / "stock" / "checkpoint_last.pt")
-    unchanged = train(text, tmp_path / "ours", *start, "--lr", 0, "--max-update", 1)
-    expected, found = map(cli.last_validation, (stock, unchanged))
-    assert float(found["valid_nll_d3"]) == pytest.approx(float(expected["valid_nll_loss"]), abs=2e-3)
-    assert found["valid_nll_d1"] != found["valid_nll_d3"]
-    line = fairseqs("fairseq-train", *training(text, tmp_path / "new", *start, "--decoder-attention-heads", 4))
-    assert line == "ValueError: --decoder-attention-heads 4: the checkpoint was trained with 2"
 
 
 def test_hydra_train_from_a_yaml_file(text: Path, tmp_path: Path) -> None:

@@ -58,11 +58,12 @@ def trained(directions: Path, tmp_path_factory: pytest.TempPathFactory) -> Dict[
 
 @pytest.mark.parametrize("name", ROWS)
 def test_two_ranks_and_a_resumed_training_equal_one_process(directions: Path, tmp_path: Path, name: str) -> None:
-    options = (*EXACT, *ROWS[name].training)
+    """Depths that run one after another compute what they compute together."""
+    options = (*EXACT, *ROWS[name].training, "--ignore-prefix-size", 1, "--report-accuracy")
     alone = cli.train(directions, tmp_path / "alone", *options, "--update-freq", 2, "--max-epoch", 2)
-    assert "valid_nll_e2d1" in alone
-    cli.train_on_two_ranks(directions, tmp_path / "ranks", *options, "--max-update", 2)
-    cli.train(directions, tmp_path / "ranks", *options, "--update-freq", 2, "--max-epoch", 2)
+    assert "valid_nll_e2d1" in alone and "valid_accuracy_e2d1" in alone
+    cli.train_on_two_ranks(directions, tmp_path / "ranks", *options, "--accumulate-depths", "--max-update", 2)
+    cli.train(directions, tmp_path / "ranks", *options, "--accumulate-depths", "--update-freq", 2, "--max-epoch", 2)
     assert cli.largest_difference(tmp_path / "alone", tmp_path / "ranks") < 1e-5
 
 
@@ -90,8 +91,9 @@ def _generate(data: Path, checkpoint: Path, task: Task, folder: Path) -> None:
             assert float(our_line[1]) == pytest.approx(float(stock_line[1]), abs=1e-5)
 
 
-def test_tags_in_place_of_end_symbols(directions: Path, tmp_path: Path) -> None:
-    task = TASKS["tags instead of end symbols"]
+@pytest.mark.parametrize("name", [name for name in TASKS if TASKS[name] not in ROWS.values()])
+def test_other_tags(directions: Path, tmp_path: Path, name: str) -> None:
+    task = TASKS[name]
     cli.train(directions, tmp_path, *LEARNING, *task.training)
     _generate(directions, tmp_path / "checkpoint_last.pt", task, tmp_path)
     _sweep(directions, tmp_path / "checkpoint_last.pt", task, tmp_path)
@@ -113,9 +115,17 @@ def _interactive(data: Path, checkpoint: Path, task: Task, folder: Path) -> None
 
 
 def _validate(data: Path, checkpoint: Path, task: Task, folder: Path) -> None:
+    """The loss of this depth alone; mBART's task also logs BLEU, as at the depths of ``--eval-bleu-depths``."""
     arguments = (data, "--user-dir", cli.PLUGIN, "--path", checkpoint, "--cpu", "--max-tokens", 500)
-    output = cli.run("fairseq-validate", *arguments, *task.training[:-2], *DEPTH).splitlines()[-1]
+    bleu = ("--eval-bleu", "--eval-bleu-args", '{"beam": 3, "max_len_b": 10}') if "--langs" in task.options else ()
+    given = (*arguments, *task.training[:-2], *bleu)
+    output = cli.run("fairseq-validate", *given, *DEPTH).splitlines()[-1]
     assert "nll_e2d1" in output and "nll_e3d2" not in output
+    if bleu:
+        at_depths = cli.run("fairseq-validate", *given, "--eval-bleu-depths", "2-1,1-1").splitlines()[-1]
+        scores = dict(re.findall(r"(bleu\w*) ([\d.]+)", at_depths))
+        assert list(scores) == ["bleu", "bleu_e1d1", "bleu_e2d1"] and len(set(scores.values())) > 1
+        assert re.findall(r"bleu ([\d.]+)", output) == [scores["bleu_e2d1"]]
 
 
 def _sweep(data: Path, checkpoint: Path, task: Task, folder: Path) -> None:

@@ -4,10 +4,16 @@ from pathlib import Path
 from typing import Any, Dict, NamedTuple, Sequence
 
 import pytest
+import torch
 
 from tests.integration import cli
 from tests.integration.directions import binarised_directions
-from tests.integration.refusals import training
+from tests.integration.refusals import fairseqs, training
+from tests.integration.test_flexible_language_model import ADAPTIVE, BY_SENTENCE, evaluated
+from tests.integration.test_flexible_language_model import run as run_language_model
+from tests.integration.test_flexible_language_model import train as train_language_model
+from tests.integration.test_flexible_language_model import training as language_model_training
+from tests.integration.test_language_model_training import binarised_text
 from tests.integration.test_speech_training import write_speech
 
 SHAPE = (
@@ -121,3 +127,63 @@ def test_what_does_not_fit_is_the_last_line(data: Path, mbart: Path, tmp_path: P
         line = training(data, tmp_path, *SHAPE, *start, *heads, *options)
         assert line.startswith(f"ValueError: {message}"), line
     assert not list(tmp_path.glob("*.pt"))
+
+
+STOCK_LM = (
+    *ADAPTIVE, "--arch", "transformer_lm_wiki103", "--criterion", "adaptive_loss", "--ddp-backend", "legacy_ddp",
+)  # fmt: skip
+SHARED_LM = (
+    *STOCK_LM, "--arch", "cycle_shared_transformer_lm", "--layer-sharing", "cycle", "--unique-decoder-layers", 1,
+)  # fmt: skip
+SHARED_LM_MISFITS = {
+    (): "--layer-sharing: layers 1 and 2 share their parameters in this model, but the checkpoint has two different",
+    ("--decoder-layers", 2): "--decoder-layers 2 --unique-decoder-layers 1 --layer-sharing cycle: the checkpoint has 3",
+    ("--decoder-attention-heads", 4): "--decoder-attention-heads 4: the checkpoint was trained with 2",
+    ("--decoder-ffn-embed-dim", 18): "--decoder-ffn-embed-dim 18: the checkpoint was trained with 16",
+}
+RESTORED = ("--reset-optimizer", "--reset-lr-scheduler", "--reset-dataloader", "--reset-meters", "--restore-file")
+
+
+@pytest.fixture(scope="module")
+def language_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A text, and fairseq's language model of it."""
+    folder = tmp_path_factory.mktemp("language_model")
+    train_language_model(binarised_text(folder / "text"), folder, *STOCK_LM)
+    return folder
+
+
+def test_a_stock_language_model_goes_on_at_every_depth(language_model: Path, tmp_path: Path) -> None:
+    text, stock = language_model / "text" / "bin", language_model / "checkpoint_last.pt"
+    ours = (*ADAPTIVE, "--arch", "tied_multi_transformer_lm_wiki103", "--finetune-from-model", stock)
+    unchanged = train_language_model(text, tmp_path / "ours", *ours, "--lr", 0, "--max-update", 1)
+    output = run_language_model("fairseq-eval-lm", text, stock, *BY_SENTENCE, "--gen-subset", "valid")
+    found, expected = cli.last_validation(unchanged), float(evaluated(output)[0][0])
+    assert float(found["valid_nll_d3"]) == pytest.approx(expected, abs=2e-3)
+    assert found["valid_nll_d1"] != found["valid_nll_d3"]
+    for options, message in (
+        (("--decoder-attention-heads", 4), "--decoder-attention-heads 4: the checkpoint was trained with 2"),
+        (("--arch", "tied_multi_transformer_lm"), "--decoder-normalize-before: the checkpoint was trained with it"),
+    ):
+        line = fairseqs("fairseq-train", *language_model_training(text, tmp_path / "new", *ours, *options))
+        assert line == f"ValueError: {message}"
+
+
+def test_a_stock_language_model_goes_on_with_shared_layers_if_its_own_are_equal(
+    language_model: Path, tmp_path: Path
+) -> None:
+    text, stock = language_model / "text" / "bin", language_model / "checkpoint_last.pt"
+    for options, message in SHARED_LM_MISFITS.items():
+        start = RESTORED if options == () else ("--finetune-from-model",)
+        given = (*SHARED_LM, *start, stock, *options)
+        line = fairseqs("fairseq-train", *language_model_training(text, tmp_path / "new", *given))
+        assert line.startswith(f"ValueError: {message}"), line
+    state = torch.load(str(stock), map_location="cpu")
+    layers = [key for key in state["model"] if key.startswith("decoder.layers.")]
+    for key in layers:
+        state["model"][key] = state["model"][".".join(["decoder.layers.0", *key.split(".")[3:]])]
+    torch.save(state, str(tmp_path / "equal.pt"))
+    unchanged = ("--finetune-from-model", tmp_path / "equal.pt", "--lr", 0, "--max-update", 1)
+    train_language_model(text, tmp_path, *SHARED_LM, *unchanged)
+    found = cli.parameters(tmp_path)
+    assert {key.split(".")[2] for key in found if key.startswith("decoder.layers.")} == {"0"}
+    assert all(torch.equal(value, state["model"][key]) for key, value in found.items())

@@ -4,7 +4,7 @@ import json
 import re
 from argparse import Namespace
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Sequence
 
 import numpy
 import pytest
@@ -78,37 +78,38 @@ def decode(command: str, speech: Path, checkpoint: Path, *options: Any, **run_op
 
 
 ONLY_LAST = ("--disable-validation", "--save-interval", 100)
+LEARNING = ("--lr-scheduler", "inverse_sqrt", "--warmup-updates", 5, "--dropout", 0, "--max-update", 40)
 SEARCH = ("--gen-subset", "test", "--beam", 3, "--max-len-b", 8)
 
 
 @pytest.fixture(scope="module")
 def trained(speech: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
-    warm = ("--lr-scheduler", "inverse_sqrt", "--warmup-updates", 5, "--dropout", 0, "--max-update", 40)
-    train(speech, folder, *EVERY_DEPTH, *ONLY_LAST, *warm, "--encoder-depths", "1,2,4")
+    train(speech, folder, *EVERY_DEPTH, *ONLY_LAST, *LEARNING, "--encoder-depths", "1,2,4")
     return folder / "checkpoint_last.pt"
 
 
-def save_stock(trained: Path, n: int, m: int, path: Path) -> Path:
-    """A checkpoint of fairseq's ``s2t_transformer`` that consists of the first n and m layers of a *trained* model."""
+def save_stock(trained: Path, encoder: Sequence[int], decoder: Sequence[int], path: Path) -> Path:
+    """A checkpoint of fairseq's ``s2t_transformer`` with these layers, counted from 1, of a *trained* model."""
     state = torch.load(str(trained), map_location="cpu")
-    args = Namespace(**{**vars(state["cfg"]["model"]), "encoder_layers": n, "decoder_layers": m})
+    sizes = {"encoder_layers": len(encoder), "decoder_layers": len(decoder)}
+    args = Namespace(**{**vars(state["cfg"]["model"]), **sizes})
     args._name = args.arch = "s2t_transformer"
     criterion = {"_name": "label_smoothed_cross_entropy", "label_smoothing": 0.1, "report_accuracy": False}
     criterion.update(ignore_prefix_size=0, sentence_avg=False)
     state["cfg"].update(model=args, criterion=criterion)
     del state["cfg"]["task"].subnetworks  # of the trained model; a task with add_args keeps all options
-    layer = re.compile(r"encoder\.transformer_layers\.(\d+)\.|decoder\.layers\.(\d+)\.")
-    for key in list(state["model"]):
-        position = layer.match(key)
-        if position and int(position.group(1) or position.group(2)) >= (n if position.group(1) else m):
-            del state["model"][key]
+    for key in [key for key in state["model"] if re.match(r"\w+\.(transformer_)?layers\.", key)]:
+        side, stack, position, rest = key.split(".", 3)
+        value, layers = state["model"].pop(key), list(encoder if side == "encoder" else decoder)
+        if int(position) + 1 in layers:  # its number only falls, so that nothing is overwritten
+            state["model"][f"{side}.{stack}.{layers.index(int(position) + 1)}.{rest}"] = value
     torch.save(state, str(path))
     return path
 
 
 def test_recognition_at_every_depth(speech: Path, trained: Path, tmp_path: Path) -> None:
-    stock = save_stock(trained, 2, 1, tmp_path / "stock.pt")
+    stock = save_stock(trained, (1, 2), (1,), tmp_path / "stock.pt")
     depth = ("--enc-layers", 2, "--dec-layers", 1)
     output = decode("fairseq-generate", speech, trained, *SEARCH, *depth, "--scoring", "wer")
     assert "decoding with 2 of 4 encoder layers, 1 of 2 decoder layers" in output
@@ -148,10 +149,25 @@ def test_recognition_at_every_depth(speech: Path, trained: Path, tmp_path: Path)
         fairseq_flexdepth.load(str(trained))
 
 
-def sweep(speech: Path, checkpoint: Path, folder: Path) -> List[Dict[str, Any]]:
+def test_layerdrop_recognises_with_the_layers_that_it_keeps(speech: Path, tmp_path: Path) -> None:
+    """Trained by a stock criterion at full depth; the sub-networks are chosen for decoding."""
+    dropped = ("--encoder-layerdrop", 0.2, "--decoder-layerdrop", 0.2, "--criterion", "label_smoothed_cross_entropy")
+    train(speech, tmp_path, *EVERY_DEPTH, *ONLY_LAST, *LEARNING, *dropped)
+    checkpoint, left = tmp_path / "checkpoint_last.pt", ("--subnetworks", "left")
+    depth = ("--enc-layers", 2, "--dec-layers", 1)
+    output = decode("fairseq-generate", speech, checkpoint, *SEARCH, *left, *depth, "--scoring", "wer")
+    stock = save_stock(checkpoint, (1, 3), (1,), tmp_path / "stock.pt")
+    assert cli.hypotheses(output) == cli.hypotheses(decode("fairseq-generate", speech, stock, *SEARCH))
+    assert len(cli.hypotheses(output)) == 20
+    rows = sweep(speech, checkpoint, tmp_path / "report", *left)
+    rates = {(row["enc_layers"], row["dec_layers"]): f"{row['wer']:.2f}" for row in rows}
+    assert [rates[2, 1]] == re.findall(r"WER: (\S+)", output) and len(set(rates.values())) > 1 and len(rates) == 8
+
+
+def sweep(speech: Path, checkpoint: Path, folder: Path, *options: Any) -> List[Dict[str, Any]]:
     given = [
         "sweep", speech, "--task", "speech_to_text", "--path", checkpoint, "--output", folder, *SEARCH,
-        "--max-tokens", 600, "--cpu", "--scoring", "wer", "--max-loss", 5,
+        "--max-tokens", 600, "--cpu", "--scoring", "wer", "--max-loss", 5, *options,
     ]  # fmt: skip
     assert main([str(word) for word in given]) == 0
     rows: List[Dict[str, Any]] = json.loads((folder / "sweep.json").read_text())
@@ -162,7 +178,9 @@ def test_two_ranks_equal_one_and_a_resumed_run_equals_the_uninterrupted_one(spee
     frozen = (*EVERY_DEPTH, "--encoder-freezing-updates", 2)
     exact = (*frozen, *ONLY_LAST, "--optimizer", "sgd", "--lr", 0.1, "--dropout", 0, "--max-update", 4)
     train(speech, tmp_path / "one", *exact, "--update-freq", 2)
-    cli.on_two_ranks(lambda *rank: train(speech, tmp_path / "two", *exact, *rank))
+    accumulated = (*exact, "--accumulate-depths")
+    cli.on_two_ranks(lambda *rank: train(speech, tmp_path / "two", *accumulated, "--max-update", 2, *rank))
+    assert "(epoch 1 @ 2 updates)" in train(speech, tmp_path / "two", *accumulated, "--update-freq", 2)
     assert cli.largest_difference(tmp_path / "one", tmp_path / "two") < 1e-5
     drawn = (*frozen, "--sample-encoder-depths", 2, "--encoder-layerdrop", 0.3, "--max-update", 8)
     train(speech, tmp_path / "whole", *drawn, "--save-interval-updates", 3)

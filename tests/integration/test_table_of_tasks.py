@@ -229,6 +229,7 @@ SPEECH_MISTAKES = [
     ("generate", "--dec-layers 3", "--dec-layers 3: this model supports 1,2"),
     ("interactive", "--dec-layers 0", "--dec-layers 0: this model supports 1,2"),
     ("validate", "--enc-layers 1", "--enc-layers 1: this model supports 2,4"),
+    ("generate", "--eval-bleu-depths 1-1", "--eval-bleu-depths 1-1: validation of speech has no --eval-bleu; leave it"),
     ("generate", "--gen-subset x", "DATA {data}: no split x; it has test, train, valid"),
     ("generate", "--config-yaml x", "--config-yaml x: no such file in DATA {data}"),
     ("generate", "--config-yaml tagged.yaml --prefix-size 1", "{data}/test.tsv: lacks the column tgt_lang, or a value"),

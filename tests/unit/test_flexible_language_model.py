@@ -156,6 +156,16 @@ def test_chunks_of_an_adaptive_softmax_equal_the_whole(monkeypatch):
     tiny.assert_gradients(model, gradients[2**25])
 
 
+def test_the_second_word_of_a_band_counts():
+    """fairseq's ``adaptive_loss`` takes it for padding, its ``fairseq-eval-lm`` does not."""
+    model, sample = flexible(**ADAPTIVE, decoder_depths="3"), batch((3,))
+    sample["target"] = sample["net_input"]["src_tokens"] = torch.tensor([[11, 21, 5]])
+    lprobs = model.get_normalized_probs(model(**sample["net_input"]), log_probs=True)
+    expected = -lprobs.gather(2, sample["target"].unsqueeze(2)).sum().item()
+    assert criterion()(model, sample)[0].item() == pytest.approx(expected, rel=1e-5)
+    assert stock_loss(model, sample).item() < expected - 1
+
+
 @pytest.mark.parametrize("words", [[4, 5, 6], [1, 1, 1]], ids=["frequent words only", "no word at all"])
 def test_bands_without_a_word_get_zero_gradients(words):
     model, sample = flexible(**ADAPTIVE, adaptive_input=True, adaptive_input_cutoff="10,20"), batch((3,))

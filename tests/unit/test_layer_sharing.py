@@ -154,6 +154,16 @@ def test_a_checkpoint_of_another_sharing_is_refused(strategy):
         model.load_state_dict(other.state_dict())
 
 
+@strategies
+def test_a_stock_checkpoint_is_loaded_if_layers_that_share_are_equal(strategy):
+    model, other = shared(strategy), shared(strategy, seed=2)
+    stock = tiny.plain_model(3, **DEEP)
+    with pytest.raises(ValueError, match=r"^--layer-sharing: layers \d and \d share their parameters in this model"):
+        other.load_state_dict(stock.state_dict())
+    other.load_state_dict(tiny.give_weights(model, stock).state_dict())
+    assert all(torch.equal(one, another) for one, another in zip(other.parameters(), model.parameters()))
+
+
 def test_activation_checkpointing_gives_the_same_gradients():
     plain, checkpointed = shared("cycle_rev"), shared("cycle_rev", checkpoint_activations=True)
     checkpointed.load_state_dict(plain.state_dict())

@@ -11,7 +11,7 @@ from fairseq import options, tasks
 from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
 from fairseq.tasks import FairseqTask
 
-from fairseq_flexdepth.tasks.refused_options import GREEDY, SELECTOR
+from fairseq_flexdepth.tasks.refused_options import BLEU, GREEDY, SELECTOR
 from tests import tiny
 
 PAIRS = ("--lang-pairs", "de-en,en-de,de-ev")
@@ -137,6 +137,8 @@ MISTAKES: List[Any] = [
                            (GREEDY, "our greedy search knows no language tags; expected --beam 1 alone, fairseq's"))
         for options in ((option, 1) for option in group)
     ],
+    *[(name, (*BLEU, 1), "^--eval-bleu-depths 1: this task has no --eval-bleu; vali") for name in list(TASKS)[:2]],
+    ("translation_from_pretrained_bart", (*BLEU, "1-1"), "^--eval-bleu-depths 1-1: needs --eval-bleu$"),
     ("translation_from_pretrained_bart", ("-t", "fr"), "dict.fr.txt: no such dictionary"),
     ("translation_from_pretrained_bart", ("--langs", "de,fr"), "^--langs de,fr: expected en, too, of the direction$"),
 ]  # fmt: skip

@@ -134,7 +134,10 @@ def test_barts_mask_is_asked_for() -> None:
         model.load_state_dict(stock.state_dict())
 
 
-FLAT = {"encoder_attention_heads": 4, "decoder_attention_heads": 4, "activation_fn": "gelu", "no_scale_embedding": True}
+FLAT = {
+    "encoder_attention_heads": 4, "decoder_attention_heads": 4, "activation_fn": "gelu", "no_scale_embedding": True,
+    "decoder_normalize_before": False,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("saved", [Namespace(**FLAT), OmegaConf.create(FLAT)], ids=["arguments", "configuration"])
@@ -143,6 +146,7 @@ FLAT = {"encoder_attention_heads": 4, "decoder_attention_heads": 4, "activation_
     [
         ({"encoder_attention_heads": 2}, "^--encoder-attention-heads 2: the checkpoint was trained with 4$"),
         ({"activation_fn": "relu"}, "^--activation-fn relu: the checkpoint was trained with gelu$"),
+        ({"decoder_normalize_before": True}, "^--decoder-normalize-before: the checkpoint was trained without it$"),
         ({"no_scale_embedding": False}, "^--no-scale-embedding: the checkpoint was trained with it$"),
         (
             {"decoder_attention_heads": 6, "activation_fn": "tanh"},

@@ -1,4 +1,4 @@
-"""fairseq's loss for an adaptive softmax ([grave2017]), one chunk of rows at a time.
+"""The loss of an adaptive softmax ([grave2017]), one chunk of rows at a time.
 
 An adaptive softmax has a head with the most frequent words and one class per band of rarer words, and a tail per band.
 A word in a band costs the loss of its class in the head and its own loss in the tail. Head and tails are fairseq's
@@ -25,8 +25,9 @@ class AdaptiveCrossEntropy(NamedTuple):
 
 
 def adaptive_cross_entropy(softmax: Any, features: Tensor, target: Tensor, row_weights: Tensor) -> AdaptiveCrossEntropy:
-    """Σ over rows of ``row_weights`` × the negative log-likelihood that fairseq's ``adaptive_loss`` computes.
+    """Σ over rows of ``row_weights`` × the negative log-likelihood.
 
+    fairseq's ``adaptive_loss`` is the same without the second word of each band, whose index there is the padding's.
     Parameters of tails that no target word belongs to get zero gradients.
 
     Args:
