@@ -56,7 +56,9 @@ def check_fits(model: BaseFairseqModel, state_dict: Dict[str, Any]) -> None:
     _check_width(expected, state_dict, _CONVOLUTION, "input_feat_per_channel", axis=1)  # of DATA's config.yaml
     for side, language in (("encoder", "source"), ("decoder", "target")):
         _check_dictionary(getattr(getattr(model, side, None), "dictionary", None), expected, state_dict, side, language)
-        _check_width(expected, state_dict, f"{side}.embed_tokens.weight", f"--{side}-embed-dim", axis=1)
+        _check_width(expected, state_dict, f"{side}.layers.0.self_attn.k_proj.weight", f"--{side}-embed-dim", axis=1)
+        # of the embeddings alone, where a language model's differ from its layers' width
+        _check_width(expected, state_dict, f"{side}.embed_tokens.weight", _input_option(expected, side), axis=1)
         _check_width(expected, state_dict, f"{side}.layers.0.fc1.weight", f"--{side}-ffn-embed-dim", axis=0)
         _check_positions(expected, state_dict, side, language)
         _check_presence(expected, state_dict, f"{side}.layernorm_embedding.weight", "--layernorm-embedding")
@@ -127,6 +129,11 @@ def _check_width(expected: Dict[str, Any], state_dict: Dict[str, Any], key: str,
         raise ValueError(
             f"{option} {expected[key].size(axis)}: the checkpoint was trained with {state_dict[key].size(axis)}"
         )
+
+
+def _input_option(expected: Dict[str, Any], side: str) -> str:
+    """The option that sets the width of the embeddings."""
+    return f"--{side}-input-dim" if f"{side}.project_in_dim.weight" in expected else f"--{side}-embed-dim"
 
 
 def _check_norm(cfg: Any, expected: Dict[str, Any], state_dict: Dict[str, Any], side: str) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable, Dict, Iterator, Optional
 
-from fairseq import utils
 from fairseq.data import Dictionary
 from fairseq.dataclass.utils import gen_parser_from_dataclass
 from fairseq.models import transformer_lm
@@ -19,7 +18,7 @@ from fairseq_flexdepth.models.any_decoder_depth import AnyDecoderDepthModel
 from fairseq_flexdepth.models.any_depth import check_checkpointing
 from fairseq_flexdepth.models.config import DecoderDepthsConfig, check_base_layers, check_sizes, nested_config
 from fairseq_flexdepth.models.full_depth_sharing import add_refused, refuse
-from fairseq_flexdepth.models.language_model import ENCODER_OPTIONS, SharedLanguageModelConfig
+from fairseq_flexdepth.models.language_model import ENCODER_OPTIONS, SharedLanguageModelConfig, check_cutoffs
 from fairseq_flexdepth.models.layer_sharing import check_sharing, share_by_default
 from fairseq_flexdepth.models.transformer_decoder import FlexDepthDecoder
 
@@ -83,7 +82,7 @@ class FlexDepthLanguageModel(AnyDecoderDepthModel, TransformerLanguageModel):
         check_base_layers(config)
         check_sizes(config, ["decoder"])
         check_sharing(config)
-        _check_cutoffs(args, task)
+        check_cutoffs(args, task)
         with _built_with(FlexDepthLanguageModelDecoder):
             model = super().build_model(args, task)
         check_checkpointing(model, config)
@@ -118,16 +117,6 @@ def _built_with(decoder: type) -> Iterator[None]:
         yield
     finally:
         transformer_lm.TransformerDecoder = own
-
-
-def _check_cutoffs(args: Any, task: Any) -> None:
-    """Refuse cutoffs beyond the dictionary, for which fairseq raises an assertion without the option's name."""
-    asked = {"--adaptive-softmax-cutoff": (args.adaptive_softmax_cutoff, task.target_dictionary)}
-    if args.adaptive_input:
-        asked["--adaptive-input-cutoff"] = (args.adaptive_input_cutoff, task.source_dictionary)
-    for option, (given, dictionary) in asked.items():
-        if given is not None and max(utils.eval_str_list(given, type=int)) > len(dictionary):
-            raise ValueError(f"{option} {given}: expected numbers of at most {len(dictionary)}, the dictionary's words")
 
 
 def _preset(size: Callable[[Namespace], None], args: Namespace) -> None:

@@ -2,8 +2,9 @@
 
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass, field, fields, make_dataclass
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
+from fairseq import utils
 from fairseq.dataclass.utils import gen_parser_from_dataclass
 from fairseq.models.transformer_lm import (
     TransformerLanguageModel,
@@ -64,6 +65,30 @@ class SharedLanguageModel(FullDepthSharing, TransformerLanguageModel):
         """Add the options without defaults, so that the architecture's preset can fill them in."""
         gen_parser_from_dataclass(parser, SharedLanguageModelConfig(), delete_default=True)
         add_refused(parser, _REFUSED)
+
+    @classmethod
+    def build_model(cls, args: Any, task: Any) -> "SharedLanguageModel":
+        """Build fairseq's model with shared layers.
+
+        Raises:
+            ValueError: a cutoff is beyond the dictionary, or the sharing options contradict each other.
+        """
+        check_cutoffs(args, task)
+        return super().build_model(args, task)
+
+
+def check_cutoffs(args: Any, task: Any) -> None:
+    """Refuse cutoffs beyond the dictionary, for which fairseq raises an assertion without the option's name.
+
+    Raises:
+        ValueError: a cutoff is larger than the number of words.
+    """
+    asked = {"--adaptive-softmax-cutoff": (args.adaptive_softmax_cutoff, task.target_dictionary)}
+    if args.adaptive_input:
+        asked["--adaptive-input-cutoff"] = (args.adaptive_input_cutoff, task.source_dictionary)
+    for option, (given, dictionary) in asked.items():
+        if given is not None and max(utils.eval_str_list(given, type=int)) > len(dictionary):
+            raise ValueError(f"{option} {given}: expected numbers of at most {len(dictionary)}, the dictionary's words")
 
 
 register_own_architecture("cycle_shared_transformer_lm", cycle_shared_transformer_lm)

@@ -4,7 +4,7 @@ With another number of attention heads, for example, all weights fit and the mod
 Pre-LN in place of Post-LN, if the model has ``--no-decoder-final-norm``.
 """
 
-from typing import Any
+from typing import Any, List
 
 from fairseq.utils import safe_getattr
 
@@ -26,7 +26,7 @@ def check_same_function(cfg: Any, saved: Any) -> None:
         ValueError: an option has another value; the message names all of them.
     """
     differences = []
-    for name in (*_OPTIONS, *_FLAGS):
+    for name in (*_layers(cfg), *_OPTIONS, *_FLAGS):
         own, trained = _value(cfg, name), _value(saved, name)
         if trained is None or own is None or str(own) == str(trained):
             continue
@@ -37,6 +37,14 @@ def check_same_function(cfg: Any, saved: Any) -> None:
             differences.append(f"{option} {own}: the checkpoint was trained with {trained}")
     if differences:
         raise ValueError("; ".join(differences))
+
+
+def _layers(cfg: Any) -> List[str]:
+    """The numbers of layers that the weights do not show: of fewer unique layers that positions share."""
+    if safe_getattr(cfg, "layer_sharing", "none") == "none":
+        return []
+    sides = [side for side in ("encoder", "decoder") if not safe_getattr(safe_getattr(cfg, side), "layers_to_keep")]
+    return [f"{side}_layers" for side in sides]
 
 
 def _value(cfg: Any, name: str) -> Any:

@@ -62,7 +62,9 @@ class AnyDepthTask(PortableBatchesTask):
         except Exception as error:
             if type(error) is not Exception:
                 raise
-            raise ValueError(f"DATA {cfg.data}: {error}, or a directory {cls.data_is}") from error
+            text = os.path.isfile(os.path.join(utils.split_paths(cfg.data)[0], "dict.txt"))  # --only-source
+            hint = "; for a language model give --task language_modeling" if text else ""
+            raise ValueError(f"DATA {cfg.data}: {error}, or a directory {cls.data_is}{hint}") from error
 
     @classmethod
     def load_dictionary(cls, filename: str) -> Dictionary:

@@ -191,6 +191,9 @@ def test_data_of_another_dictionary_or_length_is_not_trained_on(data: Path, tmp_
     assert "expected as many sentences on both sides; " in training(tmp_path / "bin", tmp_path / "new")
     (tmp_path / "empty").mkdir()
     assert f"DATA {tmp_path / 'empty'}: Could not infer language pair" in training(tmp_path / "empty", tmp_path / "new")
+    shutil.copyfile(str(data / "dict.src.txt"), str(tmp_path / "empty" / "dict.txt"))
+    line = training(tmp_path / "empty", tmp_path / "new")
+    assert line.endswith("made by fairseq-preprocess; for a language model give --task language_modeling")
     assert not list(tmp_path.glob("new/*"))
 
 

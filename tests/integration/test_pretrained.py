@@ -137,7 +137,10 @@ SHARED_LM = (
 )  # fmt: skip
 SHARED_LM_MISFITS = {
     (): "--layer-sharing: layers 1 and 2 share their parameters in this model, but the checkpoint has two different",
-    ("--decoder-layers", 2): "--decoder-layers 2 --unique-decoder-layers 1 --layer-sharing cycle: the checkpoint has 3",
+    ("--decoder-layers", 2): "--decoder-layers 2: the checkpoint was trained with 3",
+    ("--decoder-layers", 6, "--unique-decoder-layers", 3): "--decoder-layers 6: the checkpoint was trained with 3",
+    ("--decoder-embed-dim", 20): "--decoder-embed-dim 20: the checkpoint was trained with 16",
+    ("--adaptive-softmax-cutoff", "10,99"): "--adaptive-softmax-cutoff 10,99: expected numbers of at most",
     ("--decoder-attention-heads", 4): "--decoder-attention-heads 4: the checkpoint was trained with 2",
     ("--decoder-ffn-embed-dim", 18): "--decoder-ffn-embed-dim 18: the checkpoint was trained with 16",
 }
